@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# make help lists the targets. V=1 shows the commands, SAN=1 builds with ASan and UBSan in build-san.
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR  ?=
+
+ifdef SAN
+O        := build-san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else
+O        := build
+SANFLAGS :=
+endif
+Q        := $(if $(V),,@)
+say       = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+CC       ?= cc
+CLANG    := $(or $(firstword $(foreach n,30 29 28 27 26 25 24 23 22 21 20 19 18 17 16 15 14,$(shell command -v clang-$(n) 2>/dev/null))),clang)
+BPFTOOL  ?= $(or $(shell command -v bpftool 2>/dev/null),$(wildcard /usr/sbin/bpftool),bpftool)
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' \
+	-Iuser -Iinclude -I$O -isystem /usr/include/libnl3
+BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-function \
+	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+
+DAEMON_LIBS := -lbpf -lelf -lz -lnl-route-3 -lnl-3 -lmnl -levent_core -lyaml -lcurl -lcap-ng
+CLI_LIBS    := -lmnl -lsmartcols -lyaml
+TEST_LIBS   := -lcmocka
+
+LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)
+MAIN_SRC  := $(wildcard user/main/*.c)
+CLI_SRC   := $(filter-out user/main/shuntd.c,$(MAIN_SRC))
+obj        = $(patsubst %.c,$O/%.o,$(1))
+SKEL      := $O/shunt.skel.h $O/decap.skel.h
+
+UNIT      := $(patsubst %.c,$O/%,$(wildcard tests/unit/test_*.c))
+PACKET    := $(patsubst %.c,$O/%,$(wildcard tests/packet/test_*.c))
+FUZZ      := $(patsubst %.c,$O/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+.PHONY: all help deps demo check check-unit check-packet check-e2e bench lint format install uninstall clean
+
+all: $O/shuntd $O/shunt
+
+help:
+	@echo 'make            build $O/shuntd and $O/shunt'
+	@echo 'make deps       install what the build, the tests and the demo need (Debian, Ubuntu)'
+	@echo 'make demo       balance real traffic in namespaces (root); KEEP=1 leaves it running'
+	@echo 'make check      lint, unit, packet and end-to-end tests (root for the last two)'
+	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json'
+	@echo 'make lint       format, headers, rooms, sizes'
+	@echo 'make format     clang-format in place'
+	@echo 'make install    into DESTDIR, PREFIX; make uninstall removes it'
+	@echo 'SAN=1           ASan and UBSan;   V=1  show commands'
+
+deps:
+	$(Q)tests/deps.sh
+
+# ---- programs ------------------------------------------------------------------------------------
+
+$O/shuntd: $O/user/main/shuntd.o $O/libshunt.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+# shunt drives `decap` through libbpf, in a helper of its own: see user/main/decap.c.
+$O/shunt: $(call obj,$(CLI_SRC)) $O/libshunt.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+$O/libshunt.a: $(call obj,$(LIB_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$O/%.o: %.c | $(SKEL)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/shunt_abi.h
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$O/%.skel.h: $O/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+$(UNIT) $(PACKET) $(BENCH) $(FUZZ): $O/%: $O/%.o $O/libshunt.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(DAEMON_LIBS)
+
+tests: $(UNIT) $(PACKET)
+
+check: all tests lint
+	$(Q)O=$O tests/run.sh unit packet e2e
+
+check-unit check-packet check-e2e: check-%: all tests
+	$(Q)O=$O tests/run.sh $*
+
+lint:
+	$(Q)CC="$(CC)" CLANG="$(CLANG)" tests/lint/run.sh
+
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build build-san
+
+-include $(shell find $O -name '*.d' 2>/dev/null)

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the packet path (bpf/) and the daemon share: the maps' keys and values, the hash that both
+ * compute, and the verdict table.  Any change of a struct, a map or the meaning of a field is a new
+ * SHUNT_ABI_VERSION, and with it a new pin directory.
+ *
+ * Byte order: __be16 and __be32 are as on the wire; everything else is the host's.
+ *
+ * How a packet walks through it:
+ *   ctl.active -> index -> seeds -> services4|services6 -> slots (or flows) -> backends, counters
+ */
+#ifndef SHUNT_ABI_H
+#define SHUNT_ABI_H
+
+#include <linux/types.h>
+
+#define SHUNT_ABI_VERSION 1
+
+/* ---- verdicts ----------------------------------------------------------------------------------
+ * Exactly one for every packet.  NAME, class, words for the operator.  Classes: FORWARD (counted in
+ * the backend's row, never in the verdict counters), PASS (to this host's stack), DROP. */
+#define SHUNT_VERDICTS(X)                                                                          \
+	X(FORWARD_DSR, FORWARD, "sent to a backend by layer-2 rewrite")                            \
+	X(FORWARD_IPIP, FORWARD, "sent to a backend in an IP tunnel")                              \
+	X(FORWARD_LOCAL, FORWARD, "given to this host's own stack as the backend")                 \
+	X(PASS_NOT_IP, PASS, "neither IPv4 nor IPv6, or more than two VLAN tags")                  \
+	X(PASS_NOT_TCP_UDP, PASS, "IP, but neither TCP nor UDP nor ICMP")                          \
+	X(PASS_ICMP, PASS, "ICMP or ICMPv6")                                                       \
+	X(PASS_FRAGMENT, PASS, "an IP fragment")                                                   \
+	X(PASS_EXT_HEADERS, PASS, "more IPv6 extension headers than are followed")                 \
+	X(PASS_NOT_VIP, PASS, "no service at this address, port and protocol")                     \
+	X(PASS_NO_BACKEND, PASS, "service without a usable backend, on_empty: pass")               \
+	X(DROP_TRUNCATED, DROP, "frame ends inside a header")                                      \
+	X(DROP_BAD_IP, DROP, "IP header contradicts itself or the frame")                          \
+	X(DROP_BAD_L4, DROP, "TCP or UDP header contradicts itself or the packet")                 \
+	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
+	X(DROP_NO_NEXT_HOP, DROP, "the flow's backend has no next hop")                            \
+	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes")                         \
+	X(DROP_NO_HEADROOM, DROP, "no room in front of the frame for a tunnel header")             \
+	X(DROP_NO_EGRESS, DROP, "the backend is behind an interface that shunt does not manage")   \
+	X(DROP_BAD_TABLE, DROP, "a table points at nothing; please report this")
+
+/* 0 means "go on" between the stages of the packet path and is never counted. */
+enum shunt_verdict {
+	SHUNT_GO_ON = 0,
+#define X(name, class_, words) SHUNT_##name,
+	SHUNT_VERDICTS(X)
+#undef X
+	SHUNT_VERDICT_MAX, /* one past the last */
+};
+
+enum shunt_verdict_class { SHUNT_CLASS_FORWARD, SHUNT_CLASS_PASS, SHUNT_CLASS_DROP };
+
+/* ---- services ----------------------------------------------------------------------------------*/
+
+enum shunt_scheduler { SHUNT_MAGLEV, SHUNT_RR, SHUNT_WRR, SHUNT_SCHEDULER_MAX };
+enum shunt_forward { SHUNT_DSR, SHUNT_IPIP, SHUNT_LOCAL, SHUNT_FORWARD_MAX };
+
+/* Flags of a service. */
+#define SHUNT_SVC_ON_EMPTY_PASS 1u /* no backend: PASS_NO_BACKEND instead of DROP_NO_BACKEND */
+#define SHUNT_SVC_FLOWS 2u         /* index by per-CPU cursor and remember every flow (rr, wrr) */
+
+/* A service's part that does not depend on the address family.  Read only after its key matched. */
+struct shunt_service {
+	__u32 slots_at;    /* first element in `slots`, of 32 slots each */
+	__u32 slot_mask;   /* 2^k - 1, k in [5, 16]: number of slots less one */
+	__u32 row;         /* row of the service itself; backend number b stands at row + b */
+	__u16 backends;    /* highest backend number in use; a flow that names a higher one is void */
+	__u8 flags;        /* SHUNT_SVC_* */
+	__u8 scheduler;    /* enum shunt_scheduler, for display; the packet path reads flags */
+	__u16 flow_timeout; /* in flow ticks (SHUNT_FLOW_TICK_SHIFT): an older entry is void */
+	__u16 pad;
+	__u32 pad2;
+};
+
+/* Exact IPv4 service.  key is shunt_key4(); 0 is an empty entry. */
+struct shunt_service4 {
+	__u64 key;
+	struct shunt_service svc;
+};
+
+/* Exact IPv6 service.  An entry whose port_proto is 0 is empty. */
+struct shunt_service6 {
+	__be32 addr[4];
+	__u32 port_proto; /* shunt_port_proto() */
+	__u32 pad;
+	struct shunt_service svc;
+};
+
+/* Port 0 stands for any port; the protocol is IPPROTO_TCP or IPPROTO_UDP. */
+static inline __attribute__((always_inline)) __u32 shunt_port_proto(__be16 port, __u8 proto)
+{
+	return (__u32)port | (__u32)proto << 16;
+}
+
+static inline __attribute__((always_inline)) __u64 shunt_key4(__be32 addr, __u32 port_proto)
+{
+	return (__u64)addr | (__u64)port_proto << 32;
+}
+
+/* The word under which an IPv6 service is looked for; equal keys give equal words, and the entry's
+ * own address and port decide.  a and b are the address's two halves as 64-bit words in memory
+ * order. */
+static inline __attribute__((always_inline)) __u64 shunt_key6(__u64 a, __u64 b, __u32 port_proto)
+{
+	return a * 0x9e3779b97f4a7c15ull + b * 0xc2b2ae3d27d4eb4full +
+	       port_proto * 0xd6e8feb86659fd93ull;
+}
+
+/* A perfect hash over the exact services of one family (Fredman, Komlos and Szemeredi's two levels
+ * with multiplicative hashing, after Dietzfelbinger et al. 1997):
+ *   seed  = seeds[seeds_at + ((key * bucket_mul) >> 32 & bucket_mask)]
+ *   entry = servicesN[entries_at + ((key * seed) >> shift)]
+ * bucket_mul and the seeds are odd.  A family without services has flags 0 and is not looked up. */
+struct shunt_index {
+	__u64 bucket_mul;
+	__u32 bucket_mask; /* number of buckets less one, a power of two less one */
+	__u32 shift;       /* 64 - log2(entries), entries >= 2 */
+	__u32 seeds_at;
+	__u32 entries_at;
+	__u32 flags; /* SHUNT_INDEX_* */
+	__u32 pad;
+};
+#define SHUNT_INDEX_EXACT 1u    /* there are services with a port */
+#define SHUNT_INDEX_ANY_PORT 2u /* there are services for any port: look again with port 0 */
+
+/* The one element of `ctl`.  The daemon writes the half that is not active, then flips `active`. */
+struct shunt_ctl {
+	__u32 active; /* 0 or 1: which of the two indexes of each family holds */
+	__u32 pad;
+	struct shunt_index v4[2];
+	struct shunt_index v6[2];
+};
+
+/* ---- slots -------------------------------------------------------------------------------------
+ * 16 bits a slot: bit 15 is `changed` (a slot in transition: its former owner stands in a parallel
+ * cold table; always 0 in this version of the packet path), the rest the backend's number in the
+ * service, 1 and up; 0 means no backend.  A cache line an element. */
+#define SHUNT_SLOTS_PER_LINE 32
+#define SHUNT_SLOT_CHANGED 0x8000u
+#define SHUNT_SLOT_BACKEND 0x7fffu
+#define SHUNT_BACKENDS_PER_SERVICE 32767
+
+struct shunt_slot_line {
+	__u16 slot[SHUNT_SLOTS_PER_LINE];
+};
+
+/* ---- backends ----------------------------------------------------------------------------------
+ * One row for each (service, backend) pair; the service's own row (number 0) has no address and
+ * counts what found no backend.  64 bytes, a cache line, written so that the packet path copies
+ * whole words. */
+#define SHUNT_BE_USABLE 1u   /* may get packets: has a next hop and is not down */
+#define SHUNT_BE_ADDR6 2u    /* addr and source are IPv6 */
+#define SHUNT_BE_NO_NEW 4u   /* draining: flows that are remembered stay, new ones go elsewhere */
+
+struct shunt_backend {
+	__be32 addr[4];   /* tunnel destination; IPv4 in addr[0], the rest 0 */
+	__be32 source[4]; /* tunnel source, same family */
+	__u8 dmac[6];     /* next hop's */
+	__u8 smac[6];     /* egress interface's */
+	__u32 ifindex;    /* egress interface, the physical one below VLAN devices */
+	__u32 outer_csum; /* IPIP over IPv4: ones' complement sum, in memory order and unfolded, of the
+			   * outer header with tos, length and checksum as 0 (it has id 0, DF, TTL 64) */
+	__be16 vlan_tci[2]; /* tags to put in front, outermost first */
+	__u16 mtu;        /* largest IP packet, with the tunnel header, that the path takes */
+	__be16 port;      /* 0: for the forwarding methods that translate ports */
+	__u8 method;      /* enum shunt_forward */
+	__u8 flags;       /* SHUNT_BE_* */
+	__u8 tags;        /* VLAN tags to put in front, 0 to 2; with two the outer one is 802.1ad,
+			   * else 802.1Q */
+	__u8 pad;
+};
+
+/* One record for each CPU and row, at [cpu * rows + row], written once a packet by that CPU alone,
+ * never reset: the daemon keeps offsets (struct shunt_owner). */
+struct shunt_counter {
+	__u64 packets;
+	__u64 bytes;  /* of the IP packets as they came in, layer 2 and tunnel headers not counted */
+	__u64 flows;  /* TCP SYNs without ACK; for UDP, flows newly remembered */
+	__u64 cursor; /* in a service's own row: its round-robin cursor on this CPU */
+};
+
+/* Who a row belongs to.  Read and written by the daemon only; what makes adoption after a restart
+ * possible.  Names are as configured, NUL-terminated. A row whose service name is empty is free. */
+#define SHUNT_NAME_MAX 64
+struct shunt_owner {
+	char service[SHUNT_NAME_MAX];
+	char backend[SHUNT_NAME_MAX]; /* empty in the service's own row */
+	__u32 number;    /* the backend's number in the service; 0 in its own row */
+	__u32 slots_at;  /* own row: as in struct shunt_service */
+	__u32 slots;     /* own row: number of slots, a power of two */
+	__u32 rows;      /* own row: rows reserved for the service, itself included */
+	__be32 addr[4];  /* the backend's address */
+	__u32 addr6;     /* 1 if addr is IPv6 */
+	__u32 pad;
+	/* Subtracted from the counters' sums (mod 2^64): what the row had counted for an earlier
+	 * owner; or, after tables have grown, a negative number. */
+	__u64 base_packets;
+	__u64 base_bytes;
+	__u64 base_flows;
+};
+
+/* ---- flow table --------------------------------------------------------------------------------
+ * Buckets of eight words, shared by all CPUs, each word written whole:
+ *   bits 63..32  tag        of the flow's hash, never 0
+ *   bit  31      confirmed  a second packet of the flow has been seen
+ *   bits 30..16  backend    number in the service
+ *   bits 15..0   age        flow tick of the last packet
+ * 0 is a free word.  A flow is looked for in two buckets and may stand in either. */
+#define SHUNT_FLOWS_PER_BUCKET 8
+#define SHUNT_FLOW_TICK_SHIFT 8 /* a flow tick is 2^8 jiffies: about 1 s at HZ 250 */
+#define SHUNT_FLOW_CONFIRMED 0x80000000ull
+
+struct shunt_flow_bucket {
+	__u64 word[SHUNT_FLOWS_PER_BUCKET];
+};
+
+/* ---- settings, written to .rodata before the program is loaded ---------------------------------*/
+
+/* Keyed multilinear (NH) hash over 32-bit words, strongly universal in its upper 32 bits
+ * (Lemire and Kaser, "Strongly universal string hashing is fast", 2014):
+ *   IPv4: hash = k[0] + k[1]*saddr + k[2]*ports + k[3]*daddr
+ *   IPv6: hash = k[0] + k[1]*s0 + k[2]*ports + k[3]*d0 + k[4]*s1 + k[5]*s2 + k[6]*s3
+ *                + k[7]*d1 + k[8]*d2 + k[9]*d3
+ * over the words as they stand on the wire (loaded in memory order), ports = the 32 bits of source
+ * and destination port.  The slot is (hash >> 32) & slot_mask.  Hosts with the same key, and so the
+ * same secret, choose the same slot.  Little-endian hosts only. */
+#define SHUNT_HASH_WORDS 10
+
+struct shunt_settings {
+	__u64 hash_key[SHUNT_HASH_WORDS]; /* from the config's hash_secret */
+	__u32 rows;        /* capacity of `backends` and stride of `counters` */
+	__u32 flow_mask;   /* number of flow buckets less one, a power of two less one */
+	__u32 cpus;        /* possible CPUs: the cursors are staggered by 2^k / cpus */
+	__u32 pad;
+};
+
+/* ---- maps --------------------------------------------------------------------------------------
+ * All are arrays with BPF_F_MMAPABLE (tx_ports and decap's maps apart), sized at load, pinned under
+ * their names in /sys/fs/bpf/shunt/<instance>/v<SHUNT_ABI_VERSION>/.
+ *
+ *   ctl         1 x struct shunt_ctl
+ *   seeds       2 x S x __u64               halves belong to ctl's index 0 and 1; within a half
+ *   services4   2 x E x struct shunt_service4    each family has its own stretch (seeds_at)
+ *   services6   2 x E x struct shunt_service6
+ *   slots       L x struct shunt_slot_line
+ *   backends    rows x struct shunt_backend
+ *   counters    cpus * rows x struct shunt_counter
+ *   verdicts    cpus x { __u64 [32] }        [verdict] of that CPU: packets
+ *   flows       buckets x struct shunt_flow_bucket
+ *   owners      rows x struct shunt_owner    daemon only (the program does not use it)
+ *   tx_ports    DEVMAP_HASH, ifindex -> ifindex of the interfaces that shunt manages
+ */
+#define SHUNT_VERDICTS_PER_CPU 32
+struct shunt_verdict_line {
+	__u64 packets[SHUNT_VERDICTS_PER_CPU];
+};
+
+/* ---- decap (bpf/decap.bpf.c), for backends -----------------------------------------------------
+ * Takes IPIP (all four combinations) off packets whose outer destination is in decap_local, and
+ * passes the inner packet to the stack.  With an empty decap_local every packet passes untouched.
+ *   decap_local     HASH, struct shunt_decap_addr -> __u32 1, BPF_F_NO_PREALLOC
+ *   decap_counters  PERCPU_ARRAY, enum shunt_decap_count -> __u64 packets */
+struct shunt_decap_addr {
+	__be32 addr[4]; /* IPv4 in addr[0], the rest 0 */
+	__u32 family;   /* 4 or 6 */
+};
+
+#define SHUNT_DECAP_COUNTS(X)                                                                      \
+	X(DECAPPED, "tunnel header taken off")                                                     \
+	X(PASSED, "not a tunnel packet for one of the addresses, passed untouched")                \
+	X(BAD, "malformed tunnel packet, dropped")
+
+enum shunt_decap_count {
+#define X(name, words) SHUNT_DECAP_##name,
+	SHUNT_DECAP_COUNTS(X)
+#undef X
+	SHUNT_DECAP_COUNT_MAX,
+};
+
+#ifndef __cplusplus
+_Static_assert(sizeof(struct shunt_service) == 24, "map elements are rounded up to 8 bytes");
+_Static_assert(sizeof(struct shunt_service4) == 32, "two to a cache line");
+_Static_assert(sizeof(struct shunt_service6) == 48, "map elements are rounded up to 8 bytes");
+_Static_assert(sizeof(struct shunt_slot_line) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_backend) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_counter) == 32, "half a cache line");
+_Static_assert(sizeof(struct shunt_flow_bucket) == 64, "a cache line");
+_Static_assert(SHUNT_VERDICT_MAX <= SHUNT_VERDICTS_PER_CPU, "verdicts fit their line");
+#endif
+
+#endif /* SHUNT_ABI_H */

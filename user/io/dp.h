@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dataplane: the only user of libbpf. Loads the packet path over the pinned maps of an earlier
+ * daemon or over new ones, attaches it, and reads and writes the maps. It knows rows, slot lines and
+ * entries, but no policy: who gets which row and slot is the engine's business. Nothing here logs
+ * (libbpf's own messages go to the sink given); all functions return 0 or -errno and fill the
+ * struct dp_error where there is one to fill. */
+#ifndef SHUNT_DP_H
+#define SHUNT_DP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "shunt_abi.h"
+
+struct dp;
+
+/* What went wrong, in a sentence for the operator: action, object, reason, what to do. */
+struct dp_error {
+	char text[512];
+};
+
+/* Capacities. Rounded up by dp_open; never shrunk while pins exist. */
+struct dp_sizes {
+	uint32_t services;     /* exact services, of each family */
+	uint32_t rows;         /* backends' and services' own rows */
+	uint32_t slot_lines;   /* of 32 slots each */
+	uint64_t flows;        /* flows to make room for (the table gets twice as many words) */
+};
+
+struct dp_options {
+	const char *pin_dir;   /* "/sys/fs/bpf/shunt/<instance>"; NULL: nothing is pinned (tests) */
+	struct dp_sizes sizes; /* wanted at least */
+	uint64_t hash_key[SHUNT_HASH_WORDS];
+	void (*libbpf_log)(void *arg, bool warning, const char *line); /* NULL: dropped */
+	void *log_arg;
+};
+
+/* Mounts bpffs on /sys/fs/bpf if it is missing, takes the instance's lock (a second daemon gets
+ * -EBUSY), loads the program over the maps pinned in <pin_dir>/v<ABI>/ (those missing or too small
+ * are made anew with the old contents) and, where links are pinned, leaves the interfaces running
+ * the old program until dp_commit. Missing capabilities are named one by one in @err. */
+int dp_open(const struct dp_options *opt, struct dp **out, struct dp_error *err)
+	__attribute__((warn_unused_result));
+
+/* True when the maps carry what an earlier daemon left (owners, slots, services are valid). */
+bool dp_adopted(const struct dp *dp);
+const struct dp_sizes *dp_sizes(const struct dp *dp);
+uint64_t dp_map_bytes(const struct dp *dp);
+
+/* Closes descriptors and mappings, leaves pins and attachments: forwarding goes on. */
+void dp_close(struct dp *dp);
+
+/* Detaches every interface and removes every pin of the instance. */
+int dp_remove(const char *pin_dir, struct dp_error *err);
+
+/* Makes every map at least as large as @sizes, keeping all contents, indices and traffic: new maps
+ * and program beside the old ones, swapped by link update. A no-op when large enough already. */
+int dp_grow(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
+	__attribute__((warn_unused_result));
+
+/* Makes every attached interface run the program loaded by dp_open (atomic link updates). To be
+ * called once the tables are reconciled. */
+int dp_commit(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+
+/* ---- interfaces -------------------------------------------------------------------------------*/
+
+enum dp_mode { DP_NATIVE = 1, DP_GENERIC };
+
+/* Attaches to @ifindex with exactly this mode, or adopts the pinned link of the interface's name if
+ * its mode is the same (another mode: detaches it first). Pins the link as "link-<name>" and enters
+ * the interface into tx_ports. -EBUSY with words when another program holds the interface. */
+int dp_attach(struct dp *dp, const char *ifname, unsigned int ifindex, enum dp_mode mode,
+	      struct dp_error *err) __attribute__((warn_unused_result));
+/* Which mode a pinned link of @ifname that still works has; 0: none. */
+enum dp_mode dp_attached(const struct dp *dp, const char *ifname);
+int dp_detach(struct dp *dp, const char *ifname);
+/* Calls @fn for the name of every interface with a pinned link. */
+void dp_each_link(const struct dp *dp, void (*fn)(void *arg, const char *ifname), void *arg);
+
+/* ---- tables -----------------------------------------------------------------------------------*/
+
+/* A service to be found by packets. */
+struct dp_service {
+	struct addr vip;
+	uint16_t port; /* host order, 0: any */
+	uint8_t protocol;
+	struct shunt_service svc;
+};
+
+/* Makes exactly these the services: builds the perfect hashes in the inactive halves and flips.
+ * Returns after every packet that may have seen the former ones has left (a grace period), so what
+ * they pointed at may be reused. -ENOSPC when they exceed the capacity: grow first. */
+int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, struct dp_error *err)
+	__attribute__((warn_unused_result));
+
+/* Waits until every packet that may have read the tables before this call has left. */
+void dp_grace(const struct dp *dp);
+
+/* Reads back the services in force, for adoption: calls @fn for each. */
+void dp_services_each(const struct dp *dp, void (*fn)(void *arg, const struct dp_service *s),
+		      void *arg);
+
+/* Writes the slots that differ, each by one 16-bit store. @slots_at in lines; @n a multiple of 32.
+ * Returns how many differed. */
+uint32_t dp_slots_write(struct dp *dp, uint32_t slots_at, const uint16_t *slots, uint32_t n);
+/* Copies @n slots out. */
+void dp_slots_read(const struct dp *dp, uint32_t slots_at, uint16_t *slots, uint32_t n);
+
+/* @row below the capacity; a row in use is overwritten word by word in an order that never shows a
+ * usable row without its next hop. */
+void dp_backend_write(struct dp *dp, uint32_t row, const struct shunt_backend *b);
+void dp_backend_read(const struct dp *dp, uint32_t row, struct shunt_backend *b);
+
+void dp_owner_read(const struct dp *dp, uint32_t row, struct shunt_owner *o);
+/* Writes all but the counter bases, which stay. */
+void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o);
+/* Starts the row's counters from zero (by setting the bases to what they are now). */
+void dp_owner_reset_counters(struct dp *dp, uint32_t row);
+
+struct dp_counter {
+	uint64_t packets, bytes, flows;
+};
+/* Sum over the CPUs less the row's bases. No system call. */
+void dp_counter_read(const struct dp *dp, uint32_t row, struct dp_counter *c);
+/* Sum over the CPUs of each verdict's packets; [SHUNT_VERDICT_MAX] values. */
+void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT_MAX]);
+
+/* For tests and the bench: the program's and a map's descriptor (map by its name in shunt_abi.h),
+ * owned by @dp; -ENOENT. */
+int dp_program_fd(const struct dp *dp);
+int dp_map_fd(const struct dp *dp, const char *name);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The only user of rtnetlink (libnl): follows links, routes and neighbours, and keeps a next hop for
+ * every address it is told to watch. No policy and no log: it reports, the engine decides. */
+#ifndef SHUNT_NL_H
+#define SHUNT_NL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct event_base;
+struct nl;
+
+struct nl_link {
+	char name[16];
+	uint32_t ifindex;
+	uint8_t mac[6];
+	uint32_t mtu;
+	bool up;       /* administratively up and with a carrier */
+};
+
+enum nl_state {
+	NL_RESOLVING,     /* asked, not yet answered */
+	NL_RESOLVED,
+	NL_NO_ROUTE,      /* none, or unreachable, blackhole, prohibit */
+	NL_NO_NEIGHBOUR,  /* the neighbour does not answer */
+	NL_LINK_DOWN,
+	NL_LOCAL,         /* the address is this host's own */
+	NL_UNSUPPORTED,   /* the egress link has no Ethernet header (tun, loopback, ...) */
+};
+
+/* Where packets for an address go. What is below `state` is only meaningful where noted. */
+struct nl_nexthop {
+	enum nl_state state;
+	uint32_t ifindex;        /* physical egress, below VLAN devices; from LINK_DOWN on and RESOLVED */
+	char ifname[16];         /* of ifindex */
+	uint8_t dmac[6];         /* RESOLVED */
+	uint8_t smac[6];         /* RESOLVED */
+	uint16_t vlan_tci[2];    /* host order, outermost first */
+	uint8_t tags;            /* how many of them */
+	uint32_t mtu;            /* of the path, by the route and the link */
+	struct addr source;      /* this host's address towards it; none if the route names none */
+};
+
+struct nl_events {
+	/* A watched address's next hop differs from what was reported before (also the first time).
+	 * Never called from within nl_watch. */
+	void (*nexthop)(void *arg, const struct addr *a, const struct nl_nexthop *nh);
+	/* A link appeared, vanished (@up false, ifindex as it was, @gone true) or changed. */
+	void (*link)(void *arg, const struct nl_link *link, bool gone);
+	void *arg;
+};
+
+/* Opens sockets, fills the caches, joins the event groups of @base's loop. */
+int nl_open(struct event_base *base, const struct nl_events *ev, struct nl **out)
+	__attribute__((warn_unused_result));
+void nl_close(struct nl *nl);
+
+/* Returns 0 with @out filled, or -ENODEV. */
+int nl_link_by_name(const struct nl *nl, const char *name, struct nl_link *out);
+int nl_link_by_index(const struct nl *nl, uint32_t ifindex, struct nl_link *out);
+
+/* Watches an address (counted: as many nl_unwatch end it). The first report comes from the loop,
+ * within milliseconds. From then on neighbours are kept alive: one that goes stale is asked again, one that
+ * fails is asked again every second, a changed MAC or route is reported at once. 10,000 addresses are
+ * fine: the routes are asked of the kernel only on a change that could concern them. */
+int nl_watch(struct nl *nl, const struct addr *a) __attribute__((warn_unused_result));
+void nl_unwatch(struct nl *nl, const struct addr *a);
+
+/* The last report; -ENOENT when not watched. */
+int nl_nexthop(const struct nl *nl, const struct addr *a, struct nl_nexthop *out);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Probes. They read untrusted bytes, so they run in a child without capabilities, joined to the
+ * daemon by a socketpair with fixed-size typed messages; every check has its own timer there, with
+ * jitter. The daemon's side only adds, removes and listens. A child that dies is started again and
+ * given all its checks. */
+#ifndef SHUNT_PROBE_H
+#define SHUNT_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "pure/conf.h"
+
+struct event_base;
+struct probe_pool;
+
+/* Layer and kind of a result; words by probe_result_words(). */
+enum probe_code {
+	PROBE_OK,
+	PROBE_CONNECT_TIMEOUT,
+	PROBE_CONNECT_REFUSED,
+	PROBE_UNREACHABLE,   /* host or network unreachable */
+	PROBE_CONNECT_FAILED, /* any other error; detail is the errno */
+	PROBE_REPLY_TIMEOUT, /* connected, but no whole reply in time */
+	PROBE_CLOSED,        /* connection closed or reset before a whole reply */
+	PROBE_BAD_REPLY,     /* not HTTP, or beyond the limits */
+	PROBE_BAD_STATUS,    /* detail is the status */
+	PROBE_NO_MATCH,      /* the expected text is not in the body */
+	PROBE_NO_RESOURCES,  /* could not probe (descriptors, memory): says nothing of the backend */
+	PROBE_CODE_MAX,
+};
+
+/* The question that a probe asks. Two backends with equal questions share one probe. */
+struct probe_question {
+	struct addr addr;
+	uint16_t port; /* host order */
+	enum conf_check_kind kind;
+	uint32_t interval_ms, timeout_ms;
+	char path[256], host[256], expect[256]; /* http; empty: none */
+	struct conf_status_range status[CONF_STATUS_RANGES];
+	uint8_t statuses;
+};
+
+struct probe_result {
+	enum probe_code code;
+	int32_t detail;
+	uint32_t latency_us;
+};
+
+/* Called from the loop for every result of check @id; @id as given to probe_pool_add. */
+typedef void probe_result_fn(void *arg, uint64_t id, const struct probe_result *r);
+
+/* Called when the child has ended and was started again, with why; for a log line. */
+typedef void probe_restart_fn(void *arg, const char *why);
+
+/* Starts the child as @user (must exist; when already unprivileged, as is). The child is this
+ * executable run again as "shuntd --probe-child" with the socket as descriptor 3 and nothing else
+ * open but standard error. */
+int probe_pool_open(struct event_base *base, const char *user, probe_result_fn *result,
+		    probe_restart_fn *restarted, void *arg, struct probe_pool **out)
+	__attribute__((warn_unused_result));
+void probe_pool_close(struct probe_pool *p);
+
+/* Starts a check; its first probe runs within a tenth of the interval. @id is the caller's, unique. */
+int probe_pool_add(struct probe_pool *p, uint64_t id, const struct probe_question *q)
+	__attribute__((warn_unused_result));
+void probe_pool_remove(struct probe_pool *p, uint64_t id);
+
+/* The child's main: never returns to anything but exit. */
+int probe_child_main(void);
+
+/* "connection refused", "HTTP status 503, wanted 200-399", ... into @out; returns it. */
+const char *probe_result_words(const struct probe_result *r, const struct probe_question *q,
+			       char *out, size_t size);
+
+#endif

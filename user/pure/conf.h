@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The configuration as a model: what the operator asked for, before health and runtime edits.
+ * conf_parse.h makes one from text. Host byte order, durations in milliseconds. */
+#ifndef SHUNT_CONF_H
+#define SHUNT_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "shunt_abi.h"
+
+#define CONF_WEIGHT_MAX 1000
+#define CONF_WEIGHT_DEFAULT 1
+
+enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
+enum conf_on_empty { CONF_EMPTY_ALL, CONF_EMPTY_DROP, CONF_EMPTY_PASS };
+enum conf_check_kind { CONF_CHECK_NONE, CONF_CHECK_TCP, CONF_CHECK_HTTP };
+
+/* Where something stands in a file; line and column from 1, column counted in characters. */
+struct conf_pos {
+	const char *file; /* owned by the struct conf */
+	uint32_t line, column;
+};
+
+struct conf_interface {
+	char name[16];
+	enum conf_xdp xdp; /* native and generic insist; auto tries native, then generic */
+	struct conf_pos pos;
+};
+
+struct conf_status_range {
+	uint16_t from, to; /* HTTP status, both included */
+};
+#define CONF_STATUS_RANGES 8
+
+struct conf_check {
+	enum conf_check_kind kind;
+	uint32_t interval_ms, timeout_ms;
+	uint16_t rise, fall;
+	uint16_t port;  /* 0: the backend's */
+	char *path;     /* http only; starts with '/' */
+	char *host;     /* http only; NULL: the address probed */
+	char *expect;   /* http only; text that the body must contain; NULL: any */
+	struct conf_status_range status[CONF_STATUS_RANGES];
+	uint8_t statuses; /* how many of them, http only */
+};
+
+struct conf_backend {
+	char name[SHUNT_NAME_MAX]; /* unique in the service; the address as text by default */
+	struct addr addr;          /* unique in the service */
+	uint16_t port;             /* the service's unless given; 0 when that is any */
+	uint16_t weight;           /* 0 to CONF_WEIGHT_MAX; 0: no new flows */
+	struct conf_pos pos;
+};
+
+struct conf_service {
+	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
+	struct addr vip;
+	uint16_t port;             /* 0: any */
+	uint8_t protocol;          /* IPPROTO_TCP or IPPROTO_UDP */
+	enum shunt_scheduler scheduler;
+	enum shunt_forward forward;
+	enum conf_on_empty on_empty;
+	uint32_t flow_timeout_ms;  /* rr, wrr: an idle flow is forgotten after this */
+	uint32_t slots;            /* power of two in [32, 65536]; 0: by the number of backends */
+	struct conf_check check;
+	struct conf_backend *backends; /* in the order of the files: inline first */
+	size_t n_backends;
+	char *backends_file;       /* absolute or relative to the working directory; NULL: none */
+	struct conf_pos pos;
+};
+
+struct conf {
+	char *file;                /* as given */
+	char instance[32];
+	struct conf_interface *interfaces;
+	size_t n_interfaces;
+	char *hash_secret;         /* NULL: the built-in one, which an attacker knows too */
+	struct addr tunnel_source4, tunnel_source6; /* none: by the route to the backend */
+	uint64_t flow_table;       /* flows to make room for; default 1 M */
+	char *run_dir;             /* control socket; default /run/shunt */
+	char *state_dir;           /* runtime edits; default /var/lib/shunt */
+	char *probe_user;          /* whom the probe child runs as; default nobody */
+	struct conf_service *services;
+	size_t n_services;
+	/* Files read besides @file, to be watched: the backends files, each once. */
+	char **watched;
+	size_t n_watched;
+	/* Storage for the `file` members of all positions. */
+	char **files;
+	size_t n_files;
+};
+
+void conf_free(struct conf *c);
+
+/* The names used in the file, for the enums above and those of shunt_abi.h. */
+const char *conf_scheduler_name(enum shunt_scheduler s);
+const char *conf_forward_name(enum shunt_forward f);
+const char *conf_on_empty_name(enum conf_on_empty e);
+const char *conf_check_name(enum conf_check_kind k);
+const char *conf_xdp_name(enum conf_xdp x);
+const char *conf_protocol_name(uint8_t protocol); /* "tcp", "udp", or "?" */
+
+/* By name, or NULL. */
+struct conf_service *conf_find_service(const struct conf *c, const char *name);
+struct conf_backend *conf_find_backend(const struct conf_service *s, const char *name);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What fills a service's slots. Every function here is a function of its arguments alone, so that
+ * every host with the same configuration and the same health computes the same table. */
+#ifndef SHUNT_MAGLEV_H
+#define SHUNT_MAGLEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A backend as the fill functions see it. */
+struct slot_backend {
+	uint64_t id;     /* slot_backend_id(): decides position, skip and turn order */
+	uint16_t number; /* what is written into slots, 1 and up */
+	uint16_t weight; /* 0 takes no slot */
+	bool up;
+};
+
+/* The stable identity of a backend from its name alone: 64 well-mixed bits. */
+uint64_t slot_backend_id(const char *name);
+
+/* How many slots a service with @backends backends gets: the smallest power of two that gives each
+ * at least 100, within [256, 65536]. */
+uint32_t slots_for(size_t backends);
+
+/* Two-level Maglev with weights. First the table over all backends with a weight, up or not, in the
+ * canonical order of their ids (the order of @b does not matter); then the slots of those that are
+ * down are blanked and refilled by the same turn-taking among those that are up. So a failure moves
+ * exactly the failed backend's slots, and a recovery gives exactly those back.
+ * @slots: @n_slots entries, a power of two. Backends take a slot each time their running sum of
+ * weights passes the largest weight. Position and odd skip come from the id; a power of two with an
+ * odd skip is a full permutation.
+ * Returns 0; -ENOENT with @slots all 0 when none is up with a weight; -ENOMEM with @slots untouched.
+ * Eisenbud et al., "Maglev", NSDI 2016, section 3.4. Expected O(M log M), M = @n_slots. */
+int maglev_fill(const struct slot_backend *b, size_t n, uint16_t slots[], uint32_t n_slots)
+	__attribute__((warn_unused_result));
+
+/* Smooth weighted interleave over those that are up, for rr (weights ignored when @equal) and wrr:
+ * in every stretch of the table each backend's share is within one slot of its weight's.
+ * Same returns and order independence as maglev_fill. */
+int interleave_fill(const struct slot_backend *b, size_t n, bool equal, uint16_t slots[],
+		    uint32_t n_slots) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an operator is shown: the one model between the daemon's engine, the messages and the CLI's
+ * printers. Plain values, no pointers, host byte order. Counters are totals since the row was
+ * assigned; rates are per second over the last sampling interval. */
+#ifndef SHUNT_VIEW_H
+#define SHUNT_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "pure/conf.h"
+#include "pure/health.h"
+#include "shunt_abi.h"
+
+#define VIEW_REASON_MAX 128
+
+struct view_traffic {
+	uint64_t packets, bytes, flows;
+	uint64_t packets_per_s, bytes_per_s, flows_per_s;
+};
+
+struct view_status {
+	char version[32];
+	char instance[32];
+	uint32_t pid;
+	uint64_t uptime_ms;
+	uint64_t config_age_ms;            /* since the configuration in force was loaded */
+	char config_file[256];
+	char config_error[512];            /* why the last reload was refused; empty: it was not */
+	uint32_t services, backends, usable_backends;
+	uint32_t edits;                    /* runtime edits in force */
+	uint64_t events;                   /* sequence number of the last event */
+	uint64_t map_bytes;                /* memory of all maps */
+};
+
+enum view_xdp { VIEW_XDP_NONE, VIEW_XDP_NATIVE, VIEW_XDP_GENERIC };
+
+struct view_interface {
+	char name[16];
+	uint32_t ifindex; /* 0: there is none of this name now */
+	enum view_xdp xdp;
+	bool link_up;
+	char note[VIEW_REASON_MAX]; /* why generic, why not attached; empty: nothing to say */
+};
+
+struct view_service {
+	char name[SHUNT_NAME_MAX];
+	struct addr vip;
+	uint16_t port; /* 0: any */
+	uint8_t protocol;
+	enum shunt_scheduler scheduler;
+	enum shunt_forward forward;
+	enum conf_on_empty on_empty;
+	enum conf_check_kind check;
+	uint32_t slots;
+	uint32_t backends, usable, failing_open; /* failing_open: 1 when on_empty: all is in force */
+	struct view_traffic traffic;             /* sum of the backends, and what found none */
+	uint64_t no_backend;                     /* packets that found none */
+};
+
+enum view_admin { VIEW_ADMIN_ENABLED, VIEW_ADMIN_DRAINED };
+enum view_nexthop {
+	VIEW_NH_RESOLVED,
+	VIEW_NH_RESOLVING,
+	VIEW_NH_NO_ROUTE,
+	VIEW_NH_NO_NEIGHBOUR, /* does not answer ARP or neighbour discovery */
+	VIEW_NH_LINK_DOWN,
+	VIEW_NH_OTHER_INTERFACE, /* routed over an interface that shunt is not told to use */
+	VIEW_NH_IS_LOCAL,        /* the address is this host's own */
+	VIEW_NH_NOT_NEEDED,      /* forward: local */
+};
+
+struct view_backend {
+	char service[SHUNT_NAME_MAX];
+	char name[SHUNT_NAME_MAX];
+	struct addr addr;
+	uint16_t port;                /* 0: any */
+	uint16_t weight;              /* in force */
+	uint16_t configured_weight;
+	enum view_admin admin;
+	bool edited;                  /* weight or admin come from a runtime edit */
+	enum health_state health;
+	uint64_t health_age_ms;       /* how long it has been so */
+	char reason[VIEW_REASON_MAX]; /* of the last probe result, in words; empty: none yet */
+	uint32_t latency_us;          /* of the last probe */
+	enum view_nexthop nexthop;
+	uint8_t mac[6];               /* next hop's; zero when not resolved */
+	char egress[16];              /* interface name */
+	uint32_t slots;               /* owned now */
+	struct view_traffic traffic;
+};
+
+struct view_verdict {
+	enum shunt_verdict verdict;
+	uint64_t packets, packets_per_s;
+};
+
+const char *view_xdp_name(enum view_xdp x);           /* "none", "native", "generic" */
+const char *view_admin_name(enum view_admin a);       /* "enabled", "drained" */
+const char *view_nexthop_name(enum view_nexthop n);   /* "resolved", "no route", ... */
+
+#endif
