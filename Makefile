@@ -32,7 +32,7 @@ TEST_LIBS   := -lcmocka
 
 LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)
 MAIN_SRC  := $(wildcard user/main/*.c)
-CLI_SRC   := $(filter-out user/main/shuntd.c,$(MAIN_SRC))
+CLI_SRC   := $(filter-out user/main/shuntd.c user/main/shunt_decap.c,$(MAIN_SRC))
 obj        = $(patsubst %.c,$O/%.o,$(1))
 SKEL      := $O/shunt.skel.h $O/decap.skel.h
 
@@ -46,7 +46,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .SECONDARY:
 .PHONY: all help deps demo check check-unit check-packet check-e2e bench lint format install uninstall clean
 
-all: $O/shuntd $O/shunt
+all: $O/shuntd $O/shunt $O/shunt-decap
 
 help:
 	@echo 'make            build $O/shuntd and $O/shunt'
@@ -68,10 +68,15 @@ $O/shuntd: $O/user/main/shuntd.o $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
-# shunt drives `decap` through libbpf, in a helper of its own: see user/main/decap.c.
+# `shunt decap` runs shunt-decap, so that shunt itself links without libbpf: that it does is a
+# standing test that the floors hold.
 $O/shunt: $(call obj,$(CLI_SRC)) $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+$O/shunt-decap: $O/user/main/shunt_decap.o $O/libshunt.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
 
 $O/libshunt.a: $(call obj,$(LIB_SRC))
 	$(call say,AR,$@)
