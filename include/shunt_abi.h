@@ -69,7 +69,7 @@ struct shunt_service {
 	__u8 scheduler;    /* enum shunt_scheduler, for display; the packet path reads flags */
 	__u16 flow_timeout; /* in flow ticks (SHUNT_FLOW_TICK_SHIFT): an older entry is void */
 	__u16 pad;
-	__u32 pad2;
+	__u32 salt;        /* mixed into the tags of the service's flows; stays when its row moves */
 };
 
 /* Exact IPv4 service.  key is shunt_key4(); 0 is an empty entry. */
