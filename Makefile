@@ -34,7 +34,7 @@ LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)
 MAIN_SRC  := $(wildcard user/main/*.c)
 CLI_SRC   := $(filter-out user/main/shuntd.c user/main/shunt_decap.c,$(MAIN_SRC))
 obj        = $(patsubst %.c,$O/%.o,$(1))
-SKEL      := $O/shunt.skel.h $O/decap.skel.h
+SKEL      := $(patsubst bpf/%.bpf.c,$O/%.skel.h,$(wildcard bpf/*.bpf.c))
 
 UNIT      := $(patsubst %.c,$O/%,$(wildcard tests/unit/test_*.c))
 PACKET    := $(patsubst %.c,$O/%,$(wildcard tests/packet/test_*.c))
