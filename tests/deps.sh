@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs what the build, the tests and the demo need and this machine lacks (Debian, Ubuntu).
+# Elsewhere it names the packages and exits 1.  tests/deps.sh --list prints what is needed and why.
+set -eu
+
+# Debian and Ubuntu | Fedora | Arch | why
+packages() {
+  cat <<'END'
+# to build
+gcc                  | gcc                  | gcc           | the daemon and the command
+libc6-dev            | glibc-devel          | glibc         | the C library and kernel headers
+make                 | make                 | make          | the Makefile
+CLANG                | clang                | clang         | compiles the packet path to BPF (14 or newer)
+BPFTOOL              | bpftool              | bpf           | makes the skeleton that embeds it
+pkg-config           | pkgconf              | pkgconf       | finds the libraries
+git                  | git                  | git           | lint looks at tracked files only
+libbpf-dev           | libbpf-devel         | libbpf        | loads and reads the packet path
+libelf-dev           | elfutils-libelf-devel| libelf        | libbpf needs it
+zlib1g-dev           | zlib-devel           | zlib          | libbpf needs it
+libnl-3-dev          | libnl3-devel         | libnl         | links, neighbours
+libnl-route-3-dev    | libnl3-devel         | libnl         | routes
+libmnl-dev           | libmnl-devel         | libmnl        | stats over netlink
+libevent-dev         | libevent-devel       | libevent      | the event loop
+libyaml-dev          | libyaml-devel        | libyaml       | the configuration
+libcurl4-openssl-dev | libcurl-devel        | curl          | http checks
+libcap-ng-dev        | libcap-ng-devel      | libcap-ng     | the probe child drops its capabilities
+libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
+# to test
+libcmocka-dev        | libcmocka-devel      | cmocka        | unit and packet tests
+clang-format         | clang-tools-extra    | clang         | lint: layout
+universal-ctags      | ctags                | ctags         | lint: size of functions
+shellcheck           | ShellCheck           | shellcheck    | lint: scripts
+python3              | python3              | python        | small servers and clients of the tests
+python3-scapy        | python3-scapy        | scapy         | odd packets
+util-linux           | util-linux           | util-linux    | flock, nsenter, setpriv
+procps               | procps-ng            | procps-ng     | ps, sysctl
+# for the demo and the end-to-end tests
+iproute2             | iproute              | iproute2      | namespaces, links, addresses
+ethtool              | ethtool              | ethtool       | checksum offload of veth off
+nginx-light          | nginx                | nginx         | backends
+curl                 | curl                 | curl          | requests, one by one
+wrk                  | wrk (copr)           | wrk           | requests, many at once
+jq                   | jq                   | jq            | reads JSON output
+END
+}
+
+wanted() { packages | grep -v '^#'; }
+
+# True when dpkg has it installed.
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# True when apt could install it.
+available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+# The newest clang there is, unless one that is new enough stands here already.
+clang_package() {
+  local n
+  for n in $(seq 30 -1 14); do
+    if command -v "clang-$n" >/dev/null; then return; fi
+  done
+  for n in $(seq 30 -1 14); do
+    if available "clang-$n"; then echo "clang-$n" && return; fi
+  done
+  echo clang
+}
+
+# Ubuntu before 25.04 has it in its kernel's tools only.
+bpftool_package() {
+  if PATH=$PATH:/usr/sbin bpftool version >/dev/null 2>&1; then return; fi
+  if available bpftool; then echo bpftool; else echo linux-tools-common linux-tools-generic; fi
+}
+
+missing() {
+  local name
+  wanted | while read -r name _; do
+    case $name in
+    CLANG) clang_package ;;
+    BPFTOOL) bpftool_package ;;
+    nginx-light) command -v nginx /usr/sbin/nginx >/dev/null || echo nginx-light ;;
+    *) installed "$name" || echo "$name" ;;
+    esac
+  done | xargs
+}
+
+# Packages that bring a daemon (nginx) must not start it here: the tests start their own.
+no_daemons() {
+  policy=/usr/sbin/policy-rc.d
+  [ -e $policy ] && return
+  trap 'rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod +x $policy
+}
+
+elsewhere() {
+  local column=2
+  echo "deps: this is neither Debian nor Ubuntu; install these with its package manager:"
+  if command -v pacman >/dev/null; then column=3; fi
+  wanted | awk -F'|' -v c=$column '{gsub(/^ +| +$/, "", $c); gsub(/^ +/, "", $4);
+    printf "  %-22s %s\n", $c, $4}'
+  exit 1
+}
+
+if [ "${1:-}" = --list ]; then
+  packages
+  exit
+fi
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then elsewhere; fi
+
+lacking=$(missing)
+if [ -z "$lacking" ]; then
+  echo "deps: everything is here"
+  exit
+fi
+echo "deps: missing: $lacking"
+if [ "$(id -u)" -ne 0 ]; then
+  echo "deps: installing needs root: sudo make deps" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+# Package lists that are missing or too old for the mirror: update, and look for versions again.
+# shellcheck disable=SC2086 # a list of words
+if ! apt-get install -qq --no-install-recommends --dry-run $lacking >/dev/null 2>&1; then
+  apt-get update -qq
+  lacking=$(missing)
+fi
+no_daemons
+nginx_is_new=$(grep -cw nginx-light <<<"$lacking" || true)
+# shellcheck disable=SC2086 # a list of words
+apt-get install -qq -y --no-install-recommends $lacking </dev/null ||
+  { apt-get update -qq && apt-get install -qq -y --no-install-recommends $lacking </dev/null; }
+if [ "$nginx_is_new" -gt 0 ] && [ -d /run/systemd/system ]; then
+  systemctl disable -q nginx || true
+fi
+echo "deps: installed"

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs test groups and counts their cases: tests/run.sh GROUP|GROUP/NAME...   (unit packet e2e)
+#
+# unit and packet are cmocka binaries in $O, e2e are scripts in tests/e2e; both speak TAP.  A program
+# that crashes, hangs, stops before its plan is done or prints no case counts as failed.  Exit 77
+# skips a script; the reason is its last line.  LIMIT is the time limit of one program in seconds.
+# The last line is always "N passed, N failed, N skipped"; exit 1 when anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+O=${O:-build}
+LIMIT=${LIMIT:-120}
+export O CMOCKA_MESSAGE_OUTPUT=TAP LC_ALL=C
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+passed=0 failed=0 skipped=0
+out=$(mktemp) || exit 1
+child=
+
+end() {
+  rm -f "$out"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ]
+  exit
+}
+# shellcheck disable=SC2317 # called by the trap
+interrupted() {
+  # timeout has a process group of its own and passes the signal on to all of it.
+  [ -n "$child" ] && kill -TERM "$child" && wait "$child"
+  echo "interrupted"
+  failed=$((failed + 1))
+  end
+}
+trap interrupted INT TERM HUP
+
+# count FILE: sets p, f, s and reasons from the TAP in FILE.
+count() {
+  local line planned=0 seen=0 plans=0
+  p=0 f=0 s=0 reasons=()
+  while IFS= read -r line; do
+    case $line in
+    1..0*) plans=$((plans + 1)) s=$((s + 1)) reasons+=("skipped:${line#*SKIP}") ;;
+    1..[1-9]*) line=${line#1..} plans=$((plans + 1)) planned=$((planned + ${line%%[!0-9]*})) ;;
+    "ok "*"# SKIP"* | "not ok "*"# SKIP"*)
+      s=$((s + 1)) seen=$((seen + 1)) reasons+=("skipped:${line#*# SKIP}") ;;
+    "ok "*) p=$((p + 1)) seen=$((seen + 1)) ;;
+    "not ok "*) f=$((f + 1)) seen=$((seen + 1)) ;;
+    esac
+  done <"$1"
+  if [ "$planned" -ne "$seen" ]; then
+    f=$((f + 1)) reasons+=("failed: planned $planned cases, printed $seen")
+  elif [ "$plans" -eq 0 ]; then
+    f=$((f + 1)) reasons+=("failed: printed no plan and no case")
+  fi
+}
+
+# run NAME COMMAND: one program, one line of report, everything it printed when it failed.
+run() {
+  local name=$1 start=${EPOCHREALTIME/[.,]/} rc ms word=ok
+  shift
+  timeout -k 20 "$LIMIT" "$@" >"$out" 2>&1 </dev/null 9>&- &
+  child=$!
+  wait "$child"
+  rc=$?
+  child=
+  ms=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+  if [ $rc -eq 77 ]; then
+    p=0 f=0 s=1 reasons=("skipped: $(tail -n 1 "$out")")
+  else
+    count "$out"
+    if [ $rc -eq 124 ] || [ $rc -eq 137 ]; then
+      f=$((f + 1)) reasons+=("failed: stopped after $LIMIT s")
+    elif [ $rc -ne 0 ] && [ $f -eq 0 ]; then
+      f=$((f + 1)) reasons+=("failed: exit status $rc without a failed case")
+    fi
+  fi
+  [ $f -gt 0 ] && word=FAIL
+  [ $((p + f)) -eq 0 ] && word=skip
+  printf '%-4s  %-34s %4d passed %3d failed %3d skipped %4d.%03d s\n' \
+    $word "$name" $p $f $s $((ms / 1000)) $((ms % 1000))
+  [ $f -gt 0 ] && sed 's/^/      | /' "$out"
+  [ ${#reasons[@]} -gt 0 ] && printf '      %s\n' "${reasons[@]}"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+fail() {
+  echo "FAIL  $*"
+  failed=$((failed + 1))
+}
+
+# Packet and e2e tests own the machine's XDP, pins and CPUs while they run.
+lock() {
+  exec 9>/run/lock/shunt-tests.lock
+  flock -n 9 && return
+  echo "waiting for another test run on this machine to end"
+  flock 9
+}
+
+binaries() {
+  local source any=0
+  for source in tests/"$1"/test_*.c; do
+    [ -e "$source" ] || continue
+    source=${source%.c}
+    # shellcheck disable=SC2053 # a pattern
+    [[ ${source#tests/} == $2 ]] || continue
+    any=1
+    run "${source#tests/}" "$O/$source"
+  done
+  [ $any -eq 1 ] || fail "$2: no such test"
+}
+
+scripts() {
+  local script any=0
+  for script in tests/e2e/*.sh; do
+    { [ -e "$script" ] && [ "${script##*/}" != lib.sh ]; } || continue
+    # shellcheck disable=SC2053 # a pattern
+    [[ ${script#tests/} == $1.sh ]] || continue
+    any=1
+    script=${script%.sh}
+    run "${script#tests/}" bash "$script.sh"
+  done
+  [ $any -eq 1 ] || fail "$1: no such test"
+}
+
+[ $# -gt 0 ] || set -- unit packet e2e
+for group; do
+  pattern=$group
+  [[ $group == */* ]] || pattern="$group/*"
+  group=${group%%/*}
+  if [ "$group" != unit ]; then
+    if [ "$(id -u)" -ne 0 ]; then
+      fail "$group: needs root (network namespaces and BPF): sudo make check-$group"
+      continue
+    fi
+    lock
+  fi
+  case $group in
+  unit | packet) binaries "$group" "$pattern" ;;
+  e2e) scripts "$pattern" ;;
+  *) fail "$group: no such group; there are unit, packet and e2e" ;;
+  esac
+done
+end
