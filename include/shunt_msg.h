@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What shuntd says to the world: the whole protocol, so that a third program can be written from
+ * this file alone.  With shunt_abi.h it needs nothing but <linux/netlink.h>.
+ *
+ * Two sockets speak the same encoding:
+ *   stats    NETLINK_USERSOCK, unicast: a request, answered by one datagram.  Reads only.
+ *   events   NETLINK_USERSOCK, multicast group SHUNT_MSG_GROUP.  What happened, as it happens.
+ *   control  AF_UNIX SOCK_SEQPACKET at <run_dir>/<instance>.sock.  Changes something.
+ *
+ * Encoding.  A message is
+ *   struct nlmsghdr            nlmsg_type SHUNT_MSG_TYPE; nlmsg_seq is copied from request to answer
+ *   struct shunt_msg_header    command and version
+ *   attributes                 struct nlattr and value, padded to 4 bytes, in any order
+ * Integers are in the host's byte order, addresses and MACs in that of the wire.  Value types:
+ *   u8 u16 u32 u64   of exactly that length (u64 is not aligned to 8: copy it)
+ *   text             UTF-8 with a terminating NUL that the length counts
+ *   addr             4 bytes of IPv4 or 16 of IPv6; left out when there is none
+ *   mac              6 bytes
+ * An attribute that is left out is 0 or empty: the sender leaves out what is.
+ *
+ * Versions.  New attributes and commands are appended, numbers are never used again, and a receiver
+ * skips attributes and records that it does not know.  SHUNT_MSG_VERSION grows only when that is not
+ * enough; then a message of another version is answered with SHUNT_MSG_ERROR, code EPROTONOSUPPORT.
+ *
+ * Finding the daemon.  The daemon writes <run_dir>/<instance>.stats (mode 0644, /run/shunt and
+ * "default" by default), lines of KEY=VALUE, unknown keys to be skipped:
+ *   port=N       its netlink port id (nl_pid), an unsigned 32-bit number
+ *   pid=N        its process
+ *   netns=N      inode of its network namespace (stat of /proc/self/ns/net).  Netlink does not leave
+ *                a network namespace: who is in another one cannot talk to it.
+ *   version=N    its SHUNT_MSG_VERSION
+ *
+ * Credentials.  Port ids are first come, first served, and anybody may send to one, so both ends set
+ * SO_PASSCRED and look at SCM_CREDENTIALS, which the kernel fills in for netlink, of everything that
+ * they receive.  The daemon answers uid 0 and its own uid; others get ERROR, EPERM.  A client takes
+ * messages only from nl_pid == port with the uid that owns the .stats file, which has to be 0 or the
+ * client's own.  The control socket has mode 0600, and the daemon checks SO_PEERCRED as well.
+ *
+ * Dumps are paged, since a blocking sender would hang on a slow reader and one that does not block
+ * would lose the middle.  A request without CURSOR starts.  The answer is one datagram of at most
+ * SHUNT_MSG_PAGE_MAX bytes: records (NLM_F_MULTI), then one SHUNT_MSG_PAGE, which carries GENERATION
+ * and, unless this was the last page, CURSOR.  Give both back in the next request (with the same
+ * SERVICE).  A cursor means nothing but to the daemon.  When rows have come or gone in between, the
+ * answer is ERROR with code ESTALE: start over.  An answer may be lost (your buffer was full): ask
+ * again with the same request, a new nlmsg_seq, and skip answers to other ones.
+ *
+ * Events are numbered by SEQ, 1 and up.  A gap, or an ENOBUFS from recvmsg, means that some were
+ * lost: dump anew.  Every SHUNT_MSG_HEARTBEAT_MS there is a heartbeat with the SEQ of the last
+ * event; three of them missed means that the daemon is gone.  All instances in a network namespace
+ * share the group: look at INSTANCE.  Joining needs CAP_NET_ADMIN.
+ *
+ * Control.  One request a packet, answered by one SHUNT_MSG_REPLY, in order. */
+#ifndef SHUNT_MSG_H
+#define SHUNT_MSG_H
+
+#include <linux/types.h>
+
+#define SHUNT_MSG_VERSION 1
+#define SHUNT_MSG_TYPE 0x53 /* nlmsg_type of every message */
+#define SHUNT_MSG_GROUP 19 /* multicast group: bit 18 of nl_groups */
+#define SHUNT_MSG_PAGE_MAX 16384 /* bytes in a datagram, at most */
+#define SHUNT_MSG_HEARTBEAT_MS 5000
+#define SHUNT_MSG_TEXT_MAX 4096 /* bytes in SHUNT_REPLY_TEXT with its NUL, at most */
+
+struct shunt_msg_header {
+	__u8 command; /* enum shunt_msg_command */
+	__u8 version; /* SHUNT_MSG_VERSION */
+	__u16 reserved; /* 0 */
+};
+
+enum shunt_msg_command {
+	SHUNT_MSG_NONE = 0,
+
+	/* Stats requests, with enum shunt_get attributes (NLM_F_REQUEST). */
+	SHUNT_MSG_GET_STATUS = 1, /* one STATUS */
+	SHUNT_MSG_GET_INTERFACES = 2, /* INTERFACE records */
+	SHUNT_MSG_GET_SERVICES = 3, /* SERVICE records; SERVICE: that one only */
+	SHUNT_MSG_GET_BACKENDS = 4, /* BACKEND records, service by service; SERVICE: its only */
+	SHUNT_MSG_GET_VERDICTS = 5, /* VERDICT records, those that are never counted left out */
+
+	/* Records, each with the attributes of the enum of its name. */
+	SHUNT_MSG_STATUS = 16, /* enum shunt_status_attr */
+	SHUNT_MSG_INTERFACE = 17, /* enum shunt_interface_attr */
+	SHUNT_MSG_SERVICE = 18, /* enum shunt_service_attr */
+	SHUNT_MSG_BACKEND = 19, /* enum shunt_backend_attr */
+	SHUNT_MSG_VERDICT = 20, /* enum shunt_verdict_attr */
+
+	/* Last message of an answer. */
+	SHUNT_MSG_PAGE = 32, /* enum shunt_get: GENERATION, and CURSOR if there is more */
+	SHUNT_MSG_ERROR = 33, /* enum shunt_reply */
+
+	/* Events. */
+	SHUNT_MSG_EVENT = 48, /* enum shunt_event_attr */
+	SHUNT_MSG_HEARTBEAT = 49, /* enum shunt_event_attr: SEQ, TIME, INSTANCE */
+
+	/* Control: requests with enum shunt_command_attr attributes, and the answer. */
+	SHUNT_MSG_RELOAD = 64,
+	SHUNT_MSG_DRAIN = 65, /* SERVICE, BACKEND */
+	SHUNT_MSG_ENABLE = 66, /* SERVICE, BACKEND */
+	SHUNT_MSG_WEIGHT = 67, /* SERVICE, BACKEND, WEIGHT */
+	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
+};
+
+enum shunt_get {
+	SHUNT_GET_CURSOR = 1, /* u64, not 0 */
+	SHUNT_GET_GENERATION = 2, /* u64 */
+	SHUNT_GET_SERVICE = 3, /* text: the service's name */
+};
+
+enum shunt_reply {
+	SHUNT_REPLY_CODE = 1, /* u32: an errno; left out (0): done */
+	SHUNT_REPLY_TEXT = 2, /* text for people, may have several lines, without a last newline */
+	SHUNT_REPLY_VERSION = 3, /* u32: SHUNT_MSG_VERSION, with EPROTONOSUPPORT */
+};
+
+enum shunt_command_attr {
+	SHUNT_COMMAND_SERVICE = 1, /* text */
+	SHUNT_COMMAND_BACKEND = 2, /* text */
+	SHUNT_COMMAND_WEIGHT = 3, /* u16, 0 to 1000 */
+};
+
+/* Rates are per second over the daemon's last sampling interval.  Bytes are those of the IP packets
+ * as they came in.  Flows are new ones: TCP SYNs, and for UDP those newly remembered. */
+
+enum shunt_status_attr {
+	SHUNT_STATUS_VERSION = 1, /* text: of the daemon, "0.1.0" */
+	SHUNT_STATUS_INSTANCE = 2, /* text */
+	SHUNT_STATUS_PID = 3, /* u32 */
+	SHUNT_STATUS_UPTIME = 4, /* u64, milliseconds */
+	SHUNT_STATUS_CONFIG_AGE = 5, /* u64, milliseconds since it was loaded */
+	SHUNT_STATUS_CONFIG_FILE = 6, /* text */
+	SHUNT_STATUS_CONFIG_ERROR = 7, /* text: why the last reload was refused */
+	SHUNT_STATUS_SERVICES = 8, /* u32 */
+	SHUNT_STATUS_BACKENDS = 9, /* u32 */
+	SHUNT_STATUS_USABLE = 10, /* u32: backends that get packets */
+	SHUNT_STATUS_EDITS = 11, /* u32: runtime edits in force */
+	SHUNT_STATUS_EVENTS = 12, /* u64: SEQ of the last event */
+	SHUNT_STATUS_MAP_BYTES = 13, /* u64: memory of all maps */
+};
+
+enum shunt_interface_attr {
+	SHUNT_INTERFACE_NAME = 1, /* text */
+	SHUNT_INTERFACE_INDEX = 2, /* u32, left out: there is none of this name now */
+	SHUNT_INTERFACE_XDP = 3, /* u8: 0 not attached, 1 native, 2 generic */
+	SHUNT_INTERFACE_LINK_UP = 4, /* u8: 1 if so */
+	SHUNT_INTERFACE_NOTE = 5, /* text: why generic, why not attached */
+};
+
+enum shunt_service_attr {
+	SHUNT_SERVICE_NAME = 1, /* text */
+	SHUNT_SERVICE_VIP = 2, /* addr */
+	SHUNT_SERVICE_PORT = 3, /* u16, host order; left out: any */
+	SHUNT_SERVICE_PROTOCOL = 4, /* u8: 6 TCP, 17 UDP */
+	SHUNT_SERVICE_SCHEDULER = 5, /* u8: enum shunt_scheduler */
+	SHUNT_SERVICE_FORWARD = 6, /* u8: enum shunt_forward */
+	SHUNT_SERVICE_ON_EMPTY = 7, /* u8: 0 all, 1 drop, 2 pass */
+	SHUNT_SERVICE_CHECK = 8, /* u8: 0 none, 1 tcp, 2 http */
+	SHUNT_SERVICE_SLOTS = 9, /* u32 */
+	SHUNT_SERVICE_BACKENDS = 10, /* u32 */
+	SHUNT_SERVICE_USABLE = 11, /* u32 */
+	SHUNT_SERVICE_FAIL_OPEN = 12, /* u32: 1 while on_empty: all is in force */
+	SHUNT_SERVICE_PACKETS = 13, /* u64 */
+	SHUNT_SERVICE_BYTES = 14, /* u64 */
+	SHUNT_SERVICE_FLOWS = 15, /* u64 */
+	SHUNT_SERVICE_PACKETS_S = 16, /* u64 a second */
+	SHUNT_SERVICE_BYTES_S = 17, /* u64 a second */
+	SHUNT_SERVICE_FLOWS_S = 18, /* u64 a second */
+	SHUNT_SERVICE_NO_BACKEND = 19, /* u64: packets that found no backend */
+};
+
+enum shunt_backend_attr {
+	SHUNT_BACKEND_SERVICE = 1, /* text */
+	SHUNT_BACKEND_NAME = 2, /* text */
+	SHUNT_BACKEND_ADDR = 3, /* addr */
+	SHUNT_BACKEND_PORT = 4, /* u16, host order; left out: any */
+	SHUNT_BACKEND_WEIGHT = 5, /* u16, in force */
+	SHUNT_BACKEND_CONFIGURED_WEIGHT = 6, /* u16 */
+	SHUNT_BACKEND_ADMIN = 7, /* u8: 0 enabled, 1 drained */
+	SHUNT_BACKEND_EDITED = 8, /* u8: 1 if weight or admin come from a runtime edit */
+	SHUNT_BACKEND_HEALTH = 9, /* u8: 0 unknown, 1 up, 2 down, 3 unchecked */
+	SHUNT_BACKEND_HEALTH_AGE = 10, /* u64, milliseconds */
+	SHUNT_BACKEND_REASON = 11, /* text: of the last probe's result */
+	SHUNT_BACKEND_LATENCY = 12, /* u32, microseconds: of the last probe */
+	SHUNT_BACKEND_NEXTHOP = 13, /* u8: 0 resolved, 1 resolving, 2 no route,
+					      * 3 no neighbour, 4 link down, 5 other interface,
+					      * 6 is local, 7 not needed */
+	SHUNT_BACKEND_MAC = 14, /* mac of the next hop */
+	SHUNT_BACKEND_EGRESS = 15, /* text: interface */
+	SHUNT_BACKEND_SLOTS = 16, /* u32: owned now */
+	SHUNT_BACKEND_PACKETS = 17, /* u64 */
+	SHUNT_BACKEND_BYTES = 18, /* u64 */
+	SHUNT_BACKEND_FLOWS = 19, /* u64 */
+	SHUNT_BACKEND_PACKETS_S = 20, /* u64 a second */
+	SHUNT_BACKEND_BYTES_S = 21, /* u64 a second */
+	SHUNT_BACKEND_FLOWS_S = 22, /* u64 a second */
+};
+
+enum shunt_verdict_attr {
+	SHUNT_VERDICT_NUMBER = 1, /* u8: enum shunt_verdict */
+	SHUNT_VERDICT_PACKETS = 2, /* u64 */
+	SHUNT_VERDICT_PACKETS_S = 3, /* u64 a second */
+};
+
+enum shunt_event_attr {
+	SHUNT_EVENT_SEQ = 1, /* u64 */
+	SHUNT_EVENT_TIME = 2, /* u64, milliseconds since 1970 */
+	SHUNT_EVENT_INSTANCE = 3, /* text */
+	SHUNT_EVENT_KIND = 4, /* u8: enum shunt_event_kind */
+	SHUNT_EVENT_SERVICE = 5, /* text */
+	SHUNT_EVENT_BACKEND = 6, /* text */
+	SHUNT_EVENT_TEXT = 7, /* text: one line for people */
+};
+
+enum shunt_event_kind {
+	SHUNT_EVENT_OTHER = 0,
+	SHUNT_EVENT_STARTED = 1,
+	SHUNT_EVENT_RELOADED = 2,
+	SHUNT_EVENT_RELOAD_REFUSED = 3,
+	SHUNT_EVENT_EDITED = 4, /* drain, enable, weight */
+	SHUNT_EVENT_HEALTH = 5, /* a backend's health changed */
+	SHUNT_EVENT_NEXTHOP = 6, /* a backend's next hop changed */
+	SHUNT_EVENT_SERVICE_EMPTY =
+		7, /* a service lost its last usable backend, or has one again */
+	SHUNT_EVENT_INTERFACE = 8, /* attached, detached, link up or down */
+};
+
+#endif /* SHUNT_MSG_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stats over NETLINK_USERSOCK, as include/shunt_msg.h says: answers dumps page by page and sends
+ * events. It keeps no copy of anything: it asks the source for each row of a page. */
+#ifndef SHUNT_STATS_SERVER_H
+#define SHUNT_STATS_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pure/view.h"
+#include "shunt_msg.h"
+
+struct event_base;
+struct stats_server;
+
+/* Where rows come from; called from the loop while a request is answered. Indices count from 0 and
+ * functions return false past the end. @out comes zeroed. */
+struct stats_source {
+	void *arg;
+	/* Changes whenever an index may mean another row than before (a reload that adds, removes
+	 * or reorders services or backends), not when values change. Not the same after a restart,
+	 * best of all: start from the time of day. */
+	uint64_t (*generation)(void *arg);
+	void (*status)(void *arg, struct view_status *out);
+	bool (*interface)(void *arg, uint32_t i, struct view_interface *out);
+	bool (*service)(void *arg, uint32_t i, struct view_service *out);
+	/* The service's number by name, or -1. */
+	int64_t (*find_service)(void *arg, const char *name);
+	/* Backend @i of service number @service; false also when there is no such service. */
+	bool (*backend)(void *arg, uint32_t service, uint32_t i, struct view_backend *out);
+	/* @v in [1, SHUNT_VERDICT_MAX); false: not counted, left out. */
+	bool (*verdict)(void *arg, enum shunt_verdict v, struct view_verdict *out);
+};
+
+struct stats_server_counters {
+	uint64_t requests; /* answered */
+	uint64_t refused; /* from others than uid 0 and our own */
+	uint64_t malformed; /* not understood; answered with an error where the header allowed it */
+	uint64_t unsent; /* answers that the client's buffer had no room for */
+};
+
+/* Opens the socket and writes <run_dir>/<instance>.stats; makes @run_dir (one level, mode 0755) if
+ * it is missing. @source is copied. -ENAMETOOLONG, or what the system said. */
+int stats_server_open(struct event_base *base, const char *run_dir, const char *instance,
+		      const struct stats_source *source, struct stats_server **out)
+	__attribute__((warn_unused_result));
+/* Also removes the file. NULL is fine. */
+void stats_server_close(struct stats_server *s);
+
+/* Sends an event to the group; never blocks, and nobody need listen. @service, @backend may be
+ * NULL, @text is one line. */
+void stats_server_event(struct stats_server *s, enum shunt_event_kind kind, const char *service,
+			const char *backend, const char *text);
+/* The number of the last event, for view_status.events. */
+uint64_t stats_server_event_seq(const struct stats_server *s);
+
+const struct stats_server_counters *stats_server_counters(const struct stats_server *s);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A command of an operator and the answer to it, as the control socket carries them. */
+#ifndef SHUNT_CTL_H
+#define SHUNT_CTL_H
+
+#include <stdint.h>
+
+#include "shunt_abi.h"
+#include "shunt_msg.h"
+
+enum ctl_verb { CTL_RELOAD, CTL_DRAIN, CTL_ENABLE, CTL_WEIGHT, CTL_VERB_MAX };
+
+struct ctl_command {
+	enum ctl_verb verb;
+	char service[SHUNT_NAME_MAX]; /* not empty but for RELOAD */
+	char backend[SHUNT_NAME_MAX]; /* not empty but for RELOAD */
+	uint16_t weight; /* WEIGHT only; 0 to CONF_WEIGHT_MAX */
+	/* Who asks, by SO_PEERCRED; for the log. Not on the wire. */
+	uint32_t uid, pid;
+};
+
+struct ctl_reply {
+	int status; /* 0 or -errno */
+	/* For people: what was done or why not. May have several lines; without a last newline;
+	 * empty: nothing to say. Longer text is cut. */
+	char text[SHUNT_MSG_TEXT_MAX];
+};
+
+#endif
