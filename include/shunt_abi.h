@@ -159,7 +159,8 @@ struct shunt_backend {
 	__u8 smac[6];     /* egress interface's */
 	__u32 ifindex;    /* egress interface, the physical one below VLAN devices */
 	__u32 outer_csum; /* IPIP over IPv4: ones' complement sum, in memory order and unfolded, of the
-			   * outer header with tos, length and checksum as 0 (it has id 0, DF, TTL 64) */
+			   * outer header with tos, length and checksum as 0: id 0, DF, TTL 64, and
+			   * protocol 4 or 41 by the family of the service's address */
 	__be16 vlan_tci[2]; /* tags to put in front, outermost first */
 	__u16 mtu;        /* largest IP packet, with the tunnel header, that the path takes */
 	__be16 port;      /* 0: for the forwarding methods that translate ports */

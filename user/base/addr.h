@@ -12,7 +12,7 @@
 
 /* All zero is "no address". Two addresses are equal when their bytes are. */
 struct addr {
-	uint8_t family;   /* 4, 6, or 0 for none */
+	uint8_t family; /* 4, 6, or 0 for none */
 	uint8_t bytes[16]; /* network order; IPv4 in the first four, the rest 0 */
 };
 

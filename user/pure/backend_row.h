@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the packet path reads of a backend, made from what the daemon knows of it. */
+#ifndef SHUNT_BACKEND_ROW_H
+#define SHUNT_BACKEND_ROW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "shunt_abi.h"
+
+/* Host byte order. */
+struct backend_row_spec {
+	struct addr addr; /* the backend's */
+	struct addr source; /* of the tunnel header; none where there is no tunnel */
+	uint8_t dmac[6], smac[6];
+	uint32_t ifindex;
+	uint16_t vlan_tci[2];
+	uint8_t tags;
+	uint32_t mtu; /* largest IP packet; more than 65535 counts as 65535 */
+	enum shunt_forward method;
+	uint8_t vip_family; /* 4 or 6: what the tunnel carries */
+	bool usable, no_new;
+};
+
+/* Fills all of @out, the precomputed checksum included. */
+void backend_row_build(const struct backend_row_spec *spec, struct shunt_backend *out);
+
+#endif
