@@ -104,17 +104,17 @@ $(UNIT) $(PACKET) $(BENCH) $(FUZZ): $O/%: $O/%.o $O/libshunt.a
 
 tests: $(UNIT) $(PACKET)
 
-check: all tests lint
-	$(Q)O=$O tests/run.sh unit packet e2e
+check: all tests
+	$(Q)O=$O CC="$(CC)" CLANG="$(CLANG)" tests/run.sh lint unit packet e2e
 
 check-unit check-packet check-e2e: check-%: all tests
 	$(Q)O=$O tests/run.sh $*
 
 lint:
-	$(Q)CC="$(CC)" CLANG="$(CLANG)" tests/lint/run.sh
+	$(Q)O=$O CC="$(CC)" CLANG="$(CLANG)" tests/run.sh lint
 
 format:
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+	$(Q)git ls-files '*.c' '*.h' | xargs $(or $(shell command -v clang-format-14),clang-format) -i
 
 clean:
 	rm -rf build build-san

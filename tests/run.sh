@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs test groups and counts their cases: tests/run.sh GROUP|GROUP/NAME...   (unit packet e2e)
+# Runs test groups and counts their cases: tests/run.sh GROUP|GROUP/NAME...   (lint unit packet e2e)
 #
-# unit and packet are cmocka binaries in $O, e2e are scripts in tests/e2e; both speak TAP.  A program
-# that crashes, hangs, stops before its plan is done or prints no case counts as failed.  Exit 77
-# skips a script; the reason is its last line.  LIMIT is the time limit of one program in seconds.
+# lint is tests/lint/run.sh, unit and packet are cmocka binaries in $O, e2e are scripts in tests/e2e;
+# all speak TAP.  A program that crashes, hangs, stops before its plan is done or prints no case
+# counts as failed.  Exit 77 skips a script; the reason is its last line.  LIMIT is the time limit
+# of one program in seconds.
 # The last line is always "N passed, N failed, N skipped"; exit 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -42,7 +43,7 @@ count() {
     1..0*) plans=$((plans + 1)) s=$((s + 1)) reasons+=("skipped:${line#*SKIP}") ;;
     1..[1-9]*) line=${line#1..} plans=$((plans + 1)) planned=$((planned + ${line%%[!0-9]*})) ;;
     "ok "*"# SKIP"* | "not ok "*"# SKIP"*)
-      s=$((s + 1)) seen=$((seen + 1)) reasons+=("skipped:${line#*# SKIP}") ;;
+      s=$((s + 1)) seen=$((seen + 1)) reasons+=("skipped:${line##*# SKIP}") ;;
     "ok "*) p=$((p + 1)) seen=$((seen + 1)) ;;
     "not ok "*) f=$((f + 1)) seen=$((seen + 1)) ;;
     esac
@@ -122,12 +123,12 @@ scripts() {
   [ $any -eq 1 ] || fail "$1: no such test"
 }
 
-[ $# -gt 0 ] || set -- unit packet e2e
+[ $# -gt 0 ] || set -- lint unit packet e2e
 for group; do
   pattern=$group
   [[ $group == */* ]] || pattern="$group/*"
   group=${group%%/*}
-  if [ "$group" != unit ]; then
+  if [ "$group" = packet ] || [ "$group" = e2e ]; then
     if [ "$(id -u)" -ne 0 ]; then
       fail "$group: needs root (network namespaces and BPF): sudo make check-$group"
       continue
@@ -135,9 +136,10 @@ for group; do
     lock
   fi
   case $group in
+  lint) run lint tests/lint/run.sh ;;
   unit | packet) binaries "$group" "$pattern" ;;
   e2e) scripts "$pattern" ;;
-  *) fail "$group: no such group; there are unit, packet and e2e" ;;
+  *) fail "$group: no such group; there are lint, unit, packet and e2e" ;;
   esac
 done
 end
