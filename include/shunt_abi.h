@@ -108,13 +108,15 @@ static inline __attribute__((always_inline)) __u64 shunt_key6(__u64 a, __u64 b, 
 
 /* A perfect hash over the exact services of one family (Fredman, Komlos and Szemeredi's two levels
  * with multiplicative hashing, after Dietzfelbinger et al. 1997):
- *   seed  = seeds[seeds_at + ((key * bucket_mul) >> 32 & bucket_mask)]
+ *   seed  = seeds[seeds_at + ((key * bucket_mul) >> bucket_shift)]
  *   entry = servicesN[entries_at + ((key * seed) >> shift)]
- * bucket_mul and the seeds are odd.  A family without services has flags 0 and is not looked up. */
+ * Both take the product's upper bits, which every bit of the key reaches: ports that differ in one
+ * byte would not reach the lower ones.  bucket_mul and the seeds are odd.  A family without
+ * services has flags 0 and is not looked up. */
 struct shunt_index {
 	__u64 bucket_mul;
-	__u32 bucket_mask; /* number of buckets less one, a power of two less one */
-	__u32 shift;       /* 64 - log2(entries), entries >= 2 */
+	__u32 bucket_shift; /* 64 - log2(buckets), buckets >= 2 */
+	__u32 shift;        /* 64 - log2(entries), entries >= 2 */
 	__u32 seeds_at;
 	__u32 entries_at;
 	__u32 flags; /* SHUNT_INDEX_* */
