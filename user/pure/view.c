@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pure/view.h"
+
+const char *view_xdp_name(enum view_xdp x)
+{
+	switch (x) {
+	case VIEW_XDP_NONE:
+		return "none";
+	case VIEW_XDP_NATIVE:
+		return "native";
+	case VIEW_XDP_GENERIC:
+		return "generic";
+	}
+	return "unknown";
+}
+
+const char *view_admin_name(enum view_admin a)
+{
+	switch (a) {
+	case VIEW_ADMIN_ENABLED:
+		return "enabled";
+	case VIEW_ADMIN_DRAINED:
+		return "drained";
+	}
+	return "unknown";
+}
+
+const char *view_nexthop_name(enum view_nexthop n)
+{
+	switch (n) {
+	case VIEW_NH_RESOLVED:
+		return "resolved";
+	case VIEW_NH_RESOLVING:
+		return "resolving";
+	case VIEW_NH_NO_ROUTE:
+		return "no route";
+	case VIEW_NH_NO_NEIGHBOUR:
+		return "no neighbour";
+	case VIEW_NH_LINK_DOWN:
+		return "link down";
+	case VIEW_NH_OTHER_INTERFACE:
+		return "other interface";
+	case VIEW_NH_IS_LOCAL:
+		return "own address";
+	case VIEW_NH_NOT_NEEDED:
+		return "not needed";
+	}
+	return "unknown";
+}
