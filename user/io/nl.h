@@ -55,7 +55,8 @@ struct nl_events {
 /* Opens sockets, fills the caches, joins the event groups of @base's loop. */
 int nl_open(struct event_base *base, const struct nl_events *ev, struct nl **out)
 	__attribute__((warn_unused_result));
-void nl_close(struct nl *nl);
+/* Ends every watch, without reports; not from within a report. Not called nl_close: that is libnl's. */
+void nl_shutdown(struct nl *nl);
 
 /* Returns 0 with @out filled, or -ENODEV. */
 int nl_link_by_name(const struct nl *nl, const char *name, struct nl_link *out);
