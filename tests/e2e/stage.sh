@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The stage itself, without shunt: servers and clients work and the VIPs are quiet, so that a failure
+# of another story is shunt's.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+stage 2
+web 1
+web 2
+udp 1 5353
+
+is "a backend answers by IPv4" "$(get http://10.0.0.11/)" b1
+is "a backend answers by IPv6" "$(get 'http://[fd00::12]/')" b2
+is "the health page answers from the balancer" "$(on lb curl -s http://10.0.0.12/healthz)" well
+is "UDP is answered by name" "$(on client "$python" "$E2E/udp.py" ask 10.0.0.11 5353 3 2)" "3 b1"
+is "UDP is answered by name over IPv6" "$(on client "$python" "$E2E/udp.py" ask fd00::11 5353 3)" "3 b1"
+is "the VIP is answered on the backend itself" "$(on b1 curl -s http://$VIP4/)" b1
+ip -n "$P-client" route replace $VIP4/32 dev eth0
+is "nobody answers ARP for the VIP" "$(get http://$VIP4/; echo $?)" 28
+ip -n "$P-client" route replace $VIP4/32 via 10.0.0.2
+
+load web http://10.0.0.11/ 200
+sleep 1
+stop web1 KILL
+sleep 0.3
+web 1
+sleep 0.5
+stop_load web
+total=$(loaded web total) failed=$(loaded web failed)
+note "$total requests, $failed failed"
+holds "the load counts requests" "$total > 200"
+holds "the load counts failed requests while the server is away" "$failed > 10 && $failed < $total / 2"
+finish
