@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests: which command carries what, and what has to be there. */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+
+#include "pure/msg.h"
+
+static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
+	[CTL_RELOAD] = SHUNT_MSG_RELOAD,
+	[CTL_DRAIN] = SHUNT_MSG_DRAIN,
+	[CTL_ENABLE] = SHUNT_MSG_ENABLE,
+	[CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
+};
+
+int msg_put_get(struct msg_out *o, enum shunt_msg_command command, const struct msg_get *get)
+{
+	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_VERDICTS)
+		return -EINVAL;
+	return msg_put(o, command, get);
+}
+
+int msg_get_get(const struct nlmsghdr *m, struct msg_get *get)
+{
+	enum shunt_msg_command command = msg_command(m);
+
+	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_VERDICTS)
+		return -EINVAL;
+	return msg_get(m, command, get);
+}
+
+int msg_put_command(struct msg_out *o, const struct ctl_command *c)
+{
+	if ((unsigned int)c->verb >= CTL_VERB_MAX)
+		return -EINVAL;
+	return msg_put(o, verb_command[c->verb], c);
+}
+
+int msg_get_command(const struct nlmsghdr *m, struct ctl_command *c)
+{
+	enum shunt_msg_command command = msg_command(m);
+	unsigned int verb = 0;
+	int err;
+
+	while (verb < CTL_VERB_MAX && verb_command[verb] != command)
+		verb++;
+	if (verb == CTL_VERB_MAX)
+		return -EINVAL;
+	c->verb = verb;
+	err = msg_get(m, command, c);
+	if (err < 0)
+		return err;
+	if (verb != CTL_RELOAD && (!c->service[0] || !c->backend[0]))
+		return -EBADMSG;
+	return c->weight > CONF_WEIGHT_MAX ? -EBADMSG : 0;
+}

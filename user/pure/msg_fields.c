@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pure/msg_fields.h"
+
+#include "pure/msg.h"
+
+#define MEMBER(s, m) .offset = offsetof(struct s, m), .size = sizeof(((struct s *)0)->m)
+#define U8(attr_, s, m)                                                                            \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_U8, MEMBER(s, m)                                      \
+	}
+#define BOOL(attr_, s, m)                                                                          \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_BOOL, MEMBER(s, m)                                    \
+	}
+#define ENUM(attr_, s, m, max)                                                                     \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_ENUM, MEMBER(s, m), .limit = max                      \
+	}
+#define U16(attr_, s, m)                                                                           \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_U16, MEMBER(s, m)                                     \
+	}
+#define U32(attr_, s, m)                                                                           \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_U32, MEMBER(s, m)                                     \
+	}
+#define U64(attr_, s, m)                                                                           \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_U64, MEMBER(s, m)                                     \
+	}
+#define TEXT(attr_, s, m)                                                                          \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_TEXT, MEMBER(s, m)                                    \
+	}
+#define ADDR(attr_, s, m)                                                                          \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_ADDR, MEMBER(s, m)                                    \
+	}
+#define MAC(attr_, s, m)                                                                           \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_MAC, MEMBER(s, m)                                     \
+	}
+
+_Static_assert(sizeof(enum view_xdp) == 4, "msg.c copies enums as 32 bits");
+
+static const struct field get_fields[] = {
+	U64(SHUNT_GET_CURSOR, msg_get, cursor),
+	U64(SHUNT_GET_GENERATION, msg_get, generation),
+	TEXT(SHUNT_GET_SERVICE, msg_get, service),
+};
+
+static const struct field reply_fields[] = {
+	U32(SHUNT_REPLY_CODE, msg_reply, code),
+	TEXT(SHUNT_REPLY_TEXT, msg_reply, text),
+	U32(SHUNT_REPLY_VERSION, msg_reply, version),
+};
+
+static const struct field command_fields[] = {
+	TEXT(SHUNT_COMMAND_SERVICE, ctl_command, service),
+	TEXT(SHUNT_COMMAND_BACKEND, ctl_command, backend),
+	U16(SHUNT_COMMAND_WEIGHT, ctl_command, weight),
+};
+
+static const struct field status_fields[] = {
+	TEXT(SHUNT_STATUS_VERSION, view_status, version),
+	TEXT(SHUNT_STATUS_INSTANCE, view_status, instance),
+	U32(SHUNT_STATUS_PID, view_status, pid),
+	U64(SHUNT_STATUS_UPTIME, view_status, uptime_ms),
+	U64(SHUNT_STATUS_CONFIG_AGE, view_status, config_age_ms),
+	TEXT(SHUNT_STATUS_CONFIG_FILE, view_status, config_file),
+	TEXT(SHUNT_STATUS_CONFIG_ERROR, view_status, config_error),
+	U32(SHUNT_STATUS_SERVICES, view_status, services),
+	U32(SHUNT_STATUS_BACKENDS, view_status, backends),
+	U32(SHUNT_STATUS_USABLE, view_status, usable_backends),
+	U32(SHUNT_STATUS_EDITS, view_status, edits),
+	U64(SHUNT_STATUS_EVENTS, view_status, events),
+	U64(SHUNT_STATUS_MAP_BYTES, view_status, map_bytes),
+};
+
+static const struct field interface_fields[] = {
+	TEXT(SHUNT_INTERFACE_NAME, view_interface, name),
+	U32(SHUNT_INTERFACE_INDEX, view_interface, ifindex),
+	ENUM(SHUNT_INTERFACE_XDP, view_interface, xdp, VIEW_XDP_GENERIC + 1),
+	BOOL(SHUNT_INTERFACE_LINK_UP, view_interface, link_up),
+	TEXT(SHUNT_INTERFACE_NOTE, view_interface, note),
+};
+
+static const struct field service_fields[] = {
+	TEXT(SHUNT_SERVICE_NAME, view_service, name),
+	ADDR(SHUNT_SERVICE_VIP, view_service, vip),
+	U16(SHUNT_SERVICE_PORT, view_service, port),
+	U8(SHUNT_SERVICE_PROTOCOL, view_service, protocol),
+	ENUM(SHUNT_SERVICE_SCHEDULER, view_service, scheduler, SHUNT_SCHEDULER_MAX),
+	ENUM(SHUNT_SERVICE_FORWARD, view_service, forward, SHUNT_FORWARD_MAX),
+	ENUM(SHUNT_SERVICE_ON_EMPTY, view_service, on_empty, CONF_EMPTY_PASS + 1),
+	ENUM(SHUNT_SERVICE_CHECK, view_service, check, CONF_CHECK_HTTP + 1),
+	U32(SHUNT_SERVICE_SLOTS, view_service, slots),
+	U32(SHUNT_SERVICE_BACKENDS, view_service, backends),
+	U32(SHUNT_SERVICE_USABLE, view_service, usable),
+	U32(SHUNT_SERVICE_FAIL_OPEN, view_service, failing_open),
+	U64(SHUNT_SERVICE_PACKETS, view_service, traffic.packets),
+	U64(SHUNT_SERVICE_BYTES, view_service, traffic.bytes),
+	U64(SHUNT_SERVICE_FLOWS, view_service, traffic.flows),
+	U64(SHUNT_SERVICE_PACKETS_S, view_service, traffic.packets_per_s),
+	U64(SHUNT_SERVICE_BYTES_S, view_service, traffic.bytes_per_s),
+	U64(SHUNT_SERVICE_FLOWS_S, view_service, traffic.flows_per_s),
+	U64(SHUNT_SERVICE_NO_BACKEND, view_service, no_backend),
+};
+
+static const struct field backend_fields[] = {
+	TEXT(SHUNT_BACKEND_SERVICE, view_backend, service),
+	TEXT(SHUNT_BACKEND_NAME, view_backend, name),
+	ADDR(SHUNT_BACKEND_ADDR, view_backend, addr),
+	U16(SHUNT_BACKEND_PORT, view_backend, port),
+	U16(SHUNT_BACKEND_WEIGHT, view_backend, weight),
+	U16(SHUNT_BACKEND_CONFIGURED_WEIGHT, view_backend, configured_weight),
+	ENUM(SHUNT_BACKEND_ADMIN, view_backend, admin, VIEW_ADMIN_DRAINED + 1),
+	BOOL(SHUNT_BACKEND_EDITED, view_backend, edited),
+	ENUM(SHUNT_BACKEND_HEALTH, view_backend, health, HEALTH_UNCHECKED + 1),
+	U64(SHUNT_BACKEND_HEALTH_AGE, view_backend, health_age_ms),
+	TEXT(SHUNT_BACKEND_REASON, view_backend, reason),
+	U32(SHUNT_BACKEND_LATENCY, view_backend, latency_us),
+	ENUM(SHUNT_BACKEND_NEXTHOP, view_backend, nexthop, VIEW_NH_NOT_NEEDED + 1),
+	MAC(SHUNT_BACKEND_MAC, view_backend, mac),
+	TEXT(SHUNT_BACKEND_EGRESS, view_backend, egress),
+	U32(SHUNT_BACKEND_SLOTS, view_backend, slots),
+	U64(SHUNT_BACKEND_PACKETS, view_backend, traffic.packets),
+	U64(SHUNT_BACKEND_BYTES, view_backend, traffic.bytes),
+	U64(SHUNT_BACKEND_FLOWS, view_backend, traffic.flows),
+	U64(SHUNT_BACKEND_PACKETS_S, view_backend, traffic.packets_per_s),
+	U64(SHUNT_BACKEND_BYTES_S, view_backend, traffic.bytes_per_s),
+	U64(SHUNT_BACKEND_FLOWS_S, view_backend, traffic.flows_per_s),
+};
+
+static const struct field verdict_fields[] = {
+	ENUM(SHUNT_VERDICT_NUMBER, view_verdict, verdict, SHUNT_VERDICT_MAX),
+	U64(SHUNT_VERDICT_PACKETS, view_verdict, packets),
+	U64(SHUNT_VERDICT_PACKETS_S, view_verdict, packets_per_s),
+};
+
+static const struct field event_fields[] = {
+	U64(SHUNT_EVENT_SEQ, msg_event, seq),
+	U64(SHUNT_EVENT_TIME, msg_event, time_ms),
+	TEXT(SHUNT_EVENT_INSTANCE, msg_event, instance),
+	ENUM(SHUNT_EVENT_KIND, msg_event, kind, SHUNT_EVENT_INTERFACE + 1),
+	TEXT(SHUNT_EVENT_SERVICE, msg_event, service),
+	TEXT(SHUNT_EVENT_BACKEND, msg_event, backend),
+	TEXT(SHUNT_EVENT_TEXT, msg_event, text),
+};
+
+#define LAYOUT(name)                                                                               \
+	{                                                                                          \
+		name##_fields, sizeof(name##_fields) / sizeof(name##_fields[0])                    \
+	}
+
+static const struct layout layouts[] = {
+	[SHUNT_MSG_GET_STATUS] = LAYOUT(get),
+	[SHUNT_MSG_GET_INTERFACES] = LAYOUT(get),
+	[SHUNT_MSG_GET_SERVICES] = LAYOUT(get),
+	[SHUNT_MSG_GET_BACKENDS] = LAYOUT(get),
+	[SHUNT_MSG_GET_VERDICTS] = LAYOUT(get),
+	[SHUNT_MSG_STATUS] = LAYOUT(status),
+	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
+	[SHUNT_MSG_SERVICE] = LAYOUT(service),
+	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
+	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),
+	[SHUNT_MSG_PAGE] = LAYOUT(get),
+	[SHUNT_MSG_ERROR] = LAYOUT(reply),
+	[SHUNT_MSG_EVENT] = LAYOUT(event),
+	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),
+	[SHUNT_MSG_RELOAD] = LAYOUT(command),
+	[SHUNT_MSG_DRAIN] = LAYOUT(command),
+	[SHUNT_MSG_ENABLE] = LAYOUT(command),
+	[SHUNT_MSG_WEIGHT] = LAYOUT(command),
+	[SHUNT_MSG_REPLY] = LAYOUT(reply),
+};
+
+const struct layout *msg_layout(enum shunt_msg_command command)
+{
+	if ((size_t)command >= sizeof(layouts) / sizeof(layouts[0]) || !layouts[command].fields)
+		return NULL;
+	return &layouts[command];
+}
