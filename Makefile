@@ -18,7 +18,8 @@ say       = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
 CC       ?= cc
 CLANG    := $(or $(firstword $(foreach n,30 29 28 27 26 25 24 23 22 21 20 19 18 17 16 15 14,$(shell command -v clang-$(n) 2>/dev/null))),clang)
-BPFTOOL  ?= $(or $(shell command -v bpftool 2>/dev/null),$(wildcard /usr/sbin/bpftool),bpftool)
+# Ubuntu's bpftool is a wrapper that fails on a kernel that it has no tools for.
+BPFTOOL  ?= $(or $(firstword $(foreach b,bpftool /usr/sbin/bpftool $(wildcard /usr/lib/linux-tools*/bpftool),$(shell $b version >/dev/null 2>&1 && echo $b))),bpftool)
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' \
@@ -61,6 +62,10 @@ help:
 
 deps:
 	$(Q)tests/deps.sh
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)O=$O tests/demo.sh
 
 # ---- programs ------------------------------------------------------------------------------------
 
@@ -115,6 +120,26 @@ lint:
 
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs $(or $(shell command -v clang-format-14),clang-format) -i
+
+SBIN  = $(DESTDIR)$(PREFIX)/sbin
+BIN   = $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share/doc/shunt
+UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+
+install: all
+	install -d $(SBIN) $(BIN) $(SHARE) $(UNIT_DIR) $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/shunt
+	install -m 755 $O/shuntd $(SBIN)
+	install -m 755 $O/shunt $O/shunt-decap $(BIN)
+	install -m 644 include/shunt_abi.h include/shunt_msg.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(filter-out %.service,$(wildcard configs/*)) LICENSE $(wildcard README.md) $(SHARE)
+	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service >$(UNIT_DIR)/shunt.service
+
+# The operator's own files in SYSCONFDIR stay.
+uninstall:
+	rm -f $(SBIN)/shuntd $(BIN)/shunt $(BIN)/shunt-decap $(UNIT_DIR)/shunt.service
+	rm -f $(DESTDIR)$(PREFIX)/include/shunt_abi.h $(DESTDIR)$(PREFIX)/include/shunt_msg.h
+	rm -rf $(SHARE)
+	-rmdir $(DESTDIR)$(SYSCONFDIR)/shunt 2>/dev/null
 
 clean:
 	rm -rf build build-san
