@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Asks a running daemon for what it knows, over NETLINK_USERSOCK as include/shunt_msg.h says. */
+#ifndef SHUNT_STATS_CLIENT_H
+#define SHUNT_STATS_CLIENT_H
+
+#include <stddef.h>
+
+#include "io/client_error.h"
+#include "pure/view.h"
+
+struct stats_client;
+
+/* Finds the daemon of @instance by its file in @run_dir. Nothing is sent yet. Errors are -errno with
+ * @e filled: -ECONNREFUSED no daemon, -EACCES, -EPROTONOSUPPORT, -EXDEV when it runs in another
+ * network namespace, -EPERM when the file's owner is neither root nor us. */
+int stats_client_open(const char *run_dir, const char *instance, struct stats_client **out,
+		      struct client_error *e) __attribute__((warn_unused_result));
+/* NULL is fine. */
+void stats_client_close(struct stats_client *c);
+
+int stats_client_status(struct stats_client *c, struct view_status *out, struct client_error *e)
+	__attribute__((warn_unused_result));
+
+/* Whole dumps: *rows is malloc'd and the caller's, in the daemon's order; NULL when there are none.
+ * @service: only that one, NULL for all. Errors as above, and -ENOENT no such service, -ETIMEDOUT,
+ * -ESTALE when rows came and went so fast that no dump came through whole; *rows untouched. */
+int stats_client_interfaces(struct stats_client *c, struct view_interface **rows, size_t *n,
+			    struct client_error *e) __attribute__((warn_unused_result));
+int stats_client_services(struct stats_client *c, const char *service, struct view_service **rows,
+			  size_t *n, struct client_error *e) __attribute__((warn_unused_result));
+int stats_client_backends(struct stats_client *c, const char *service, struct view_backend **rows,
+			  size_t *n, struct client_error *e) __attribute__((warn_unused_result));
+int stats_client_verdicts(struct stats_client *c, struct view_verdict **rows, size_t *n,
+			  struct client_error *e) __attribute__((warn_unused_result));
+
+#endif
