@@ -3,7 +3,7 @@
 #ifndef SHUNT_CTL_CLIENT_H
 #define SHUNT_CTL_CLIENT_H
 
-#include "io/client_error.h"
+#include "pure/client_error.h"
 #include "pure/ctl.h"
 
 /* Returns 0 when the daemon answered; what it answered is in @reply. Errors are -errno with @e

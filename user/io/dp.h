@@ -23,14 +23,14 @@ struct dp_error {
 
 /* Capacities. Rounded up by dp_open; never shrunk while pins exist. */
 struct dp_sizes {
-	uint32_t services;     /* exact services, of each family */
-	uint32_t rows;         /* backends' and services' own rows */
-	uint32_t slot_lines;   /* of 32 slots each */
-	uint64_t flows;        /* flows to make room for (the table gets twice as many words) */
+	uint32_t services; /* exact services, of each family */
+	uint32_t rows; /* backends' and services' own rows */
+	uint32_t slot_lines; /* of 32 slots each */
+	uint64_t flows; /* flows to make room for (the table gets twice as many words) */
 };
 
 struct dp_options {
-	const char *pin_dir;   /* "/sys/fs/bpf/shunt/<instance>"; NULL: nothing is pinned (tests) */
+	const char *pin_dir; /* "/sys/fs/bpf/shunt/<instance>"; NULL: nothing is pinned (tests) */
 	struct dp_sizes sizes; /* wanted at least */
 	uint64_t hash_key[SHUNT_HASH_WORDS];
 	void (*libbpf_log)(void *arg, bool warning, const char *line); /* NULL: dropped */

@@ -17,30 +17,30 @@ struct nl_link {
 	uint32_t ifindex;
 	uint8_t mac[6];
 	uint32_t mtu;
-	bool up;       /* administratively up and with a carrier */
+	bool up; /* administratively up and with a carrier */
 };
 
 enum nl_state {
-	NL_RESOLVING,     /* asked, not yet answered */
+	NL_RESOLVING, /* asked, not yet answered */
 	NL_RESOLVED,
-	NL_NO_ROUTE,      /* none, or unreachable, blackhole, prohibit */
-	NL_NO_NEIGHBOUR,  /* the neighbour does not answer */
+	NL_NO_ROUTE, /* none, or unreachable, blackhole, prohibit */
+	NL_NO_NEIGHBOUR, /* the neighbour does not answer */
 	NL_LINK_DOWN,
-	NL_LOCAL,         /* the address is this host's own */
-	NL_UNSUPPORTED,   /* the egress link has no Ethernet header (tun, loopback, ...) */
+	NL_LOCAL, /* the address is this host's own */
+	NL_UNSUPPORTED, /* the egress link has no Ethernet header (tun, loopback, ...) */
 };
 
 /* Where packets for an address go. What is below `state` is only meaningful where noted. */
 struct nl_nexthop {
 	enum nl_state state;
-	uint32_t ifindex;        /* physical egress, below VLAN devices; from LINK_DOWN on and RESOLVED */
-	char ifname[16];         /* of ifindex */
-	uint8_t dmac[6];         /* RESOLVED */
-	uint8_t smac[6];         /* RESOLVED */
-	uint16_t vlan_tci[2];    /* host order, outermost first */
-	uint8_t tags;            /* how many of them */
-	uint32_t mtu;            /* of the path, by the route and the link */
-	struct addr source;      /* this host's address towards it; none if the route names none */
+	uint32_t ifindex; /* physical egress, below VLAN devices; from LINK_DOWN on and RESOLVED */
+	char ifname[16]; /* of ifindex */
+	uint8_t dmac[6]; /* RESOLVED */
+	uint8_t smac[6]; /* RESOLVED */
+	uint16_t vlan_tci[2]; /* host order, outermost first */
+	uint8_t tags; /* how many of them */
+	uint32_t mtu; /* of the path, by the route and the link */
+	struct addr source; /* this host's address towards it; none if the route names none */
 };
 
 struct nl_events {

@@ -20,14 +20,14 @@ enum probe_code {
 	PROBE_OK,
 	PROBE_CONNECT_TIMEOUT,
 	PROBE_CONNECT_REFUSED,
-	PROBE_UNREACHABLE,   /* host or network unreachable */
+	PROBE_UNREACHABLE, /* host or network unreachable */
 	PROBE_CONNECT_FAILED, /* any other error; detail is the errno */
 	PROBE_REPLY_TIMEOUT, /* connected, but no whole reply in time */
-	PROBE_CLOSED,        /* connection closed or reset before a whole reply */
-	PROBE_BAD_REPLY,     /* not HTTP, or beyond the limits */
-	PROBE_BAD_STATUS,    /* detail is the status */
-	PROBE_NO_MATCH,      /* the expected text is not in the body */
-	PROBE_NO_RESOURCES,  /* could not probe (descriptors, memory): says nothing of the backend */
+	PROBE_CLOSED, /* connection closed or reset before a whole reply */
+	PROBE_BAD_REPLY, /* not HTTP, or beyond the limits */
+	PROBE_BAD_STATUS, /* detail is the status */
+	PROBE_NO_MATCH, /* the expected text is not in the body */
+	PROBE_NO_RESOURCES, /* could not probe (descriptors, memory): says nothing of the backend */
 	PROBE_CODE_MAX,
 };
 

@@ -12,7 +12,7 @@
 
 #include "base/mono.h"
 #include "base/own.h"
-#include "io/usersock.h"
+#include "io/stats_sock.h"
 #include "pure/msg.h"
 
 #define ANSWER_WITHIN_MS 1000
@@ -64,7 +64,7 @@ static int read_port(struct stats_client *c, struct client_error *e)
 
 static int check_daemon(const struct stats_client *c, struct client_error *e)
 {
-	uint64_t ours = usersock_netns();
+	uint64_t ours = stats_sock_netns();
 
 	if (c->daemon.version != SHUNT_MSG_VERSION)
 		return client_other_version(e, c->daemon.version);
@@ -82,7 +82,7 @@ static int open_socket(struct stats_client *c, struct client_error *e)
 	struct timeval wait = {.tv_sec = ANSWER_WITHIN_MS / 1000};
 	int roomy = 4 * SHUNT_MSG_PAGE_MAX;
 	uint32_t port;
-	int err = usersock_open(&c->fd, &port);
+	int err = stats_sock_open(&c->fd, &port);
 
 	if (err < 0)
 		return client_fail(e, err, "cannot open a netlink socket: %s", strerror(-err));
@@ -137,12 +137,12 @@ static ssize_t await(struct stats_client *c)
 {
 	mono_t until = mono_add_us(mono_now(), ANSWER_WITHIN_MS * 1000);
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
-	struct usersock_from from;
+	struct stats_sock_from from;
 	const struct nlmsghdr *m;
 	int64_t left_us;
 
 	while ((left_us = mono_diff_us(mono_now(), until)) > 0) {
-		ssize_t n = usersock_recv(c->fd, c->answer, sizeof(c->answer), &from);
+		ssize_t n = stats_sock_recv(c->fd, c->answer, sizeof(c->answer), &from);
 		const void *data = c->answer;
 		size_t len = n > 0 ? (size_t)n : 0;
 
@@ -171,7 +171,7 @@ static ssize_t ask(struct stats_client *c, enum shunt_msg_command command,
 		err = msg_put_get(&o, command, get);
 		if (err < 0)
 			return client_fail(e, err, "request too long");
-		err = usersock_send(c->fd, c->daemon.port, o.buf, o.used, 0);
+		err = stats_sock_send(c->fd, c->daemon.port, o.buf, o.used, 0);
 		if (err == -ECONNREFUSED)
 			return client_no_daemon(e, c->instance, c->path, "it has ended");
 		if (err < 0 && err != -EAGAIN)

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "io/client_error.h"
+#include "pure/client_error.h"
 #include "pure/view.h"
 
 struct stats_client;

@@ -12,7 +12,7 @@
 
 #include "base/own.h"
 #include "io/stats_rows.h"
-#include "io/usersock.h"
+#include "io/stats_sock.h"
 #include "pure/msg.h"
 
 /* Requests answered before the loop gets its turn again: a flood must not stop the daemon. */
@@ -35,7 +35,7 @@ struct stats_server {
 
 static void send_answer(struct stats_server *s, uint32_t port, const struct msg_out *o)
 {
-	if (usersock_send(s->fd, port, o->buf, o->used, MSG_DONTWAIT) < 0)
+	if (stats_sock_send(s->fd, port, o->buf, o->used, MSG_DONTWAIT) < 0)
 		s->counters.unsent++;
 }
 
@@ -67,7 +67,7 @@ static int answer(struct stats_server *s, uint32_t port, const struct nlmsghdr *
 	return err;
 }
 
-static void handle(struct stats_server *s, const struct usersock_from *from, size_t len)
+static void handle(struct stats_server *s, const struct stats_sock_from *from, size_t len)
 {
 	const void *data = s->request;
 	const struct nlmsghdr *m = msg_next(&data, &len);
@@ -96,13 +96,13 @@ static void handle(struct stats_server *s, const struct usersock_from *from, siz
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct stats_server *s = arg;
-	struct usersock_from from;
+	struct stats_sock_from from;
 	ssize_t n;
 	int i;
 
 	(void)what;
 	for (i = 0; i < REQUESTS_A_TURN; i++) {
-		n = usersock_recv(fd, s->request, sizeof(s->request), &from);
+		n = stats_sock_recv(fd, s->request, sizeof(s->request), &from);
 		if (n == -EAGAIN)
 			return;
 		if (n >= 0)
@@ -137,7 +137,7 @@ static void send_event(struct stats_server *s, enum shunt_msg_command command, s
 	copy_text(e->instance, sizeof(e->instance), s->instance);
 	/* What cannot be sent is a gap in the numbers, which is how a listener learns of it. */
 	if (msg_put(&o, command, e) == 0)
-		(void)usersock_send_group(s->fd, SHUNT_MSG_GROUP, o.buf, o.used);
+		(void)stats_sock_send_group(s->fd, SHUNT_MSG_GROUP, o.buf, o.used);
 }
 
 void stats_server_event(struct stats_server *s, enum shunt_event_kind kind, const char *service,
@@ -201,7 +201,7 @@ static int tell_port(struct stats_server *s, const char *run_dir, uint32_t port)
 		.port = port,
 		.pid = (uint32_t)getpid(),
 		.version = SHUNT_MSG_VERSION,
-		.netns = usersock_netns(),
+		.netns = stats_sock_netns(),
 	};
 	char path[MSG_PATH_MAX], text[MSG_PORT_TEXT_MAX];
 	size_t len = msg_port_format(&p, text);
@@ -242,7 +242,7 @@ int stats_server_open(struct event_base *base, const char *run_dir, const char *
 	s->fd = -1;
 	s->source = *source;
 	copy_text(s->instance, sizeof(s->instance), instance);
-	err = usersock_open(&s->fd, &port);
+	err = stats_sock_open(&s->fd, &port);
 	if (err == 0)
 		err = add_events(s, base);
 	if (err == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "io/client_error.h"
+#include "pure/client_error.h"
 
 #include <errno.h>
 #include <stdarg.h>

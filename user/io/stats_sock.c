@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "io/usersock.h"
+#include "io/stats_sock.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -10,7 +10,7 @@
 
 #include "base/own.h"
 
-int usersock_open(int *out, uint32_t *port)
+int stats_sock_open(int *out, uint32_t *port)
 {
 	auto_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_USERSOCK);
 	struct sockaddr_nl sa = {.nl_family = AF_NETLINK};
@@ -30,7 +30,7 @@ int usersock_open(int *out, uint32_t *port)
 	return 0;
 }
 
-static bool credentials(struct msghdr *mh, struct usersock_from *from)
+static bool credentials(struct msghdr *mh, struct stats_sock_from *from)
 {
 	struct cmsghdr *c;
 	struct ucred cred;
@@ -46,7 +46,7 @@ static bool credentials(struct msghdr *mh, struct usersock_from *from)
 	return false;
 }
 
-ssize_t usersock_recv(int fd, void *buf, size_t size, struct usersock_from *from)
+ssize_t stats_sock_recv(int fd, void *buf, size_t size, struct stats_sock_from *from)
 {
 	union {
 		struct cmsghdr align;
@@ -74,7 +74,7 @@ ssize_t usersock_recv(int fd, void *buf, size_t size, struct usersock_from *from
 	return n;
 }
 
-int usersock_send(int fd, uint32_t port, const void *buf, size_t len, int flags)
+int stats_sock_send(int fd, uint32_t port, const void *buf, size_t len, int flags)
 {
 	struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_pid = port};
 
@@ -83,7 +83,7 @@ int usersock_send(int fd, uint32_t port, const void *buf, size_t len, int flags)
 	return 0;
 }
 
-int usersock_send_group(int fd, unsigned int group, const void *buf, size_t len)
+int stats_sock_send_group(int fd, unsigned int group, const void *buf, size_t len)
 {
 	struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = 1u << (group - 1)};
 
@@ -95,7 +95,7 @@ int usersock_send_group(int fd, unsigned int group, const void *buf, size_t len)
 	return 0;
 }
 
-uint64_t usersock_netns(void)
+uint64_t stats_sock_netns(void)
 {
 	struct stat st;
 
