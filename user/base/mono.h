@@ -14,6 +14,9 @@ typedef struct {
 /* Now, by CLOCK_MONOTONIC. Floor 1 never calls it: time comes in as an argument there. */
 mono_t mono_now(void);
 
+/* The kernel's HZ: how many jiffies a second has. */
+uint32_t mono_kernel_hz(void);
+
 static inline mono_t mono_never(void)
 {
 	return (mono_t){0};

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pure/edits.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+
+struct edits {
+	struct edit *list; /* sorted by service, then backend */
+	size_t count, room;
+};
+
+#define LINE_MAX_BYTES (2 * SHUNT_NAME_MAX + 128)
+
+struct edits *edits_new(void)
+{
+	return calloc(1, sizeof(struct edits));
+}
+
+void edits_free(struct edits *e)
+{
+	if (!e)
+		return;
+	free(e->list);
+	free(e);
+}
+
+size_t edits_count(const struct edits *e)
+{
+	return e->count;
+}
+
+static int compare(const struct edit *a, const char *service, const char *backend)
+{
+	int order = strcmp(a->service, service);
+
+	return order ? order : strcmp(a->backend, backend);
+}
+
+/* Where the backend's edit stands or would stand. */
+static size_t place_of(const struct edits *e, const char *service, const char *backend)
+{
+	size_t low = 0, high = e->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(&e->list[middle], service, backend) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool stands_at(const struct edits *e, size_t i, const char *service, const char *backend)
+{
+	return i < e->count && compare(&e->list[i], service, backend) == 0;
+}
+
+const struct edit *edits_find(const struct edits *e, const char *service, const char *backend)
+{
+	size_t i = place_of(e, service, backend);
+
+	return stands_at(e, i, service, backend) ? &e->list[i] : NULL;
+}
+
+static void remove_at(struct edits *e, size_t i)
+{
+	memmove(&e->list[i], &e->list[i + 1], (e->count - i - 1) * sizeof(e->list[0]));
+	e->count--;
+}
+
+static int make_room_at(struct edits *e, size_t i)
+{
+	if (e->count == e->room) {
+		size_t room = e->room ? e->room * 2 : 8;
+		struct edit *grown = realloc(e->list, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		e->list = grown;
+		e->room = room;
+	}
+	memmove(&e->list[i + 1], &e->list[i], (e->count - i) * sizeof(e->list[0]));
+	e->count++;
+	return 0;
+}
+
+int edits_put(struct edits *e, const struct edit *edit)
+{
+	size_t i = place_of(e, edit->service, edit->backend);
+	bool stands = stands_at(e, i, edit->service, edit->backend);
+
+	if (!edit->drained && !edit->has_weight) {
+		if (stands)
+			remove_at(e, i);
+		return 0;
+	}
+	if (!stands) {
+		int err = make_room_at(e, i);
+
+		if (err)
+			return err;
+	}
+	e->list[i] = *edit;
+	return 0;
+}
+
+/* What is left of @edit; tells what is not. */
+static struct edit reconciled(const struct edit *edit, int configured, edits_dropped_fn *dropped,
+			      void *arg, size_t *told)
+{
+	struct edit left = *edit;
+	char sentence[2 * SHUNT_NAME_MAX + 160];
+
+	if (configured < 0) {
+		snprintf(sentence, sizeof(sentence),
+			 "the edit of %s/%s is dropped: the configuration no longer has it",
+			 edit->service, edit->backend);
+		left.drained = left.has_weight = false;
+	} else if (edit->has_weight && configured != edit->configured) {
+		snprintf(sentence, sizeof(sentence),
+			 "the runtime weight %u of %s/%s is dropped: the configuration changed its "
+			 "weight from %u to %d, and wins",
+			 edit->weight, edit->service, edit->backend, edit->configured, configured);
+		left.has_weight = false;
+	} else {
+		return left;
+	}
+	dropped(arg, sentence);
+	++*told;
+	return left;
+}
+
+size_t edits_reconcile(struct edits *e, edits_configured_fn *configured, edits_dropped_fn *dropped,
+		       void *arg)
+{
+	size_t told = 0, i, kept = 0;
+
+	for (i = 0; i < e->count; i++) {
+		const struct edit *edit = &e->list[i];
+		struct edit left = reconciled(edit, configured(arg, edit->service, edit->backend),
+					      dropped, arg, &told);
+
+		if (left.drained || left.has_weight)
+			e->list[kept++] = left;
+	}
+	e->count = kept;
+	return told;
+}
+
+static int line_of(const struct edit *x, char out[LINE_MAX_BYTES])
+{
+	char weight[48] = "";
+
+	if (x->has_weight)
+		snprintf(weight, sizeof(weight), " weight=%u configured=%u", x->weight,
+			 x->configured);
+	return snprintf(out, LINE_MAX_BYTES, "%s %s drained=%d%s uid=%u at=%" PRId64 "\n",
+			x->service, x->backend, x->drained, weight, x->uid, x->at);
+}
+
+int edits_format(const struct edits *e, char **text, size_t *len)
+{
+	char *out = malloc(e->count * LINE_MAX_BYTES + 1);
+	size_t used = 0, i;
+
+	if (!out)
+		return -ENOMEM;
+	out[0] = '\0';
+	for (i = 0; i < e->count; i++)
+		used += (size_t)line_of(&e->list[i], out + used);
+	*text = out;
+	*len = used;
+	return 0;
+}
+
+/* Exactly what line_of writes: it is read as such and must come out the same again. */
+static int read_line(const char *line, struct edit *x)
+{
+	char again[LINE_MAX_BYTES];
+	int drained, n;
+
+	*x = (struct edit){0};
+	n = sscanf(line, "%63s %63s drained=%d weight=%hu configured=%hu uid=%u at=%" SCNd64,
+		   x->service, x->backend, &drained, &x->weight, &x->configured, &x->uid, &x->at);
+	if (n == 7)
+		x->has_weight = true;
+	else if (n == 3)
+		n = sscanf(line, "%*s %*s drained=%*d uid=%u at=%" SCNd64, &x->uid, &x->at) + 5;
+	x->drained = n == 7 && drained;
+	if (n != 7)
+		return -EINVAL;
+	line_of(x, again);
+	return strcmp(line, again) == 0 ? 0 : -EINVAL;
+}
+
+int edits_parse(struct edits *e, const char *text, size_t len, unsigned int *line)
+{
+	char copy[LINE_MAX_BYTES];
+	size_t at = 0;
+
+	for (*line = 1; at < len; (*line)++) {
+		const char *end = memchr(text + at, '\n', len - at);
+		size_t n = end ? (size_t)(end - (text + at)) + 1 : len - at;
+		struct edit x;
+		int err;
+
+		if (!end || n >= sizeof(copy))
+			return -EINVAL;
+		memcpy(copy, text + at, n);
+		copy[n] = '\0';
+		err = read_line(copy, &x);
+		if (!err)
+			err = edits_put(e, &x);
+		if (err)
+			return err;
+		at += n;
+	}
+	return 0;
+}

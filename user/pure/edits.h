@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What operators changed at runtime, over the configuration: drained backends and other weights.
+ * Edits survive a restart of the daemon (as text) and a reload, with one rule for conflicts: an edit
+ * holds as long as the configuration still says what it said when the edit was made; a
+ * configuration that changes the weight itself wins and drops the weight edit, and one that no longer
+ * has the backend drops both. */
+#ifndef SHUNT_EDITS_H
+#define SHUNT_EDITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shunt_abi.h"
+
+struct edits;
+
+struct edit {
+	char service[SHUNT_NAME_MAX], backend[SHUNT_NAME_MAX];
+	bool drained;
+	bool has_weight;
+	uint16_t weight;
+	uint16_t configured; /* weight that the configuration had when `weight` was set */
+	uint32_t uid; /* who made the last change */
+	int64_t at; /* when, in seconds since 1970 */
+};
+
+/* Without edits; NULL when there is no memory. */
+struct edits *edits_new(void);
+void edits_free(struct edits *e); /* NULL is fine */
+size_t edits_count(const struct edits *e);
+
+/* NULL when the backend has none. Valid until the next change. */
+const struct edit *edits_find(const struct edits *e, const char *service, const char *backend);
+
+/* Adds @edit or replaces the backend's; one that neither drains nor weighs removes it. Returns 0 or
+ * -ENOMEM. */
+int edits_put(struct edits *e, const struct edit *edit) __attribute__((warn_unused_result));
+
+/* The configured weight of a backend, or -1 when the configuration does not have it. */
+typedef int edits_configured_fn(void *arg, const char *service, const char *backend);
+/* One sentence for each edit (or half of one) that is dropped. */
+typedef void edits_dropped_fn(void *arg, const char *sentence);
+
+/* Drops what the rule above says. Returns how many sentences were told. */
+size_t edits_reconcile(struct edits *e, edits_configured_fn *configured, edits_dropped_fn *dropped,
+		       void *arg);
+
+/* One line an edit:
+ *   SERVICE BACKEND drained=0|1 [weight=N configured=N] uid=N at=SECONDS
+ * *text is malloc'd, the caller's, NUL-terminated. Returns 0 or -ENOMEM. */
+int edits_format(const struct edits *e, char **text, size_t *len)
+	__attribute__((warn_unused_result));
+
+/* Reads what edits_format wrote into @e, which is empty. Returns 0, -ENOMEM, or -EINVAL with *line
+ * the number of the bad line (from 1); @e then has the lines before it. */
+int edits_parse(struct edits *e, const char *text, size_t len, unsigned int *line)
+	__attribute__((warn_unused_result));
+
+#endif
