@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counts the verdict and makes it an action: the only place with XDP_*.
+ *
+ * Every packet is counted once: what is forwarded in its backend's row, all else under its verdict.
+ * PASS_NO_BACKEND and DROP_NO_BACKEND are counted in the service's own row besides, so that it shows
+ * which service has none. */
+#ifndef SHUNT_FINISH_H
+#define SHUNT_FINISH_H
+
+#include "maps.h"
+
+/* Bit n: verdict n is of the class. */
+#define IS_FORWARD(name, class_, words)                                                            \
+	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_FORWARD) << SHUNT_##name
+#define IS_PASS(name, class_, words)                                                               \
+	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_PASS) << SHUNT_##name
+#define FORWARD_VERDICTS (0 SHUNT_VERDICTS(IS_FORWARD))
+#define PASS_VERDICTS (0 SHUNT_VERDICTS(IS_PASS))
+
+static __always_inline void count_row(const struct pkt *pkt)
+{
+	__u32 at = bpf_get_smp_processor_id() * settings.rows + pkt->row;
+	struct shunt_counter *c = bpf_map_lookup_elem(&counters, &at);
+
+	if (!c)
+		return;
+	c->packets++;
+	c->bytes += pkt->l3_len;
+	if (pkt->new_flow)
+		c->flows++;
+}
+
+static __always_inline void count_verdict(enum shunt_verdict verdict)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct shunt_verdict_line *line = bpf_map_lookup_elem(&verdicts, &cpu);
+
+	if (line)
+		line->packets[verdict % SHUNT_VERDICTS_PER_CPU]++;
+}
+
+/* Out where it came in, or through another interface that shunt manages. */
+static __always_inline int egress(const struct xdp_md *ctx, const struct pkt *pkt)
+{
+	if (likely(pkt->egress == ctx->ingress_ifindex))
+		return XDP_TX;
+	return bpf_redirect_map(&tx_ports, pkt->egress, XDP_DROP);
+}
+
+static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
+				  enum shunt_verdict verdict)
+{
+	int action = XDP_PASS;
+
+	if (verdict == SHUNT_FORWARD_DSR || verdict == SHUNT_FORWARD_IPIP) {
+		action = egress(ctx, pkt);
+		if (unlikely(action == XDP_DROP))
+			verdict = SHUNT_DROP_NO_EGRESS;
+	}
+	if (likely(FORWARD_VERDICTS >> verdict & 1)) {
+		count_row(pkt);
+		return action;
+	}
+	if (verdict == SHUNT_PASS_NO_BACKEND || verdict == SHUNT_DROP_NO_BACKEND) {
+		pkt->new_flow = 0;
+		count_row(pkt);
+	}
+	count_verdict(verdict);
+	return PASS_VERDICTS >> verdict & 1 ? XDP_PASS : XDP_DROP;
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every map of the packet path, and its settings.  shunt_abi.h says what is in them.  The daemon
+ * sets max_entries before it loads the program; the numbers here only let it load without. */
+#ifndef SHUNT_MAPS_H
+#define SHUNT_MAPS_H
+
+#include "pkt.h"
+
+#define SHUNT_ARRAY(name, value_type, entries)                                                     \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, entries);                                                      \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
+
+SHUNT_ARRAY(ctl, struct shunt_ctl, 1);
+SHUNT_ARRAY(seeds, __u64, 64);
+SHUNT_ARRAY(services4, struct shunt_service4, 64);
+SHUNT_ARRAY(services6, struct shunt_service6, 64);
+SHUNT_ARRAY(slots, struct shunt_slot_line, 64);
+SHUNT_ARRAY(backends, struct shunt_backend, 64);
+SHUNT_ARRAY(counters, struct shunt_counter, 64);
+SHUNT_ARRAY(verdicts, struct shunt_verdict_line, 1);
+SHUNT_ARRAY(flows, struct shunt_flow_bucket, 64);
+SHUNT_ARRAY(owners, struct shunt_owner, 64);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} tx_ports SEC(".maps");
+
+const volatile struct shunt_settings settings = {.rows = 64, .flow_mask = 63, .cpus = 1};
+
+#endif

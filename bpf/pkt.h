@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is known of the frame in hand, and the cursor with which its bytes are reached.  A pointer
+ * into the frame lives inside one function; what must outlive bpf_xdp_adjust_head() is here. */
+#ifndef SHUNT_PKT_H
+#define SHUNT_PKT_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "shunt_abi.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+struct pkt {
+	__be32 saddr[4]; /* as on the wire; IPv4 in [0], the rest undefined */
+	__u64 daddr[2]; /* in memory order; IPv4 in the lower half of [0], the rest undefined */
+	__u64 hash; /* of the flow, as struct shunt_settings says */
+	__u32 ports; /* source and destination port, in memory order */
+	__u32 l3_len; /* bytes of the IP packet as its header says; what follows is padding */
+	__u32 row; /* of the chosen backend; of the service when there is none */
+	__u32 egress; /* ifindex behind which the next hop is */
+	__u16 l2_len; /* bytes in front of the IP header */
+	__u8 l4_proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 is_v6;
+	__u8 tos; /* type of service or traffic class: DSCP and ECN */
+	__u8 is_syn; /* TCP SYN without ACK */
+	__u8 new_flow; /* to be counted as a flow */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct pkt) <= 64, "a packet's facts fit a cache line");
+
+/* Where the next header starts, and the frame's end. */
+struct cursor {
+	void *pos;
+	void *end;
+};
+
+static __always_inline struct cursor cursor_at_start(const struct xdp_md *ctx)
+{
+	return (struct cursor){(void *)(long)ctx->data, (void *)(long)ctx->data_end};
+}
+
+/* The next @len bytes, on which the cursor moves; NULL when the frame ends before.  The one bounds
+ * check of the packet path. */
+static __always_inline void *take(struct cursor *c, __u32 len)
+{
+	void *at = c->pos;
+
+	if (unlikely(at + len > c->end))
+		return NULL;
+	c->pos = at + len;
+	return at;
+}
+
+/* ---- headers, with the fields that are looked at.  The kernel's struct ethhdr is packed, which
+ * makes clang load it byte by byte. */
+
+struct eth_head {
+	__be16 mac[6]; /* destination, source */
+	__be16 type;
+};
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 type;
+};
+
+struct ipv4_head {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 len;
+	__be16 id;
+	__be16 frag;
+	__u8 ttl;
+	__u8 proto;
+	__be16 csum;
+	__be32 saddr;
+	__be32 daddr;
+};
+#define IPV4_DONT_FRAGMENT 0x4000
+#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
+
+struct ipv6_head {
+	__be32 version_class_label;
+	__be16 payload_len;
+	__u8 next;
+	__u8 hop_limit;
+	__be32 saddr[4];
+	__be32 daddr[4];
+};
+
+struct tcp_head {
+	__u32 ports;
+	__be32 seq;
+	__be32 ack;
+	__u8 offset; /* upper half: header length in words */
+	__u8 flags;
+	__be16 window;
+	__be16 csum;
+	__be16 urgent;
+};
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
+struct udp_head {
+	__u32 ports;
+	__be16 len;
+	__be16 csum;
+};
+
+#endif

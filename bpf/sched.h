@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which backend a packet goes to.  One slot table serves every scheduler: maglev indexes it with the
+ * flow's hash and remembers nothing; rr and wrr index it with a cursor and remember the flow. */
+#ifndef SHUNT_SCHED_H
+#define SHUNT_SCHED_H
+
+#include "flow.h"
+#include "maps.h"
+
+#define SLOT_BAD_TABLE 0xffffu /* no backend's number: above SHUNT_SLOT_BACKEND */
+#define FLOW_IS_NEW 0x10000u /* beside a number: the flow has just been remembered */
+
+/* As struct shunt_settings says.  Strongly universal in the upper half. */
+static __always_inline __u64 flow_hash(const struct pkt *pkt)
+{
+	const volatile __u64 *k = settings.hash_key;
+	__u64 hash = k[0] + k[1] * pkt->saddr[0] + k[2] * pkt->ports + k[3] * (__u32)pkt->daddr[0];
+
+	if (pkt->is_v6) {
+		hash += k[4] * pkt->saddr[1] + k[5] * pkt->saddr[2] + k[6] * pkt->saddr[3];
+		hash += k[7] * (pkt->daddr[0] >> 32);
+		hash += k[8] * (__u32)pkt->daddr[1] + k[9] * (pkt->daddr[1] >> 32);
+	}
+	return hash;
+}
+
+/* The backend's number in the service's slot number @index (modulo the table); 0: none. */
+static __always_inline __u32 slot_number(const struct shunt_service *svc, __u32 index)
+{
+	__u32 slot = index & svc->slot_mask;
+	__u32 line = svc->slots_at + slot / SHUNT_SLOTS_PER_LINE;
+	const struct shunt_slot_line *l = bpf_map_lookup_elem(&slots, &line);
+
+	if (!l)
+		return SLOT_BAD_TABLE;
+	return l->slot[slot % SHUNT_SLOTS_PER_LINE] & SHUNT_SLOT_BACKEND;
+}
+
+/* The next turn of this CPU in the service; the CPUs start evenly spread over the table. */
+static __always_inline __u32 cursor_next(const struct shunt_service *svc)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 at = cpu * settings.rows + svc->row;
+	struct shunt_counter *own = bpf_map_lookup_elem(&counters, &at);
+
+	if (!own)
+		return 0;
+	return own->cursor++ + (__u64)cpu * (svc->slot_mask + 1) / settings.cpus;
+}
+
+static __always_inline int backend_is_usable(__u32 row)
+{
+	const struct shunt_backend *be = bpf_map_lookup_elem(&backends, &row);
+
+	return be && be->flags & SHUNT_BE_USABLE;
+}
+
+/* The backend that the flow was given, if that still holds; else one by turn, to be remembered, when
+ * the packet may start a flow (@starts) or its backend has gone; else one by hash, on which all
+ * later packets of the flow agree.  A packet that is not a SYN (@confirms) confirms its flow. */
+static __noinline __u32 flow_backend(__u64 hash, const struct shunt_service *svc, int starts,
+				     int confirms)
+{
+	__u32 number;
+	struct flow f;
+	__u64 *word;
+
+	if (flow_locate(&f, hash, svc->salt, svc->flow_timeout))
+		return SLOT_BAD_TABLE;
+	word = flow_find(&f);
+	if (word) {
+		__u64 w = flow_read(word);
+		int fresh = flow_is_fresh(&f, w);
+
+		number = flow_number(w);
+		if (fresh && number && number <= svc->backends &&
+		    backend_is_usable(svc->row + number)) {
+			flow_refresh(&f, word, w, confirms);
+			return number;
+		}
+		starts |= fresh;
+	}
+	if (starts && !word)
+		word = flow_place(&f);
+	if (!starts || !word)
+		return slot_number(svc, hash >> 32);
+	number = slot_number(svc, cursor_next(svc));
+	if (!number || number == SLOT_BAD_TABLE)
+		return number;
+	flow_remember(&f, word, number);
+	return number | FLOW_IS_NEW;
+}
+
+static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_service *svc)
+{
+	int is_udp = pkt->l4_proto == IPPROTO_UDP;
+	__u32 number;
+
+	pkt->new_flow = pkt->is_syn;
+	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)))
+		return slot_number(svc, pkt->hash >> 32);
+	number = flow_backend(pkt->hash, svc, is_udp || pkt->is_syn, !pkt->is_syn);
+	if (is_udp && number & FLOW_IS_NEW)
+		pkt->new_flow = 1;
+	return number & ~FLOW_IS_NEW;
+}
+
+/* Fills @out with the backend's row.  The service's own row, to which a slot without a backend
+ * points, is never usable. */
+static __always_inline enum shunt_verdict
+backend_choose(struct pkt *pkt, const struct shunt_service *svc, const struct shunt_backend **out)
+{
+	const struct shunt_backend *be;
+	__u32 number;
+
+	pkt->hash = flow_hash(pkt);
+	number = backend_number(pkt, svc);
+	if (number == SLOT_BAD_TABLE)
+		return SHUNT_DROP_BAD_TABLE;
+	pkt->row = svc->row + number;
+	be = bpf_map_lookup_elem(&backends, &pkt->row);
+	if (!be)
+		return SHUNT_DROP_BAD_TABLE;
+	if (unlikely(!(be->flags & SHUNT_BE_USABLE))) {
+		pkt->row = svc->row;
+		return svc->flags & SHUNT_SVC_ON_EMPTY_PASS ? SHUNT_PASS_NO_BACKEND
+							    : SHUNT_DROP_NO_BACKEND;
+	}
+	*out = be;
+	return SHUNT_GO_ON;
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which service a packet is for: the exact port first, then any port.  Each family has maps of its
+ * own, reached by calls of their own: a map pointer that could be either would make the verifier
+ * fall back to generic lookups. */
+#ifndef SHUNT_SERVICE_H
+#define SHUNT_SERVICE_H
+
+#include "maps.h"
+
+/* Where the word @key must stand in its family's entries, if at all. */
+static __always_inline enum shunt_verdict service_entry(const struct shunt_index *x, __u64 key,
+							__u32 *entry)
+{
+	__u32 at = x->seeds_at + (key * x->bucket_mul >> x->bucket_shift);
+	const __u64 *seed = bpf_map_lookup_elem(&seeds, &at);
+
+	if (!seed)
+		return SHUNT_DROP_BAD_TABLE;
+	*entry = x->entries_at + (key * *seed >> x->shift);
+	return SHUNT_GO_ON;
+}
+
+static __always_inline enum shunt_verdict service_at4(const struct shunt_index *x,
+						      const struct pkt *pkt, __be16 port,
+						      const struct shunt_service **svc)
+{
+	__u64 key = shunt_key4(pkt->daddr[0], shunt_port_proto(port, pkt->l4_proto));
+	const struct shunt_service4 *s;
+	__u32 entry;
+
+	if (service_entry(x, key, &entry))
+		return SHUNT_DROP_BAD_TABLE;
+	s = bpf_map_lookup_elem(&services4, &entry);
+	if (!s)
+		return SHUNT_DROP_BAD_TABLE;
+	if (s->key != key)
+		return SHUNT_PASS_NOT_VIP;
+	*svc = &s->svc;
+	return SHUNT_GO_ON;
+}
+
+static __always_inline enum shunt_verdict service_at6(const struct shunt_index *x,
+						      const struct pkt *pkt, __be16 port,
+						      const struct shunt_service **svc)
+{
+	__u32 port_proto = shunt_port_proto(port, pkt->l4_proto);
+	const struct shunt_service6 *s;
+	const __u64 *addr;
+	__u32 entry;
+
+	if (service_entry(x, shunt_key6(pkt->daddr[0], pkt->daddr[1], port_proto), &entry))
+		return SHUNT_DROP_BAD_TABLE;
+	s = bpf_map_lookup_elem(&services6, &entry);
+	if (!s)
+		return SHUNT_DROP_BAD_TABLE;
+	addr = (const void *)s->addr;
+	if (addr[0] != pkt->daddr[0] || addr[1] != pkt->daddr[1] || s->port_proto != port_proto)
+		return SHUNT_PASS_NOT_VIP;
+	*svc = &s->svc;
+	return SHUNT_GO_ON;
+}
+
+static __always_inline enum shunt_verdict
+service_find4(const struct shunt_index *x, const struct pkt *pkt, const struct shunt_service **svc)
+{
+	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
+
+	if (x->flags & SHUNT_INDEX_EXACT)
+		verdict = service_at4(x, pkt, pkt->ports >> 16, svc);
+	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
+		verdict = service_at4(x, pkt, 0, svc);
+	return verdict;
+}
+
+static __always_inline enum shunt_verdict
+service_find6(const struct shunt_index *x, const struct pkt *pkt, const struct shunt_service **svc)
+{
+	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
+
+	if (x->flags & SHUNT_INDEX_EXACT)
+		verdict = service_at6(x, pkt, pkt->ports >> 16, svc);
+	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
+		verdict = service_at6(x, pkt, 0, svc);
+	return verdict;
+}
+
+/* Fills @svc, or says PASS_NOT_VIP. */
+static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
+						       const struct shunt_service **svc)
+{
+	__u32 zero = 0;
+	const struct shunt_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+	__u32 active;
+
+	if (!c)
+		return SHUNT_DROP_BAD_TABLE;
+	active = *(const volatile __u32 *)&c->active & 1;
+	if (pkt->is_v6)
+		return service_find6(&c->v6[active], pkt, svc);
+	return service_find4(&c->v4[active], pkt, svc);
+}
+
+#endif
