@@ -20,7 +20,7 @@ enum conf_check_kind { CONF_CHECK_NONE, CONF_CHECK_TCP, CONF_CHECK_HTTP };
 
 /* Where something stands in a file; line and column from 1, column counted in characters. */
 struct conf_pos {
-	const char *file; /* owned by the struct conf */
+	const char *file; /* owned by the struct conf: its `file` or one of its `watched` */
 	uint32_t line, column;
 };
 
@@ -39,60 +39,58 @@ struct conf_check {
 	enum conf_check_kind kind;
 	uint32_t interval_ms, timeout_ms;
 	uint16_t rise, fall;
-	uint16_t port;  /* 0: the backend's */
-	char *path;     /* http only; starts with '/' */
-	char *host;     /* http only; NULL: the address probed */
-	char *expect;   /* http only; text that the body must contain; NULL: any */
+	uint16_t port; /* 0: the backend's */
+	char *path; /* http only; starts with '/' */
+	char *host; /* http only; NULL: the address probed */
+	char *expect; /* http only; text that the body must contain; NULL: any */
 	struct conf_status_range status[CONF_STATUS_RANGES];
 	uint8_t statuses; /* how many of them, http only */
 };
 
 struct conf_backend {
 	char name[SHUNT_NAME_MAX]; /* unique in the service; the address as text by default */
-	struct addr addr;          /* unique in the service */
-	uint16_t port;             /* the service's unless given; 0 when that is any */
-	uint16_t weight;           /* 0 to CONF_WEIGHT_MAX; 0: no new flows */
+	struct addr addr; /* unique in the service */
+	uint16_t port; /* the service's unless given; 0 when that is any */
+	uint16_t weight; /* 0 to CONF_WEIGHT_MAX; 0: no new flows */
 	struct conf_pos pos;
 };
 
 struct conf_service {
 	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
 	struct addr vip;
-	uint16_t port;             /* 0: any */
-	uint8_t protocol;          /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port; /* 0: any */
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum shunt_scheduler scheduler;
 	enum shunt_forward forward;
 	enum conf_on_empty on_empty;
-	uint32_t flow_timeout_ms;  /* rr, wrr: an idle flow is forgotten after this */
-	uint32_t slots;            /* power of two in [32, 65536]; 0: by the number of backends */
+	uint32_t flow_timeout_ms; /* rr, wrr: an idle flow is forgotten after this */
+	uint32_t slots; /* power of two in [32, 65536]; 0: by the number of backends */
 	struct conf_check check;
 	struct conf_backend *backends; /* in the order of the files: inline first */
 	size_t n_backends;
-	char *backends_file;       /* absolute or relative to the working directory; NULL: none */
+	char *backends_file; /* absolute or relative to the working directory; NULL: none */
 	struct conf_pos pos;
 };
 
 struct conf {
-	char *file;                /* as given */
+	char *file; /* as given */
 	char instance[32];
 	struct conf_interface *interfaces;
 	size_t n_interfaces;
-	char *hash_secret;         /* NULL: the built-in one, which an attacker knows too */
+	char *hash_secret; /* NULL: the built-in one, which an attacker knows too */
 	struct addr tunnel_source4, tunnel_source6; /* none: by the route to the backend */
-	uint64_t flow_table;       /* flows to make room for; default 1 M */
-	char *run_dir;             /* control socket; default /run/shunt */
-	char *state_dir;           /* runtime edits; default /var/lib/shunt */
-	char *probe_user;          /* whom the probe child runs as; default nobody */
+	uint64_t flow_table; /* flows to make room for; default 1 M */
+	char *run_dir; /* control socket; default /run/shunt */
+	char *state_dir; /* runtime edits; default /var/lib/shunt */
+	char *probe_user; /* whom the probe child runs as; default nobody */
 	struct conf_service *services;
 	size_t n_services;
 	/* Files read besides @file, to be watched: the backends files, each once. */
 	char **watched;
 	size_t n_watched;
-	/* Storage for the `file` members of all positions. */
-	char **files;
-	size_t n_files;
 };
 
+/* Frees everything; NULL is fine. */
 void conf_free(struct conf *c);
 
 /* The names used in the file, for the enums above and those of shunt_abi.h. */

@@ -28,7 +28,6 @@ typedef int conf_read_fn(void *arg, const char *path, char **data, size_t *len);
 int conf_parse(const char *path, conf_read_fn *read, void *arg, struct conf **out,
 	       struct conf_error *err) __attribute__((warn_unused_result));
 
-/* The reader for real files. */
-conf_read_fn conf_read_file;
+/* The reader for real files is conf_read_file() of io/conf_file.h. */
 
 #endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pure/conf.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pure/conf_words.h"
+
+const char *const conf_scheduler_words[] = {[SHUNT_MAGLEV] = "maglev",
+					    [SHUNT_RR] = "rr",
+					    [SHUNT_WRR] = "wrr",
+					    [SHUNT_SCHEDULER_MAX] = NULL};
+const char *const conf_forward_words[] = {[SHUNT_DSR] = "dsr",
+					  [SHUNT_IPIP] = "ipip",
+					  [SHUNT_LOCAL] = "local",
+					  [SHUNT_FORWARD_MAX] = NULL};
+const char *const conf_on_empty_words[] = {
+	[CONF_EMPTY_ALL] = "all", [CONF_EMPTY_DROP] = "drop", [CONF_EMPTY_PASS] = "pass", NULL};
+const char *const conf_check_words[] = {
+	[CONF_CHECK_NONE] = "none", [CONF_CHECK_TCP] = "tcp", [CONF_CHECK_HTTP] = "http", NULL};
+const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",
+				      [CONF_XDP_NATIVE] = "native",
+				      [CONF_XDP_GENERIC] = "generic",
+				      NULL};
+
+static void service_fini(struct conf_service *s)
+{
+	free(s->check.path);
+	free(s->check.host);
+	free(s->check.expect);
+	free(s->backends);
+	free(s->backends_file);
+}
+
+void conf_free(struct conf *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_services; i++)
+		service_fini(&c->services[i]);
+	for (size_t i = 0; i < c->n_watched; i++)
+		free(c->watched[i]);
+	free(c->services);
+	free(c->watched);
+	free(c->interfaces);
+	free(c->hash_secret);
+	free(c->run_dir);
+	free(c->state_dir);
+	free(c->probe_user);
+	free(c->file);
+	free(c);
+}
+
+/* words[value], or "?" for a value beyond the list's end. */
+static const char *word_of(const char *const *words, unsigned int value)
+{
+	for (unsigned int i = 0; words[i]; i++) {
+		if (i == value)
+			return words[i];
+	}
+	return "?";
+}
+
+const char *conf_scheduler_name(enum shunt_scheduler s)
+{
+	return word_of(conf_scheduler_words, s);
+}
+
+const char *conf_forward_name(enum shunt_forward f)
+{
+	return word_of(conf_forward_words, f);
+}
+
+const char *conf_on_empty_name(enum conf_on_empty e)
+{
+	return word_of(conf_on_empty_words, e);
+}
+
+const char *conf_check_name(enum conf_check_kind k)
+{
+	return word_of(conf_check_words, k);
+}
+
+const char *conf_xdp_name(enum conf_xdp x)
+{
+	return word_of(conf_xdp_words, x);
+}
+
+const char *conf_protocol_name(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	default:
+		return "?";
+	}
+}
+
+struct conf_service *conf_find_service(const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_services; i++) {
+		if (strcmp(c->services[i].name, name) == 0)
+			return &c->services[i];
+	}
+	return NULL;
+}
+
+struct conf_backend *conf_find_backend(const struct conf_service *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_backends; i++) {
+		if (strcmp(s->backends[i].name, name) == 0)
+			return &s->backends[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of a configuration that conf_parse() puts together: services, their checks and their
+ * backends. All return 0, -EINVAL with the complaint in l->err, or -ENOMEM. */
+#ifndef SHUNT_CONF_PARTS_H
+#define SHUNT_CONF_PARTS_H
+
+#include "pure/conf_schema.h"
+
+/* Names of services and backends may hold addresses with ports and prefixes. */
+#define CONF_NAME_MARKS "._-:/[]"
+
+#define CONF_SERVICES_MAX 65536
+#define CONF_BACKENDS_MAX (1u << 20) /* in all services */
+
+/* ---- conf_check.c ------------------------------------------------------------------------------*/
+
+/* Fills l->defaults.check with the built-in defaults. */
+int conf_check_fallbacks(struct conf_load *l) __attribute__((warn_unused_result));
+
+/* Reads a `check`, a word or a mapping, over what is in @c; notes in @given what it says itself. */
+int conf_read_check(struct conf_load *l, const struct conf_node *node, struct conf_check *c,
+		    struct conf_check_given *given) __attribute__((warn_unused_result));
+
+/* Decides what the check leaves to the service. @node: whom to complain about. */
+int conf_finish_check(struct conf_load *l, const struct conf_node *node, struct conf_service *s,
+		      const struct conf_check_given *given) __attribute__((warn_unused_result));
+
+void conf_check_fini(struct conf_check *c);
+
+/* ---- conf_backends.c ---------------------------------------------------------------------------*/
+
+/* Reads `backends`. */
+int conf_read_backends(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
+	__attribute__((warn_unused_result));
+
+/* Reads the backends of a file: one a line, ADDRESS[:PORT] [name=NAME] [weight=N]. @file is that of
+ * the positions, owned by l->conf. */
+int conf_read_backend_lines(struct conf_load *l, const struct conf_piece *text,
+			    struct conf_service *s) __attribute__((warn_unused_result));
+
+/* Refuses names and addresses that a service has twice. */
+int conf_check_backends(struct conf_load *l, const struct conf_service *s)
+	__attribute__((warn_unused_result));
+
+/* ---- conf_sources.c ----------------------------------------------------------------------------*/
+
+/* Reads the file s->backends_file as @node says it, and makes that path relative to the
+ * configuration's folder. A file that several services name is read once. May also return the
+ * reader's error. */
+int conf_read_backends_file(struct conf_load *l, const struct conf_node *node,
+			    struct conf_service *s) __attribute__((warn_unused_result));
+
+void conf_sources_fini(struct conf_load *l);
+
+/* Complains that @path cannot be read and returns @error, the reader's. @what names the file in the
+ * sentence. */
+int conf_unreadable(struct conf_load *l, const struct conf_pos *pos, const char *what, int error);
+
+/* ---- conf_service.c ----------------------------------------------------------------------------*/
+
+/* Fills l->defaults with the built-in defaults. */
+int conf_service_fallbacks(struct conf_load *l) __attribute__((warn_unused_result));
+/* Reads the `defaults` into l->defaults. */
+int conf_read_defaults(struct conf_load *l, const struct conf_node *node)
+	__attribute__((warn_unused_result));
+/* Reads the `services` into l->conf. */
+int conf_read_services(struct conf_load *l, const struct conf_node *node)
+	__attribute__((warn_unused_result));
+
+/* ---- conf_unique.c -----------------------------------------------------------------------------*/
+
+typedef int conf_compare(const void *a, const void *b);
+
+/* Looks for two of @n elements of @size bytes that @compare calls equal. Returns 1 with pair[0] <
+ * pair[1] their indexes, pair[1] the least there is; 0; or -ENOMEM. O(n log n). */
+int conf_first_duplicate(const void *base, size_t n, size_t size, conf_compare *compare,
+			 size_t pair[static 2]) __attribute__((warn_unused_result));
+
+#endif

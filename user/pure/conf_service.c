@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The `services` and what they start with, the `defaults`. */
+#include "pure/conf_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pure/conf_words.h"
+
+#define SLOTS_MIN 32
+#define SLOTS_MAX 65536
+
+static const char *const any_word[] = {"any", NULL};
+
+static int read_slots(struct conf_load *l, const struct conf_key *key,
+		      const struct conf_piece *piece, void *at)
+{
+	uint64_t value;
+
+	conf_piece_digits(piece, &value);
+	if (value >= key->min && value <= key->max && (value & (value - 1)))
+		return conf_piece_fail(
+			l, piece,
+			"slots %s is not a power of two; allowed are 32, 64, ... 65536; "
+			"remove it to let the number of backends decide",
+			QUOTE(piece->text, piece->len));
+	return conf_read_number(l, key, piece, at);
+}
+
+#define AT(member) CONF_AT(struct conf_service, member)
+
+/* Rows of both tables. The packet path counts flow_timeout in 16 bits of ticks, the shortest of
+ * which are 256 ms. */
+#define ROW_SCHEDULER                                                                              \
+	{                                                                                          \
+		"scheduler", conf_read_word, AT(scheduler), "maglev",                              \
+			.words = conf_scheduler_words                                              \
+	}
+#define ROW_FORWARD                                                                                \
+	{                                                                                          \
+		"forward", conf_read_word, AT(forward), "ipip", .words = conf_forward_words        \
+	}
+#define ROW_ON_EMPTY                                                                               \
+	{                                                                                          \
+		"on_empty", conf_read_word, AT(on_empty), "all", .words = conf_on_empty_words      \
+	}
+#define ROW_FLOW_TIMEOUT                                                                           \
+	{                                                                                          \
+		"flow_timeout", conf_read_duration, AT(flow_timeout_ms), "300s", .min = 1000,      \
+										 .max = 7200000    \
+	}
+#define ROW_CHECK                                                                                  \
+	{                                                                                          \
+		.name = "check"                                                                    \
+	}
+
+enum {
+	KEY_NAME,
+	KEY_VIP,
+	KEY_PORT,
+	KEY_PROTOCOL,
+	KEY_SCHEDULER,
+	KEY_FORWARD,
+	KEY_ON_EMPTY,
+	KEY_FLOW_TIMEOUT,
+	KEY_SLOTS,
+	KEY_CHECK,
+	KEY_BACKENDS,
+	KEY_BACKENDS_FILE,
+	KEY_MAX,
+};
+
+static const struct conf_key service_keys[KEY_MAX] = {
+	[KEY_NAME] = {"name", conf_read_name, AT(name), NULL, 1, SHUNT_NAME_MAX - 1,
+		      .marks = CONF_NAME_MARKS},
+	[KEY_VIP] = {"vip", conf_read_address, AT(vip), .required = true},
+	[KEY_PORT] = {"port", conf_read_number, AT(port), NULL, 1, 65535, any_word,
+		      .required = true},
+	[KEY_PROTOCOL] = {"protocol", conf_read_protocol, AT(protocol), "tcp"},
+	[KEY_SCHEDULER] = ROW_SCHEDULER,
+	[KEY_FORWARD] = ROW_FORWARD,
+	[KEY_ON_EMPTY] = ROW_ON_EMPTY,
+	[KEY_FLOW_TIMEOUT] = ROW_FLOW_TIMEOUT,
+	[KEY_SLOTS] = {"slots", read_slots, AT(slots), NULL, SLOTS_MIN, SLOTS_MAX},
+	[KEY_CHECK] = ROW_CHECK,
+	[KEY_BACKENDS] = {.name = "backends"},
+	[KEY_BACKENDS_FILE] = {"backends_file", conf_read_text, AT(backends_file), NULL, 1, 4095},
+};
+
+enum { DEFAULTS_CHECK = 4, DEFAULTS_MAX };
+
+static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
+	ROW_SCHEDULER, ROW_FORWARD, ROW_ON_EMPTY, ROW_FLOW_TIMEOUT, [DEFAULTS_CHECK] = ROW_CHECK,
+};
+
+static const struct conf_mapping defaults_mapping = {"defaults", defaults_keys, DEFAULTS_MAX};
+static const struct conf_mapping service_mapping = {"a service", service_keys, KEY_MAX};
+
+/* ---- defaults ----------------------------------------------------------------------------------*/
+
+int conf_service_fallbacks(struct conf_load *l)
+{
+	int rc = conf_read_fallbacks(l, &service_mapping, &l->defaults);
+
+	return rc < 0 ? rc : conf_check_fallbacks(l);
+}
+
+int conf_read_defaults(struct conf_load *l, const struct conf_node *node)
+{
+	const struct conf_node *given[CONF_KEYS_MAX];
+	int rc = conf_read_mapping(l, &defaults_mapping, node, &l->defaults, given);
+
+	if (rc == 0 && given[DEFAULTS_CHECK])
+		rc = conf_read_check(l, given[DEFAULTS_CHECK], &l->defaults.check,
+				     &l->defaults_given);
+	return rc;
+}
+
+static int copy_text(const char *text, char **out)
+{
+	*out = text ? strdup(text) : NULL;
+	return text && !*out ? -ENOMEM : 0;
+}
+
+/* A service before it says anything itself. On -ENOMEM it can still be freed. */
+static int start_service(const struct conf_load *l, struct conf_service *s)
+{
+	const struct conf_check *c = &l->defaults.check;
+
+	*s = l->defaults;
+	s->check.path = s->check.host = s->check.expect = NULL;
+	if (copy_text(c->path, &s->check.path) < 0 || copy_text(c->host, &s->check.host) < 0)
+		return -ENOMEM;
+	return copy_text(c->expect, &s->check.expect);
+}
+
+/* ---- a service ---------------------------------------------------------------------------------*/
+
+/* This host is the one backend. */
+static int add_local_backend(struct conf_load *l, struct conf_service *s,
+			     const struct conf_node *const *given)
+{
+	const size_t unused = given[KEY_BACKENDS] ? KEY_BACKENDS : KEY_BACKENDS_FILE;
+
+	if (given[unused])
+		return conf_fail(
+			l, given[unused],
+			"forward: local takes no backends, since this host itself is the one; "
+			"remove \"%s\", or forward by dsr or ipip",
+			service_keys[unused].name);
+	s->backends = calloc(1, sizeof(*s->backends));
+	if (!s->backends)
+		return -ENOMEM;
+	s->n_backends = 1;
+	s->backends[0] = (struct conf_backend){.name = "local",
+					       .addr = s->vip,
+					       .port = s->port,
+					       .weight = CONF_WEIGHT_DEFAULT,
+					       .pos = s->pos};
+	return 0;
+}
+
+/* A backends file may be empty: whatever writes it may write more. Without one, nothing can. */
+static int read_backends(struct conf_load *l, struct conf_service *s, const struct conf_node *node,
+			 const struct conf_node *const *given)
+{
+	int rc = 0;
+
+	if (s->forward == SHUNT_LOCAL)
+		return add_local_backend(l, s, given);
+	if (given[KEY_BACKENDS])
+		rc = conf_read_backends(l, given[KEY_BACKENDS], s);
+	if (rc == 0 && given[KEY_BACKENDS_FILE])
+		rc = conf_read_backends_file(l, given[KEY_BACKENDS_FILE], s);
+	if (rc == 0 && s->n_backends == 0 && !given[KEY_BACKENDS_FILE])
+		rc = conf_fail(
+			l, given[KEY_BACKENDS] ? given[KEY_BACKENDS] : node,
+			"service \"%s\" has no backends; add \"backends: [ADDRESS, ...]\" or "
+			"\"backends_file: FILE\"",
+			s->name);
+	return rc < 0 ? rc : conf_check_backends(l, s);
+}
+
+static int check_slots(struct conf_load *l, const struct conf_service *s,
+		       const struct conf_node *node)
+{
+	if (s->slots == 0 || s->n_backends <= s->slots)
+		return 0;
+	return conf_fail(l, node,
+			 "slots %u is less than the %zu backends, some of which would get nothing; "
+			 "remove it to let the number of backends decide",
+			 s->slots, s->n_backends);
+}
+
+static void name_service(struct conf_service *s)
+{
+	char text[ADDR_PORT_TEXT_MAX];
+
+	if (!s->name[0])
+		snprintf(s->name, sizeof(s->name), "%s/%s",
+			 addr_port_format(&s->vip, s->port, text), conf_protocol_name(s->protocol));
+}
+
+static int read_service(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
+{
+	struct conf_check_given has = l->defaults_given;
+	const struct conf_node *given[CONF_KEYS_MAX];
+	int rc = start_service(l, s);
+
+	s->pos = conf_node_pos(l, node);
+	if (rc == 0)
+		rc = conf_read_mapping(l, &service_mapping, node, s, given);
+	if (rc < 0)
+		return rc;
+	name_service(s);
+	if (given[KEY_CHECK])
+		rc = conf_read_check(l, given[KEY_CHECK], &s->check, &has);
+	if (rc == 0)
+		rc = conf_finish_check(l, given[KEY_CHECK] ? given[KEY_CHECK] : node, s, &has);
+	if (rc == 0)
+		rc = read_backends(l, s, node, given);
+	return rc < 0 ? rc : check_slots(l, s, given[KEY_SLOTS]);
+}
+
+/* ---- all services ------------------------------------------------------------------------------*/
+
+static int by_name(const void *a, const void *b)
+{
+	const struct conf_service *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int by_vip(const void *a, const void *b)
+{
+	const struct conf_service *x = a, *y = b;
+	int order = addr_compare(&x->vip, &y->vip);
+
+	if (order == 0)
+		order = (x->port > y->port) - (x->port < y->port);
+	return order ? order : x->protocol - y->protocol;
+}
+
+static int check_services(struct conf_load *l)
+{
+	const struct conf *c = l->conf;
+	const struct conf_service *s = c->services;
+	char text[ADDR_PORT_TEXT_MAX];
+	size_t pair[2];
+	int rc = conf_first_duplicate(s, c->n_services, sizeof(*s), by_vip, pair);
+
+	if (rc < 0)
+		return rc;
+	if (rc > 0)
+		return conf_complain(l->err, &s[pair[1]].pos,
+				     "%s/%s is service \"%s\" already, in line %u; vip, port and "
+				     "protocol together are unique; change one of them",
+				     addr_port_format(&s[pair[1]].vip, s[pair[1]].port, text),
+				     conf_protocol_name(s[pair[1]].protocol), s[pair[0]].name,
+				     s[pair[0]].pos.line);
+	rc = conf_first_duplicate(s, c->n_services, sizeof(*s), by_name, pair);
+	if (rc <= 0)
+		return rc;
+	return conf_complain(
+		l->err, &s[pair[1]].pos,
+		"name \"%s\" is that of the service in line %u already; names are unique; "
+		"give it another one",
+		s[pair[1]].name, s[pair[0]].pos.line);
+}
+
+int conf_read_services(struct conf_load *l, const struct conf_node *node)
+{
+	const struct conf_node *list;
+	int rc = conf_node_list(l, node, "services", &list);
+
+	if (rc < 0)
+		return rc;
+	if (list->n > CONF_SERVICES_MAX)
+		return conf_fail(l, node, "services has %u items; allowed are %u", list->n,
+				 CONF_SERVICES_MAX);
+	l->conf->services = calloc(list->n + 1, sizeof(*l->conf->services));
+	if (!l->conf->services)
+		return -ENOMEM;
+	for (const struct conf_node *item = list->first; item && rc == 0; item = item->next)
+		rc = read_service(l, item, &l->conf->services[l->conf->n_services++]);
+	return rc < 0 ? rc : check_services(l);
+}

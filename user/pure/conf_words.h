@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The words of the configuration file, for parsing and for printing. Each list is indexed by its
+ * enum and ends with NULL. */
+#ifndef SHUNT_CONF_WORDS_H
+#define SHUNT_CONF_WORDS_H
+
+extern const char *const conf_scheduler_words[]; /* enum shunt_scheduler */
+extern const char *const conf_forward_words[]; /* enum shunt_forward */
+extern const char *const conf_on_empty_words[]; /* enum conf_on_empty */
+extern const char *const conf_check_words[]; /* enum conf_check_kind */
+extern const char *const conf_xdp_words[]; /* enum conf_xdp */
+
+#endif
