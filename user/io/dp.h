@@ -38,7 +38,7 @@ struct dp_options {
 };
 
 /* Mounts bpffs on /sys/fs/bpf if it is missing, takes the instance's lock (a second daemon gets
- * -EBUSY), loads the program over the maps pinned in <pin_dir>/v<ABI>/ (those missing or too small
+ * -EBUSY; a child forked later without exec shares the lock until it ends), loads the program over the maps pinned in <pin_dir>/v<ABI>/ (those missing or too small
  * are made anew with the old contents) and, where links are pinned, leaves the interfaces running
  * the old program until dp_commit. Missing capabilities are named one by one in @err. */
 int dp_open(const struct dp_options *opt, struct dp **out, struct dp_error *err)
@@ -60,8 +60,9 @@ int dp_remove(const char *pin_dir, struct dp_error *err);
 int dp_grow(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
 	__attribute__((warn_unused_result));
 
-/* Makes every attached interface run the program loaded by dp_open (atomic link updates). To be
- * called once the tables are reconciled. */
+/* Makes every attached interface run the program loaded by dp_open (atomic link updates) and pins the
+ * maps. To be called once the tables are reconciled; dp_attach of an interface that is not attached
+ * yet and dp_grow do it too. No-op when done. */
 int dp_commit(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
 
 /* ---- interfaces -------------------------------------------------------------------------------*/

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* dp from the inside: a set is one program with the maps it is loaded over. There are two of them
+ * while the tables grow or a new program waits for its commit, and one at all other times.
+ *
+ * Pins in <pin_dir>/v<ABI>/, without dots, which bpffs refuses:
+ *   <map>, program         the set in force
+ *   new-<map>, new-program while a commit is under way (dp_pins.c)
+ *   link-<interface>       with ':' for a dot in the name */
+#ifndef SHUNT_DP_IMPL_H
+#define SHUNT_DP_IMPL_H
+
+#include <net/if.h>
+
+#include "io/dp.h"
+#include "io/dp_sys.h"
+
+enum dp_map_id {
+	DP_CTL,
+	DP_SEEDS,
+	DP_SERVICES4,
+	DP_SERVICES6,
+	DP_SLOTS,
+	DP_BACKENDS,
+	DP_COUNTERS,
+	DP_OWNERS,
+	DP_VERDICTS,
+	DP_FLOWS,
+	DP_TX_PORTS,
+	DP_MAP_MAX,
+};
+
+struct dp_map {
+	int fd; /* -1: none */
+	uint32_t id; /* the kernel's */
+	uint32_t entries; /* max_entries */
+	void *mem; /* all but flows and tx_ports */
+	bool unpinned; /* the pin of its name is missing or another map's */
+};
+
+struct dp_set {
+	int program_fd; /* -1: none */
+	uint32_t program_id;
+	struct dp_map map[DP_MAP_MAX];
+	struct dp_sizes sizes;
+};
+
+struct dp_link {
+	char ifname[IF_NAMESIZE];
+	int fd;
+};
+
+struct dp {
+	char pin_dir[DP_PATH_MAX]; /* empty: nothing is pinned */
+	char dir[DP_PATH_MAX]; /* pin_dir/v<ABI> */
+	int lock_fd;
+	uint32_t cpus;
+	uint64_t hash_key[SHUNT_HASH_WORDS];
+	struct dp_set set; /* what dp's functions read and write */
+	struct dp_set old; /* until the commit: what the interfaces run */
+	struct dp_counter
+		*old_counts; /* [rows of old] its sums when its counters were left behind */
+	bool committed;
+	bool adopted;
+	struct dp_link *links;
+	size_t n_links;
+	int grace_fd, grace_inner_fd;
+};
+
+/* ---- dp_set.c ---------------------------------------------------------------------------------*/
+
+void dp_set_init(struct dp_set *set);
+void dp_set_fini(struct dp_set *set);
+
+/* The name of a map in shunt_abi.h. */
+const char *dp_map_name(enum dp_map_id i);
+
+/* Whether @fd, of a map, has the type and sizes that this build gives map @i; fills its id and
+ * entries. Says in @err what is wrong with @path. */
+int dp_map_check(enum dp_map_id i, int fd, const char *path, struct dp_map *out,
+		 struct dp_error *err) __attribute__((warn_unused_result));
+
+/* Derives the sizes of a set from its maps' entries. -EINVAL when they do not fit together. */
+int dp_set_measure(const struct dp *dp, struct dp_set *set) __attribute__((warn_unused_result));
+
+/* True when the set has every map that carries what adoption needs. */
+bool dp_set_is_whole(const struct dp_set *set);
+
+/* Loads the program over @from's maps where they are as large as @want, else over new ones, which
+ * are at least as large as both; copies the contents. Fills @out; @from stays as it is. */
+int dp_set_build(struct dp *dp, struct dp_set *from, const struct dp_sizes *want,
+		 struct dp_set *out, struct dp_error *err) __attribute__((warn_unused_result));
+
+/* Whether all of @set is as large as @want. */
+bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want);
+
+/* Maps map @i into memory, if it is not. */
+int dp_map_mem(struct dp_set *set, enum dp_map_id i) __attribute__((warn_unused_result));
+
+/* ---- dp_copy.c --------------------------------------------------------------------------------*/
+
+/* Copies into the maps of @to that are not @from's what @from's carry, flows apart. */
+int dp_copy_tables(struct dp *dp, struct dp_set *from, struct dp_set *to)
+	__attribute__((warn_unused_result));
+
+/* Adds @from's flows to @to's, if those are two maps. May be called again and again. */
+int dp_copy_flows(const struct dp_set *from, const struct dp_set *to)
+	__attribute__((warn_unused_result));
+
+/* Once nothing runs @dp->old any more: what it counted after dp_copy_tables is not lost. */
+void dp_settle_counters(struct dp *dp);
+
+void dp_counter_sum(const struct dp *dp, const struct dp_set *set, uint32_t row,
+		    struct dp_counter *c);
+
+/* ---- dp_pins.c --------------------------------------------------------------------------------*/
+
+/* Finishes or undoes a commit that was cut short. After dp_links_open. */
+void dp_pins_recover(struct dp *dp);
+/* Opens what is pinned into dp->old. Foreign and half-written pins: -EINVAL in words. */
+int dp_pins_open(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+/* The three steps of a commit; the interfaces are given the program between the first two. */
+int dp_pins_stage(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+int dp_pins_settle(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+void dp_pins_drop(struct dp *dp);
+
+/* ---- dp_link.c --------------------------------------------------------------------------------*/
+
+int dp_links_open(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+void dp_links_close(struct dp *dp);
+/* Gives every link the program of dp->set; on failure those done get the old one back. */
+int dp_links_update(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+/* The id of the program that a link runs: @id's if any does, else any other, else 0. */
+uint32_t dp_links_program(const struct dp *dp, uint32_t id);
+/* Enters every link's interface into tx_ports. */
+void dp_links_enter(const struct dp *dp);
+
+/* ---- one-line views of dp->set ----------------------------------------------------------------*/
+
+static inline struct shunt_ctl *dp_ctl(const struct dp *dp)
+{
+	return dp->set.map[DP_CTL].mem;
+}
+
+static inline struct shunt_backend *dp_backends(const struct dp *dp)
+{
+	return dp->set.map[DP_BACKENDS].mem;
+}
+
+static inline struct shunt_owner *dp_owners(const struct dp *dp)
+{
+	return dp->set.map[DP_OWNERS].mem;
+}
+
+/* Seeds of one family in one half; entries of one family in one half. */
+static inline uint32_t dp_half_seeds(const struct dp_set *set)
+{
+	return set->map[DP_SEEDS].entries / 4;
+}
+
+static inline uint32_t dp_half_entries(const struct dp_set *set)
+{
+	return set->map[DP_SERVICES4].entries / 2;
+}
+
+#endif

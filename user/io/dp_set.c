@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sets: which maps there are, how large they are to be, and loading the program over them. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/own.h"
+#include "io/dp_impl.h"
+#include "pure/phash.h"
+#include "shunt_abi.h"
+#include "shunt.skel.h"
+
+#define ROWS_STEP 64
+#define SLOT_LINES_STEP 64
+#define SERVICES_MIN 16
+#define ROWS_MAX (1u << 24)
+#define SLOT_LINES_MAX (1u << 26)
+#define SERVICES_MAX (1u << 20)
+#define FLOWS_MAX (1ull << 30)
+
+/* Maps that grow together: their contents name each other's indices. */
+enum group { GROUP_SERVICES, GROUP_SLOTS, GROUP_ROWS, GROUP_VERDICTS, GROUP_FLOWS, GROUP_PORTS };
+
+static const struct spec {
+	const char *name;
+	uint32_t value_size;
+	enum group group;
+	bool mapped; /* kept in memory; flows are too many for that */
+	bool core; /* adoption needs it */
+} specs[DP_MAP_MAX] = {
+	[DP_CTL] = {"ctl", sizeof(struct shunt_ctl), GROUP_SERVICES, true, true},
+	[DP_SEEDS] = {"seeds", sizeof(uint64_t), GROUP_SERVICES, true, true},
+	[DP_SERVICES4] = {"services4", sizeof(struct shunt_service4), GROUP_SERVICES, true, true},
+	[DP_SERVICES6] = {"services6", sizeof(struct shunt_service6), GROUP_SERVICES, true, true},
+	[DP_SLOTS] = {"slots", sizeof(struct shunt_slot_line), GROUP_SLOTS, true, true},
+	[DP_BACKENDS] = {"backends", sizeof(struct shunt_backend), GROUP_ROWS, true, true},
+	[DP_COUNTERS] = {"counters", sizeof(struct shunt_counter), GROUP_ROWS, true, true},
+	[DP_OWNERS] = {"owners", sizeof(struct shunt_owner), GROUP_ROWS, true, true},
+	[DP_VERDICTS] = {"verdicts", sizeof(struct shunt_verdict_line), GROUP_VERDICTS, true,
+			 false},
+	[DP_FLOWS] = {"flows", sizeof(struct shunt_flow_bucket), GROUP_FLOWS, false, false},
+	[DP_TX_PORTS] = {"tx_ports", sizeof(uint32_t), GROUP_PORTS, false, false},
+};
+_Static_assert(sizeof(struct shunt_ctl) % 8 == 0 && sizeof(struct shunt_owner) % 8 == 0,
+	       "an element of the mapping is as large as the struct");
+
+const char *dp_map_name(enum dp_map_id i)
+{
+	return specs[i].name;
+}
+
+void dp_set_init(struct dp_set *set)
+{
+	size_t i;
+
+	*set = (struct dp_set){.program_fd = -1};
+	for (i = 0; i < DP_MAP_MAX; i++)
+		set->map[i].fd = -1;
+}
+
+static size_t map_len(const struct dp_set *set, enum dp_map_id i)
+{
+	return (size_t)set->map[i].entries * specs[i].value_size;
+}
+
+void dp_set_fini(struct dp_set *set)
+{
+	size_t i;
+
+	for (i = 0; i < DP_MAP_MAX; i++) {
+		if (set->map[i].mem)
+			munmap(set->map[i].mem, map_len(set, i));
+		if (set->map[i].fd >= 0)
+			close(set->map[i].fd);
+	}
+	if (set->program_fd >= 0)
+		close(set->program_fd);
+	dp_set_init(set);
+}
+
+int dp_map_mem(struct dp_set *set, enum dp_map_id i)
+{
+	void *mem;
+
+	if (set->map[i].mem)
+		return 0;
+	mem = mmap(NULL, map_len(set, i), PROT_READ | PROT_WRITE, MAP_SHARED, set->map[i].fd, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	set->map[i].mem = mem;
+	return 0;
+}
+
+int dp_map_check(enum dp_map_id i, int fd, const char *path, struct dp_map *out,
+		 struct dp_error *err)
+{
+	uint32_t type = i == DP_TX_PORTS ? BPF_MAP_TYPE_DEVMAP_HASH : BPF_MAP_TYPE_ARRAY;
+	uint32_t flags = i == DP_TX_PORTS ? 0 : BPF_F_MMAPABLE;
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return dp_fail_os(err, -errno, "%s: cannot ask the kernel what it is", path);
+	if (info.type != type || info.key_size != sizeof(uint32_t) ||
+	    info.value_size != specs[i].value_size || (info.map_flags & flags) != flags)
+		return dp_fail(
+			err, -EINVAL,
+			"%s is not a map of this shunt: it has type %u and values of %u bytes, "
+			"wanted are type %u and %u bytes",
+			path, info.type, info.value_size, type, specs[i].value_size);
+	out->id = info.id;
+	out->entries = info.max_entries;
+	return 0;
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------*/
+
+static bool is_power_of_two(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+static uint32_t round_up_to(uint32_t n, uint32_t step)
+{
+	return n < step ? step : (n + step - 1) / step * step;
+}
+
+/* The most services for which both halves of seeds and entries suffice. */
+static uint32_t services_for(uint32_t seeds, uint32_t entries)
+{
+	uint32_t low = 0, high = SERVICES_MAX, mid, s, e;
+
+	while (low < high) {
+		mid = low + (high - low + 1) / 2;
+		phash_capacity(mid, &s, &e);
+		if (s <= seeds && e <= entries)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return low;
+}
+
+bool dp_set_is_whole(const struct dp_set *set)
+{
+	size_t i;
+
+	for (i = 0; i < DP_MAP_MAX; i++)
+		if (specs[i].core && set->map[i].fd < 0)
+			return false;
+	return true;
+}
+
+static uint64_t flows_of(const struct dp_set *set)
+{
+	return (uint64_t)set->map[DP_FLOWS].entries * SHUNT_FLOWS_PER_BUCKET / 2;
+}
+
+int dp_set_measure(const struct dp *dp, struct dp_set *set)
+{
+	const struct dp_map *m = set->map;
+	uint32_t rows = m[DP_BACKENDS].entries;
+
+	if (m[DP_CTL].entries != 1 || m[DP_SEEDS].entries % 4 ||
+	    !is_power_of_two(m[DP_SERVICES4].entries) ||
+	    m[DP_SERVICES4].entries != m[DP_SERVICES6].entries)
+		return -EINVAL;
+	if (!rows || m[DP_OWNERS].entries != rows ||
+	    m[DP_COUNTERS].entries != (uint64_t)dp->cpus * rows)
+		return -EINVAL;
+	if (m[DP_VERDICTS].fd >= 0 && m[DP_VERDICTS].entries != dp->cpus)
+		return -EINVAL;
+	if (m[DP_FLOWS].fd >= 0 && !is_power_of_two(m[DP_FLOWS].entries))
+		return -EINVAL;
+	set->sizes.services = services_for(dp_half_seeds(set), dp_half_entries(set));
+	set->sizes.rows = rows;
+	set->sizes.slot_lines = m[DP_SLOTS].entries;
+	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
+	return 0;
+}
+
+bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
+{
+	return set->sizes.services >= want->services && set->sizes.rows >= want->rows &&
+	       set->sizes.slot_lines >= want->slot_lines && set->sizes.flows >= want->flows;
+}
+
+static uint32_t flow_buckets(uint64_t flows)
+{
+	uint32_t buckets = 1;
+
+	while ((uint64_t)buckets * SHUNT_FLOWS_PER_BUCKET < flows * 2)
+		buckets *= 2;
+	return buckets;
+}
+
+/* How many elements each map is to have for @want; 0 for tx_ports: as the program says. */
+static void entries_for(const struct dp *dp, const struct dp_sizes *want,
+			uint32_t entries[static DP_MAP_MAX])
+{
+	uint32_t n = want->services < SERVICES_MIN ? SERVICES_MIN : want->services;
+	uint32_t rows = round_up_to(want->rows, ROWS_STEP);
+	uint32_t seeds, half;
+
+	phash_capacity(n, &seeds, &half);
+	entries[DP_CTL] = 1;
+	entries[DP_SEEDS] = 4 * seeds;
+	entries[DP_SERVICES4] = entries[DP_SERVICES6] = 2 * half;
+	entries[DP_SLOTS] = round_up_to(want->slot_lines, SLOT_LINES_STEP);
+	entries[DP_BACKENDS] = entries[DP_OWNERS] = rows;
+	entries[DP_COUNTERS] = dp->cpus * rows;
+	entries[DP_VERDICTS] = dp->cpus;
+	entries[DP_FLOWS] = flow_buckets(want->flows);
+	entries[DP_TX_PORTS] = 0;
+}
+
+/* Sets entries[i] to what is there already for the groups that can stay, so that afterwards
+ * reuse[i] tells; those that cannot become as large as what there is, at least. */
+static void plan(const struct dp_set *from, uint32_t entries[static DP_MAP_MAX],
+		 bool reuse[static DP_MAP_MAX])
+{
+	bool stays[GROUP_PORTS + 1] = {true, true, true, true, true, true};
+	size_t i;
+
+	for (i = 0; i < DP_MAP_MAX; i++)
+		if (from->map[i].fd < 0 || from->map[i].entries < entries[i])
+			stays[specs[i].group] = false;
+	for (i = 0; i < DP_MAP_MAX; i++) {
+		reuse[i] = stays[specs[i].group];
+		if (from->map[i].fd >= 0 && from->map[i].entries > entries[i])
+			entries[i] = from->map[i].entries;
+	}
+}
+
+/* ---- load -------------------------------------------------------------------------------------*/
+
+static int prepare_maps(struct shunt_bpf *skel, const struct dp_set *from,
+			const uint32_t entries[static DP_MAP_MAX],
+			const bool reuse[static DP_MAP_MAX])
+{
+	struct bpf_map *map;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < DP_MAP_MAX && rc == 0; i++) {
+		map = bpf_object__find_map_by_name(skel->obj, specs[i].name);
+		if (!map)
+			return -ENOENT;
+		if (reuse[i])
+			rc = bpf_map__reuse_fd(map, from->map[i].fd);
+		else if (entries[i])
+			rc = bpf_map__set_max_entries(map, entries[i]);
+	}
+	return rc;
+}
+
+/* The skeleton is let go after the load, and with it a megabyte of libbpf's: keep descriptors. */
+static int take_descriptors(struct shunt_bpf *skel, const struct dp_set *from,
+			    const bool reuse[static DP_MAP_MAX], struct dp_set *out)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+	struct bpf_map *map;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < DP_MAP_MAX; i++) {
+		map = bpf_object__find_map_by_name(skel->obj, specs[i].name);
+		out->map[i].fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0);
+		if (out->map[i].fd < 0)
+			return -errno;
+		rc = dp_map_check(i, out->map[i].fd, specs[i].name, &out->map[i], NULL);
+		if (rc)
+			return rc;
+		out->map[i].unpinned = !reuse[i] || from->map[i].unpinned;
+	}
+	out->program_fd = fcntl(bpf_program__fd(skel->progs.shunt_xdp), F_DUPFD_CLOEXEC, 0);
+	if (out->program_fd < 0 || bpf_obj_get_info_by_fd(out->program_fd, &info, &len))
+		return -errno;
+	out->program_id = info.id;
+	return 0;
+}
+
+static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes *want,
+		struct dp_set *out, struct dp_error *err)
+{
+	uint32_t entries[DP_MAP_MAX];
+	bool reuse[DP_MAP_MAX];
+	struct shunt_settings *settings;
+	struct shunt_bpf *skel;
+	int rc;
+
+	entries_for(dp, want, entries);
+	plan(from, entries, reuse);
+	skel = shunt_bpf__open();
+	if (!skel)
+		return dp_fail_os(err, -errno, "cannot read the packet path's program");
+	settings = (struct shunt_settings *)&skel->rodata->settings;
+	memcpy(settings->hash_key, dp->hash_key, sizeof(settings->hash_key));
+	settings->rows = entries[DP_BACKENDS];
+	settings->flow_mask = entries[DP_FLOWS] - 1;
+	settings->cpus = dp->cpus;
+	rc = prepare_maps(skel, from, entries, reuse);
+	if (rc == 0)
+		rc = shunt_bpf__load(skel);
+	if (rc == 0)
+		rc = take_descriptors(skel, from, reuse, out);
+	shunt_bpf__destroy(skel);
+	if (rc)
+		return dp_fail_os(err, rc, "cannot load the packet path into the kernel");
+	return 0;
+}
+
+static int map_all(struct dp_set *set)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < DP_MAP_MAX && rc == 0; i++)
+		if (specs[i].mapped)
+			rc = dp_map_mem(set, i);
+	return rc;
+}
+
+int dp_set_build(struct dp *dp, struct dp_set *from, const struct dp_sizes *want,
+		 struct dp_set *out, struct dp_error *err)
+{
+	int rc;
+
+	if (want->services > SERVICES_MAX || want->rows > ROWS_MAX ||
+	    want->slot_lines > SLOT_LINES_MAX || want->flows > FLOWS_MAX)
+		return dp_fail(err, -E2BIG,
+			       "more than the tables can hold: %u services of %u, %u rows of %u, "
+			       "%u slot lines of %u, %llu flows of %llu",
+			       want->services, SERVICES_MAX, want->rows, ROWS_MAX, want->slot_lines,
+			       SLOT_LINES_MAX, (unsigned long long)want->flows, FLOWS_MAX);
+	dp_set_init(out);
+	rc = load(dp, from, want, out, err);
+	if (rc == 0) {
+		rc = dp_set_measure(dp, out);
+		if (rc == 0)
+			rc = map_all(out);
+		if (rc == 0)
+			rc = dp_copy_tables(dp, from, out);
+		if (rc)
+			dp_fail_os(err, rc, "cannot set up the tables");
+	}
+	if (rc)
+		dp_set_fini(out);
+	return rc;
+}
+
+uint64_t dp_map_bytes(const struct dp *dp)
+{
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < DP_MAP_MAX; i++)
+		bytes += map_len(&dp->set, i);
+	return bytes;
+}
+
+int dp_map_fd(const struct dp *dp, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < DP_MAP_MAX; i++)
+		if (strcmp(specs[i].name, name) == 0)
+			return dp->set.map[i].fd;
+	return -ENOENT;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Slots, backends, owners and counters: plain memory shared with the packet path, no system calls.
+ * Indices are the engine's own and inside the capacity, or that is a mistake of its making. */
+#include <assert.h>
+#include <string.h>
+
+#include "io/dp_impl.h"
+#include "shunt_abi.h"
+
+/* ---- slots ------------------------------------------------------------------------------------*/
+
+static uint16_t *slot_at(const struct dp *dp, uint32_t slots_at, uint32_t n)
+{
+	struct shunt_slot_line *lines = dp->set.map[DP_SLOTS].mem;
+
+	assert(n % SHUNT_SLOTS_PER_LINE == 0);
+	assert((uint64_t)slots_at + n / SHUNT_SLOTS_PER_LINE <= dp->set.sizes.slot_lines);
+	return lines[slots_at].slot;
+}
+
+uint32_t dp_slots_write(struct dp *dp, uint32_t slots_at, const uint16_t *slots, uint32_t n)
+{
+	uint16_t *there = slot_at(dp, slots_at, n);
+	uint32_t i, differed = 0;
+
+	for (i = 0; i < n; i++) {
+		if (there[i] == slots[i])
+			continue;
+		__atomic_store_n(&there[i], slots[i], __ATOMIC_RELAXED);
+		differed++;
+	}
+	return differed;
+}
+
+void dp_slots_read(const struct dp *dp, uint32_t slots_at, uint16_t *slots, uint32_t n)
+{
+	memcpy(slots, slot_at(dp, slots_at, n), n * sizeof(*slots));
+}
+
+/* ---- backends ---------------------------------------------------------------------------------*/
+
+#define ROW_WORDS (sizeof(struct shunt_backend) / sizeof(uint64_t))
+#define FLAGS_WORD (offsetof(struct shunt_backend, flags) / sizeof(uint64_t))
+
+_Static_assert(FLAGS_WORD == ROW_WORDS - 1, "the word of the flags is written last");
+_Static_assert(offsetof(struct shunt_backend, dmac) % 8 == 0, "a MAC stands within one word");
+
+static void store(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* A change of one word, such as the next hop's new MAC, is one store. Any other change of a usable
+ * row takes it out of use for the few nanoseconds of the stores. A packet that had read the flags
+ * just before may still read a mix of old and new and be lost, as may those that are under way to
+ * the next hop given up; waiting a grace period here would lose all that come within it. */
+void dp_backend_write(struct dp *dp, uint32_t row, const struct shunt_backend *b)
+{
+	uint64_t *there = (uint64_t *)&dp_backends(dp)[row];
+	struct shunt_backend unusable;
+	uint64_t want[ROW_WORDS], off[ROW_WORDS];
+	size_t i, differ = 0;
+
+	assert(row < dp->set.sizes.rows);
+	memcpy(want, b, sizeof(want));
+	memcpy(&unusable, there, sizeof(unusable));
+	for (i = 0; i < ROW_WORDS; i++)
+		differ += there[i] != want[i];
+	if (differ == 0)
+		return;
+	if (differ > 1 && unusable.flags & SHUNT_BE_USABLE) {
+		unusable.flags &= (uint8_t)~SHUNT_BE_USABLE;
+		memcpy(off, &unusable, sizeof(off));
+		store(&there[FLAGS_WORD], off[FLAGS_WORD]);
+	}
+	for (i = 0; i < ROW_WORDS; i++)
+		if (i == FLAGS_WORD || there[i] != want[i])
+			store(&there[i], want[i]);
+}
+
+void dp_backend_read(const struct dp *dp, uint32_t row, struct shunt_backend *b)
+{
+	assert(row < dp->set.sizes.rows);
+	*b = dp_backends(dp)[row];
+}
+
+/* ---- owners -----------------------------------------------------------------------------------*/
+
+void dp_owner_read(const struct dp *dp, uint32_t row, struct shunt_owner *o)
+{
+	assert(row < dp->set.sizes.rows);
+	*o = dp_owners(dp)[row];
+	o->service[SHUNT_NAME_MAX - 1] = o->backend[SHUNT_NAME_MAX - 1] = '\0';
+}
+
+/* The row is free while it is written, so that a daemon killed meanwhile leaves no false name. */
+void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o)
+{
+	struct shunt_owner *there = &dp_owners(dp)[row];
+	struct shunt_owner next = *o;
+
+	assert(row < dp->set.sizes.rows);
+	next.base_packets = there->base_packets;
+	next.base_bytes = there->base_bytes;
+	next.base_flows = there->base_flows;
+	next.service[0] = '\0';
+	__atomic_store_n(&there->service[0], '\0', __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	*there = next;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&there->service[0], o->service[0], __ATOMIC_RELEASE);
+}
+
+void dp_owner_reset_counters(struct dp *dp, uint32_t row)
+{
+	struct shunt_owner *o = &dp_owners(dp)[row];
+	struct dp_counter now;
+
+	assert(row < dp->set.sizes.rows);
+	dp_counter_sum(dp, &dp->set, row, &now);
+	o->base_packets = now.packets;
+	o->base_bytes = now.bytes;
+	o->base_flows = now.flows;
+}
+
+/* ---- counters ---------------------------------------------------------------------------------*/
+
+void dp_counter_read(const struct dp *dp, uint32_t row, struct dp_counter *c)
+{
+	const struct shunt_owner *o = &dp_owners(dp)[row];
+
+	assert(row < dp->set.sizes.rows);
+	dp_counter_sum(dp, &dp->set, row, c);
+	c->packets -= o->base_packets;
+	c->bytes -= o->base_bytes;
+	c->flows -= o->base_flows;
+}
+
+void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT_MAX])
+{
+	const struct shunt_verdict_line *line = dp->set.map[DP_VERDICTS].mem;
+	uint32_t cpu, v;
+
+	memset(packets, 0, SHUNT_VERDICT_MAX * sizeof(*packets));
+	for (cpu = 0; cpu < dp->cpus; cpu++)
+		for (v = 0; v < SHUNT_VERDICT_MAX; v++)
+			packets[v] += __atomic_load_n(&line[cpu].packets[v], __ATOMIC_RELAXED);
+}
