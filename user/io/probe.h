@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/addr.h"
 #include "pure/conf.h"
@@ -17,14 +18,14 @@ struct probe_pool;
 
 /* Layer and kind of a result; words by probe_result_words(). */
 enum probe_code {
-	PROBE_OK,
+	PROBE_OK, /* detail is the status when it was HTTP */
 	PROBE_CONNECT_TIMEOUT,
 	PROBE_CONNECT_REFUSED,
 	PROBE_UNREACHABLE, /* host or network unreachable */
 	PROBE_CONNECT_FAILED, /* any other error; detail is the errno */
 	PROBE_REPLY_TIMEOUT, /* connected, but no whole reply in time */
 	PROBE_CLOSED, /* connection closed or reset before a whole reply */
-	PROBE_BAD_REPLY, /* not HTTP, or beyond the limits */
+	PROBE_BAD_REPLY, /* not HTTP, or beyond the limits; detail says which */
 	PROBE_BAD_STATUS, /* detail is the status */
 	PROBE_NO_MATCH, /* the expected text is not in the body */
 	PROBE_NO_RESOURCES, /* could not probe (descriptors, memory): says nothing of the backend */
@@ -51,26 +52,42 @@ struct probe_result {
 /* Called from the loop for every result of check @id; @id as given to probe_pool_add. */
 typedef void probe_result_fn(void *arg, uint64_t id, const struct probe_result *r);
 
-/* Called when the child has ended and was started again, with why; for a log line. */
+/* Called when the child has ended, with why and when it is started again ("killed by signal 9
+ * (Killed); started again"); for a log line. */
 typedef void probe_restart_fn(void *arg, const char *why);
 
-/* Starts the child as @user (must exist; when already unprivileged, as is). The child is this
- * executable run again as "shuntd --probe-child" with the socket as descriptor 3 and nothing else
- * open but standard error. */
+/* Starts the child as @user (must exist and not be root; when already unprivileged, as is). The
+ * child is this executable run again as "shuntd --probe-child" with the socket as descriptor 3 and
+ * nothing else open but standard error, and /dev/null below that. It dies with the thread that
+ * opened the pool. A child that ends is started again at once, then after 1, 2, 4, ... 30 s.
+ * Returns 0, -ENOENT or -EPERM for the user, or another -errno. */
 int probe_pool_open(struct event_base *base, const char *user, probe_result_fn *result,
 		    probe_restart_fn *restarted, void *arg, struct probe_pool **out)
 	__attribute__((warn_unused_result));
+
+/* Kills and reaps the child, forgets all checks. Not from within a callback; NULL is nothing. */
 void probe_pool_close(struct probe_pool *p);
 
-/* Starts a check; its first probe runs within a tenth of the interval. @id is the caller's, unique. */
+/* Starts a check; its first probe runs within a tenth of the interval. @id is the caller's, unique.
+ * Checks with equal questions share one probe; one that joins others is told their latest result
+ * from the loop, and its next at their next probe. @q is copied. Returns 0, -EEXIST when @id is in
+ * use, -EINVAL for a question that cannot be asked (see probe_question_normalize() in probe_msg.h),
+ * -ENOSPC beyond a million checks, or -ENOMEM. */
 int probe_pool_add(struct probe_pool *p, uint64_t id, const struct probe_question *q)
 	__attribute__((warn_unused_result));
+
+/* Ends a check: no result of it follows, also not of a probe under way. An unknown @id is nothing.
+ * Both may be called from within the callbacks. */
 void probe_pool_remove(struct probe_pool *p, uint64_t id);
 
-/* The child's main: never returns to anything but exit. */
+/* The child's process id, for the status page; 0 between its end and the next start. */
+pid_t probe_pool_child(const struct probe_pool *p);
+
+/* The child's main: never returns to anything but exit. Its value is the exit status. */
 int probe_child_main(void);
 
-/* "connection refused", "HTTP status 503, wanted 200-399", ... into @out; returns it. */
+/* "connection refused", "HTTP status 503, wanted 200-399", ... into @out; returns it. @r is a
+ * result of @q. 128 bytes hold every text. */
 const char *probe_result_words(const struct probe_result *r, const struct probe_question *q,
 			       char *out, size_t size);
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Probes against servers that behave, and what they send them. */
+#include "probe_world.h"
+
+/* ---- tcp ---------------------------------------------------------------------------------------- */
+
+static void connects(void **state)
+{
+	struct probe_result r = answer_of(serve_good, question_tcp(0));
+
+	(void)state;
+	assert_int_equal(r.code, PROBE_OK);
+	assert_in_range(r.latency_us, 1, 1000000);
+}
+
+static void connects_by_ipv6(void **state)
+{
+	struct probe_question q = question_tcp(0);
+
+	(void)state;
+	q.addr = (struct addr){.family = 6, .bytes = {[15] = 1}};
+	assert_int_equal(answer_of(serve_good, q).code, PROBE_OK);
+}
+
+static void a_port_where_nobody_listens_refuses(void **state)
+{
+	struct probe_question q = question_tcp(0);
+	int fd = server_listen(AF_INET, -1, &q.port);
+
+	(void)state;
+	assert_int_equal(answer(&q).code, PROBE_CONNECT_REFUSED);
+	q.kind = CONF_CHECK_HTTP;
+	assert_int_equal(answer(&q).code, PROBE_CONNECT_REFUSED);
+	close(fd);
+}
+
+/* With the backlog full the kernel drops every SYN. */
+static void no_answer_to_connect_is_a_timeout(void **state)
+{
+	struct probe_question q = question_tcp(0);
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = server_listen(AF_INET, 0, &q.port), fill[4];
+	struct probe_result r;
+
+	(void)state;
+	at.sin_port = htons(q.port);
+	for (size_t i = 0; i < 4; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (connect(fill[i], (struct sockaddr *)&at, sizeof(at)) < 0)
+			usleep(1000);
+	}
+	q.timeout_ms = 200;
+	r = answer(&q);
+	assert_int_equal(r.code, PROBE_CONNECT_TIMEOUT);
+	assert_in_range(r.latency_us, 195000, 1000000);
+	q.kind = CONF_CHECK_HTTP;
+	assert_int_equal(answer(&q).code, PROBE_CONNECT_TIMEOUT);
+	for (size_t i = 0; i < 4; i++)
+		close(fill[i]);
+	close(fd);
+}
+
+/* ---- http that is well ------------------------------------------------------------------------- */
+
+static void a_good_status_is_enough_without_a_text(void **state)
+{
+	struct probe_result r = answer_of(serve_good, asking(""));
+
+	(void)state;
+	assert_int_equal(r.code, PROBE_OK);
+	assert_int_equal(r.detail, 200);
+}
+
+static void finds_the_text(void **state)
+{
+	struct probe_question q = asking("ok");
+
+	(void)state;
+	assert_int_equal(answer_of(serve_good, q).code, PROBE_OK);
+	q.addr = (struct addr){.family = 6, .bytes = {[15] = 1}};
+	assert_int_equal(answer_of(serve_good, q).code, PROBE_OK);
+}
+
+static void serve_split(int fd)
+{
+	skip_request(fd);
+	put(fd, "HTTP/1.1 200 OK\r\n\r\naaabaaaba");
+	usleep(30000);
+	put(fd, "aab");
+	usleep(30000);
+	put(fd, "aaac");
+}
+
+static void finds_a_text_that_comes_in_pieces(void **state)
+{
+	(void)state;
+	assert_int_equal(answer_of(serve_split, asking("aaabaaabaaac")).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_split, asking("abaaac")).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_split, asking("aaabaaabaaad")).code, PROBE_NO_MATCH);
+	assert_int_equal(answer_of(serve_split, asking("aaaac")).code, PROBE_NO_MATCH);
+}
+
+static void serve_chunked(int fd)
+{
+	skip_request(fd);
+	put(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n");
+}
+
+static void finds_a_text_across_chunks(void **state)
+{
+	(void)state;
+	assert_int_equal(answer_of(serve_chunked, asking("hello")).code, PROBE_OK);
+}
+
+static void serve_interim(int fd)
+{
+	skip_request(fd);
+	put(fd, "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n\r\nok");
+}
+
+static void an_interim_reply_is_not_the_reply(void **state)
+{
+	(void)state;
+	assert_int_equal(answer_of(serve_interim, asking("")).detail, 200);
+	assert_int_equal(answer_of(serve_interim, asking("ok")).code, PROBE_OK);
+}
+
+/* Sends the request back as the body. */
+static void serve_echo(int fd)
+{
+	char request[2048];
+
+	get_request(fd, request, sizeof(request));
+	put(fd, "HTTP/1.1 200 OK\r\n\r\n");
+	put(fd, request);
+}
+
+static void the_request_says_what_was_asked(void **state)
+{
+	struct probe_question q = asking("GET /a/../b//./c%2F?x=1&y=/../#z HTTP/1.1\r\n");
+
+	(void)state;
+	strcpy(q.path, "/a/../b//./c%2F?x=1&y=/../#z");
+	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	strcpy(q.expect, "\r\nHost: web.example\r\n");
+	assert_int_equal(answer_of(serve_echo, q).code, PROBE_NO_MATCH);
+	strcpy(q.host, "web.example");
+	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	strcpy(q.expect, "\r\nUser-Agent: shunt/" SHUNT_VERSION "\r\n");
+	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	strcpy(q.expect, "\r\nConnection: close\r\n");
+	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	q.path[0] = '\0';
+	strcpy(q.expect, "GET / HTTP/1.1\r\n");
+	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	q.host[0] = '\0';
+	q.addr = (struct addr){.family = 6, .bytes = {[15] = 1}};
+	strcpy(q.expect, "\r\nHost: [::1]:");
+	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(connects),
+		cmocka_unit_test(connects_by_ipv6),
+		cmocka_unit_test(a_port_where_nobody_listens_refuses),
+		cmocka_unit_test(no_answer_to_connect_is_a_timeout),
+		cmocka_unit_test(a_good_status_is_enough_without_a_text),
+		cmocka_unit_test(finds_the_text),
+		cmocka_unit_test(finds_a_text_that_comes_in_pieces),
+		cmocka_unit_test(finds_a_text_across_chunks),
+		cmocka_unit_test(an_interim_reply_is_not_the_reply),
+		cmocka_unit_test(the_request_says_what_was_asked),
+	};
+
+	PROBE_CHILD(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Results in words, and which questions can be asked. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "io/probe_http.h"
+#include "io/probe_msg.h"
+
+static struct probe_question http_question(void)
+{
+	struct probe_question q = {
+		.addr = {.family = 4, .bytes = {192, 0, 2, 1}},
+		.port = 80,
+		.kind = CONF_CHECK_HTTP,
+		.interval_ms = 2000,
+		.timeout_ms = 1000,
+		.path = "/healthz",
+		.expect = "ok",
+	};
+
+	return q;
+}
+
+static void says(const struct probe_question *q, enum probe_code code, int detail, const char *want)
+{
+	struct probe_result r = {.code = code, .detail = detail};
+	char words[128];
+
+	assert_string_equal(probe_result_words(&r, q, words, sizeof(words)), want);
+}
+
+static void every_result_has_words(void **state)
+{
+	struct probe_question q = http_question();
+
+	(void)state;
+	says(&q, PROBE_OK, 204, "HTTP status 204 and the expected text");
+	says(&q, PROBE_CONNECT_TIMEOUT, 0, "no answer to connect within 1 s");
+	says(&q, PROBE_CONNECT_REFUSED, ECONNREFUSED, "connection refused");
+	says(&q, PROBE_UNREACHABLE, EHOSTUNREACH, "host unreachable");
+	says(&q, PROBE_UNREACHABLE, ENETUNREACH, "network unreachable");
+	says(&q, PROBE_CONNECT_FAILED, EACCES, "connect failed: Permission denied");
+	says(&q, PROBE_REPLY_TIMEOUT, 0, "no whole reply within 1 s");
+	says(&q, PROBE_CLOSED, 0, "connection closed before a whole reply");
+	says(&q, PROBE_BAD_REPLY, PROBE_FAULT_NOT_HTTP, "reply is not HTTP");
+	says(&q, PROBE_BAD_REPLY, PROBE_FAULT_HEADERS, "reply has more than 64 KiB of headers");
+	says(&q, PROBE_BAD_REPLY, PROBE_FAULT_LENGTH, "reply is longer than 512 KiB");
+	says(&q, PROBE_BAD_STATUS, 503, "HTTP status 503, wanted 200-399");
+	says(&q, PROBE_NO_MATCH, 0, "reply does not contain \"ok\"");
+	says(&q, PROBE_NO_RESOURCES, EMFILE, "could not probe: Too many open files");
+	q.expect[0] = '\0';
+	says(&q, PROBE_OK, 204, "HTTP status 204");
+	q.kind = CONF_CHECK_TCP;
+	says(&q, PROBE_OK, 0, "connected");
+}
+
+static void words_name_what_was_configured(void **state)
+{
+	struct probe_question q = http_question();
+
+	(void)state;
+	q.timeout_ms = 250;
+	says(&q, PROBE_REPLY_TIMEOUT, 0, "no whole reply within 250 ms");
+	q.timeout_ms = 1500;
+	says(&q, PROBE_CONNECT_TIMEOUT, 0, "no answer to connect within 1.5 s");
+	q.statuses = 3;
+	q.status[0] = (struct conf_status_range){200, 200};
+	q.status[1] = (struct conf_status_range){204, 206};
+	q.status[2] = (struct conf_status_range){404, 404};
+	says(&q, PROBE_BAD_STATUS, 302, "HTTP status 302, wanted 200, 204-206, 404");
+}
+
+static void long_and_odd_texts_stay_on_their_line(void **state)
+{
+	struct probe_question q = http_question();
+	struct probe_result r = {.code = PROBE_NO_MATCH};
+	char small[16];
+
+	(void)state;
+	strcpy(q.expect, "two\r\nlines\x1b[31m");
+	says(&q, PROBE_NO_MATCH, 0, "reply does not contain \"two..lines.[31m\"");
+	memset(q.expect, 'x', sizeof(q.expect) - 1);
+	says(&q, PROBE_NO_MATCH, 0,
+	     "reply does not contain \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"");
+	assert_string_equal(probe_result_words(&r, &q, small, sizeof(small)), "reply does not ");
+}
+
+static int asked(const struct probe_question *q)
+{
+	struct probe_question out;
+
+	return probe_question_normalize(q, &out);
+}
+
+static void questions_that_cannot_be_asked_are_refused(void **state)
+{
+	struct probe_question good = http_question(), q;
+
+	(void)state;
+	assert_int_equal(asked(&good), 0);
+#define REFUSED(change)                                                                            \
+	do {                                                                                       \
+		q = good;                                                                          \
+		change;                                                                            \
+		assert_int_equal(asked(&q), -EINVAL);                                              \
+	} while (0)
+	REFUSED(q.addr.family = 0);
+	REFUSED(q.port = 0);
+	REFUSED(q.kind = CONF_CHECK_NONE);
+	REFUSED(q.kind = 77);
+	REFUSED(q.interval_ms = 0);
+	REFUSED(q.timeout_ms = 0);
+	REFUSED(strcpy(q.path, "healthz"));
+	REFUSED(strcpy(q.path, "/a b"));
+	REFUSED(strcpy(q.path, "/a HTTP/1.1\r\nX: y"));
+	REFUSED(strcpy(q.host, "a\r\nX: y"));
+	REFUSED(q.statuses = CONF_STATUS_RANGES + 1);
+	REFUSED(memset(q.path, '/', sizeof(q.path)));
+	REFUSED(memset(q.host, 'h', sizeof(q.host)));
+	REFUSED(memset(q.expect, 'e', sizeof(q.expect)));
+#undef REFUSED
+}
+
+static void equal_questions_are_equal_in_memory(void **state)
+{
+	struct probe_question a, b, x, y;
+
+	(void)state;
+	memset(&a, 0xaa, sizeof(a));
+	memset(&b, 0xbb, sizeof(b));
+	a.addr.family = b.addr.family = 4;
+	memcpy(a.addr.bytes, "\300\0\2\1", 4);
+	memcpy(b.addr.bytes, "\300\0\2\1", 4);
+	a.port = b.port = 80;
+	a.kind = b.kind = CONF_CHECK_TCP;
+	a.interval_ms = b.interval_ms = a.timeout_ms = b.timeout_ms = 1000;
+	memset(&x, 0, sizeof(x));
+	memset(&y, 0xff, sizeof(y));
+	assert_int_equal(probe_question_normalize(&a, &x), 0);
+	assert_int_equal(probe_question_normalize(&b, &y), 0);
+	assert_memory_equal(&x, &y, sizeof(x));
+	b.interval_ms++;
+	assert_int_equal(probe_question_normalize(&b, &y), 0);
+	assert_memory_not_equal(&x, &y, sizeof(x));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_result_has_words),
+		cmocka_unit_test(words_name_what_was_configured),
+		cmocka_unit_test(long_and_odd_texts_stay_on_their_line),
+		cmocka_unit_test(questions_that_cannot_be_asked_are_refused),
+		cmocka_unit_test(equal_questions_are_equal_in_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

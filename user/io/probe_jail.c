@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How the probe child becomes a process that has nothing to lose. */
+#include <cap-ng.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "io/probe_msg.h"
+
+static int set_limits(void)
+{
+	static const struct rlimit none = {0, 0};
+	struct rlimit files;
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	files.rlim_cur = files.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
+}
+
+/* All capability sets, the bounding set with them. */
+static int switch_user(const struct probe_identity *who)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_change_id((int)who->uid, (int)who->gid,
+			    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT) != 0)
+		return -EPERM;
+	if (getuid() != who->uid || geteuid() != who->uid || getgid() != who->gid ||
+	    getegid() != who->gid || getgroups(0, NULL) != 0)
+		return -EPERM;
+	return 0;
+}
+
+static int drop_capabilities(void)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	/* Only a process with CAP_SETPCAP can empty the bounding set; without privileges to gain it
+	 * means nothing. */
+	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_apply(CAPNG_SELECT_AMBIENT) != 0)
+		return -EPERM;
+	return 0;
+}
+
+static int has_no_capabilities(void)
+{
+	if (capng_get_caps_process() != 0)
+		return -EPERM;
+	return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
+}
+
+int probe_jail_enter(const struct probe_identity *who)
+{
+	int err = set_limits();
+
+	if (err == 0 && chdir("/") < 0)
+		err = -errno;
+	if (err == 0)
+		err = who->switch_user ? switch_user(who) : drop_capabilities();
+	if (err == 0)
+		err = has_no_capabilities();
+	if (err < 0)
+		return err;
+	/* After the change of user, which resets both of the last two. Others of the same user may
+	 * not trace the child: who holds its socket says what is up. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}

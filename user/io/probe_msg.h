@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the two sides of the probes say to each other, and what only they share: the fixed-size
+ * messages of the socketpair (host byte order: both ends are the same executable), the limits, and
+ * the exit statuses of the child. Private to user/io/probe*.c and their tests. */
+#ifndef SHUNT_PROBE_MSG_H
+#define SHUNT_PROBE_MSG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "io/probe.h"
+
+#define PROBE_FD 3 /* the child's end of the socketpair */
+#define PROBE_BODY_MAX (64 * 1024) /* bytes of a body that are searched for the expected text */
+#define PROBE_HEADER_MAX (64 * 1024) /* bytes of header lines that are read */
+#define PROBE_WIRE_MAX (512 * 1024) /* bytes of a reply in all, framing included */
+#define PROBE_CHECKS_MAX (1U << 20)
+#define PROBE_WHY_MAX 160
+
+enum probe_msg_type {
+	PROBE_MSG_START = 0x50420001, /* the first command, before which the child does nothing */
+	PROBE_MSG_ADD,
+	PROBE_MSG_REMOVE, /* a removed check may still report once: what was under way */
+	PROBE_MSG_REPORT,
+};
+
+/* Whom the child becomes. */
+struct probe_identity {
+	uint32_t switch_user; /* 0: it stays who it is; uid and gid mean nothing then */
+	uint32_t uid, gid;
+};
+
+/* Daemon to child. The low half of @id is a slot that both sides use as an array index, the high
+ * half tells the check in it from earlier ones. */
+struct probe_command {
+	uint32_t type; /* enum probe_msg_type */
+	uint32_t pad;
+	uint64_t id;
+	union {
+		struct probe_identity identity; /* PROBE_MSG_START */
+		struct probe_question question; /* PROBE_MSG_ADD */
+	};
+};
+
+/* Child to daemon. */
+struct probe_report {
+	uint32_t type; /* PROBE_MSG_REPORT */
+	uint32_t code; /* enum probe_code */
+	uint64_t id;
+	int32_t detail;
+	uint32_t latency_us;
+};
+
+_Static_assert(sizeof(struct probe_report) == 24, "a report has no holes");
+
+static inline uint32_t probe_slot(uint64_t id)
+{
+	return (uint32_t)id;
+}
+
+/* The child's exit statuses; the words are probe_exit_words()'s. */
+enum probe_exit {
+	PROBE_EXIT_CLOSED = 0, /* the daemon closed its end */
+	PROBE_EXIT_EXEC = 100, /* the executable could not be run */
+	PROBE_EXIT_START, /* no or no right first message */
+	PROBE_EXIT_JAIL, /* privileges could not be given up */
+	PROBE_EXIT_SETUP, /* no memory or descriptors for the loop */
+	PROBE_EXIT_MESSAGE, /* a message of wrong size, type or content */
+};
+
+/* ---- the child process, as the daemon holds it (probe_process.c) -------------------------------- */
+
+struct probe_program {
+	const char *path;
+	char *const *argv;
+	struct probe_identity identity;
+};
+
+struct probe_process {
+	pid_t pid; /* 0: none */
+	int pidfd; /* readable when the child has ended */
+	int sock; /* non-blocking SOCK_SEQPACKET */
+};
+
+/* Starts @program with the other end of a socketpair as PROBE_FD, /dev/null as standard input and
+ * output, an empty environment and nothing else open but standard error; its PROBE_MSG_START waits
+ * in the socket. Fills @out, which owns the process and both descriptors. Returns 0 or -errno. That
+ * the program cannot be run is seen later, as the exit status PROBE_EXIT_EXEC. */
+int probe_process_start(const struct probe_program *program, struct probe_process *out)
+	__attribute__((warn_unused_result));
+
+/* Sends SIGKILL, by the pidfd. No effect on a child that has ended or on none. */
+void probe_process_kill(const struct probe_process *process);
+
+/* Waits for the end of the child, which the caller has seen or brought about, closes both
+ * descriptors, and writes how it ended into @why. Does nothing and writes "" when there is none. */
+void probe_process_reap(struct probe_process *process, char why[static PROBE_WHY_MAX]);
+
+/* ---- the pool, opened with a program of the caller's choice (probe_pool.c) ---------------------- */
+
+struct probe_pool_setup {
+	struct event_base *base;
+	probe_result_fn *result;
+	probe_restart_fn *restarted;
+	void *arg;
+	struct probe_program program;
+};
+
+/* probe_pool_open() with everything said. */
+int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool **out)
+	__attribute__((warn_unused_result));
+
+/* Copies @q into @out with every unused byte 0, so that equal questions are equal in memory.
+ * Returns 0, or -EINVAL for what cannot be asked: no address or port, an unknown kind, an interval
+ * or timeout of 0, a string without end, a path that does not begin with '/', white space or
+ * control characters in path or host, an empty or too long list of status ranges. */
+int probe_question_normalize(const struct probe_question *q, struct probe_question *out)
+	__attribute__((warn_unused_result));
+
+/* ---- the child's parts ------------------------------------------------------------------------- */
+
+/* Gives up all that the child does not need: user and groups as @who says, every capability, core
+ * dumps, the chance to gain privileges; raises the descriptor limit to its hard limit; dies with
+ * its parent. Returns 0 or -errno; after an error the process must not go on. */
+int probe_jail_enter(const struct probe_identity *who) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The daemon's side of the probes: the table of asks joined to the child process by the loop. */
+#include <errno.h>
+#include <event2/event.h>
+#include <sys/queue.h>
+#include <event2/event_struct.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mono.h"
+#include "io/probe_asks.h"
+#include "io/probe_msg.h"
+
+#define REPORTS_AT_ONCE 32
+#define SETTLED_US (30 * 1000000LL) /* a child that lived this long starts a new count */
+#define DELAY_MAX_S 30
+
+struct probe_pool {
+	struct probe_pool_setup setup;
+	struct probe_process process;
+	struct probe_asks asks;
+	struct event readable, writable, ended; /* while there is a process */
+	struct event restart, replay;
+	mono_t started;
+	unsigned int failures; /* ends of the child since one last lived long */
+	const char *fault; /* why the pool itself ended the child, or NULL */
+};
+
+/* ---- reports ------------------------------------------------------------------------------------ */
+
+/* Returns false when it is no message that a child in its senses sends. */
+static bool report_take(struct probe_pool *p, const struct probe_report *m)
+{
+	struct probe_result r = {
+		.code = m->code,
+		.detail = m->detail,
+		.latency_us = m->latency_us,
+	};
+
+	if (m->type != PROBE_MSG_REPORT || m->code >= PROBE_CODE_MAX)
+		return false;
+	return probe_asks_tell(&p->asks, m->id, &r, p->setup.result, p->setup.arg);
+}
+
+/* Takes up to REPORTS_AT_ONCE reports. Returns how many, 0 when there are none now, -1 at the end
+ * of the stream or after a bad message. */
+static int reports_take(struct probe_pool *p)
+{
+	struct probe_report reports[REPORTS_AT_ONCE];
+	struct mmsghdr messages[REPORTS_AT_ONCE];
+	struct iovec parts[REPORTS_AT_ONCE];
+	int n;
+
+	memset(messages, 0, sizeof(messages));
+	for (int i = 0; i < REPORTS_AT_ONCE; i++) {
+		parts[i] = (struct iovec){&reports[i], sizeof(reports[i])};
+		messages[i].msg_hdr.msg_iov = &parts[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	n = recvmmsg(p->process.sock, messages, REPORTS_AT_ONCE, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	for (int i = 0; i < n; i++) {
+		if (messages[i].msg_len == 0)
+			return -1;
+		if (messages[i].msg_len != sizeof(reports[i]) || !report_take(p, &reports[i])) {
+			p->fault = "it sent what is no message";
+			return -1;
+		}
+	}
+	return n;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+
+	(void)fd;
+	(void)what;
+	if (reports_take(p) >= 0)
+		return;
+	/* A child that has not ended by itself ends now; on_ended() does the rest. */
+	event_del(&p->readable);
+	probe_process_kill(&p->process);
+}
+
+static void on_replay(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+
+	(void)fd;
+	(void)what;
+	probe_asks_replay(&p->asks, p->setup.result, p->setup.arg);
+}
+
+/* ---- commands ----------------------------------------------------------------------------------- */
+
+static bool command_send(struct probe_pool *p, const struct probe_ask *a)
+{
+	struct probe_command m;
+
+	memset(&m, 0, sizeof(m)); /* the child is not to see this process's memory */
+	m.type = a->n_members ? PROBE_MSG_ADD : PROBE_MSG_REMOVE;
+	m.id = a->wire_id;
+	if (a->n_members)
+		memcpy(&m.question, &a->question, sizeof(m.question));
+	return send(p->process.sock, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(m);
+}
+
+/* An error other than "no room now" is the end of the child, which on_ended() sees. */
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+	struct probe_ask *a;
+
+	(void)fd;
+	(void)what;
+	while ((a = TAILQ_FIRST(&p->asks.outbox))) {
+		if (!command_send(p, a)) {
+			if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+				event_del(&p->writable);
+			return;
+		}
+		probe_asks_told(&p->asks, a);
+	}
+	event_del(&p->writable);
+}
+
+static void wake(struct probe_pool *p)
+{
+	if (p->process.pid && !TAILQ_EMPTY(&p->asks.outbox))
+		event_add(&p->writable, NULL);
+	if (!TAILQ_EMPTY(&p->asks.replays))
+		event_active(&p->replay, EV_TIMEOUT, 0);
+}
+
+int probe_pool_add(struct probe_pool *p, uint64_t id, const struct probe_question *q)
+{
+	int err = probe_asks_add(&p->asks, id, q);
+
+	wake(p);
+	return err;
+}
+
+void probe_pool_remove(struct probe_pool *p, uint64_t id)
+{
+	probe_asks_remove(&p->asks, id);
+	wake(p);
+}
+
+/* ---- the child ---------------------------------------------------------------------------------- */
+
+static void on_ended(evutil_socket_t fd, short what, void *arg);
+
+static int child_start(struct probe_pool *p)
+{
+	struct event_base *base = p->setup.base;
+	int err = probe_process_start(&p->setup.program, &p->process);
+
+	if (err < 0)
+		return err;
+	p->started = mono_now();
+	p->fault = NULL;
+	event_assign(&p->readable, base, p->process.sock, EV_READ | EV_PERSIST, on_readable, p);
+	event_assign(&p->writable, base, p->process.sock, EV_WRITE | EV_PERSIST, on_writable, p);
+	event_assign(&p->ended, base, p->process.pidfd, EV_READ | EV_PERSIST, on_ended, p);
+	event_add(&p->readable, NULL);
+	event_add(&p->ended, NULL);
+	wake(p);
+	return 0;
+}
+
+static void child_end(struct probe_pool *p, char why[static PROBE_WHY_MAX])
+{
+	why[0] = '\0';
+	if (!p->process.pid)
+		return;
+	event_del(&p->readable);
+	event_del(&p->writable);
+	event_del(&p->ended);
+	probe_process_reap(&p->process, why);
+	if (p->fault)
+		snprintf(why, PROBE_WHY_MAX, "%s", p->fault);
+	probe_asks_untold(&p->asks);
+}
+
+/* At once the first time, then after 1, 2, 4, ... seconds. */
+static void child_again(struct probe_pool *p, const char *why)
+{
+	unsigned int n = p->failures++;
+	unsigned int delay_s = n == 0 ? 0 : n > 5 ? DELAY_MAX_S : 1U << (n - 1);
+	struct timeval delay = {delay_s ? delay_s : 1, 0};
+	char words[PROBE_WHY_MAX + 32];
+
+	if (delay_s == 0 && child_start(p) == 0) {
+		snprintf(words, sizeof(words), "%s; started again", why);
+	} else {
+		event_add(&p->restart, &delay);
+		snprintf(words, sizeof(words), "%s; starts again in %ld s", why,
+			 (long)delay.tv_sec);
+	}
+	if (p->setup.restarted)
+		p->setup.restarted(p->setup.arg, words);
+}
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+	char why[PROBE_WHY_MAX];
+
+	(void)fd;
+	(void)what;
+	/* What it reported before its end counts. */
+	while (!p->fault && reports_take(p) > 0)
+		;
+	child_end(p, why);
+	if (mono_diff_us(p->started, mono_now()) >= SETTLED_US)
+		p->failures = 0;
+	child_again(p, why);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+	char why[PROBE_WHY_MAX];
+	int err = child_start(p);
+
+	(void)fd;
+	(void)what;
+	if (err == 0)
+		return;
+	snprintf(why, sizeof(why), "could not be started: %s", strerror(-err));
+	child_again(p, why);
+}
+
+pid_t probe_pool_child(const struct probe_pool *p)
+{
+	return p->process.pid;
+}
+
+/* ---- the pool ----------------------------------------------------------------------------------- */
+
+int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool **out)
+{
+	struct probe_pool *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	p->setup = *setup;
+	probe_asks_init(&p->asks);
+	event_assign(&p->restart, setup->base, -1, 0, on_restart, p);
+	event_assign(&p->replay, setup->base, -1, 0, on_replay, p);
+	err = child_start(p);
+	if (err < 0) {
+		free(p);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+static int identity_of(const char *user, struct probe_identity *out)
+{
+	const struct passwd *pw;
+
+	*out = (struct probe_identity){0};
+	if (geteuid() != 0)
+		return 0;
+	errno = 0;
+	pw = getpwnam(user);
+	if (!pw)
+		return errno ? -errno : -ENOENT;
+	if (pw->pw_uid == 0)
+		return -EPERM;
+	*out = (struct probe_identity){.switch_user = 1, .uid = pw->pw_uid, .gid = pw->pw_gid};
+	return 0;
+}
+
+int probe_pool_open(struct event_base *base, const char *user, probe_result_fn *result,
+		    probe_restart_fn *restarted, void *arg, struct probe_pool **out)
+{
+	static char name[] = "shuntd", mode[] = "--probe-child";
+	static char *const argv[] = {name, mode, NULL};
+	struct probe_pool_setup setup = {
+		.base = base,
+		.result = result,
+		.restarted = restarted,
+		.arg = arg,
+		.program = {.path = "/proc/self/exe", .argv = argv},
+	};
+	int err = identity_of(user, &setup.program.identity);
+
+	return err < 0 ? err : probe_pool_open_as(&setup, out);
+}
+
+void probe_pool_close(struct probe_pool *p)
+{
+	char why[PROBE_WHY_MAX];
+
+	if (!p)
+		return;
+	probe_process_kill(&p->process);
+	child_end(p, why);
+	event_del(&p->restart);
+	event_del(&p->replay);
+	probe_asks_fini(&p->asks);
+	free(p);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The probe child as a process: started, killed, reaped. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "io/probe_msg.h"
+
+/* Between fork and exec: only what is safe there. */
+static void become_program(const struct probe_program *program, int sock)
+{
+	char *const no_environment[] = {NULL};
+	int null;
+
+	if (sock == PROBE_FD ? fcntl(sock, F_SETFD, 0) < 0 : dup2(sock, PROBE_FD) < 0)
+		_exit(PROBE_EXIT_EXEC);
+	null = open("/dev/null", O_RDWR);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		_exit(PROBE_EXIT_EXEC);
+	if (fcntl(STDERR_FILENO, F_GETFD) < 0)
+		dup2(null, STDERR_FILENO);
+	close_range(PROBE_FD + 1, ~0U, 0);
+	execve(program->path, program->argv, no_environment);
+	_exit(PROBE_EXIT_EXEC);
+}
+
+/* With every signal blocked until the program runs, so that no handler of the daemon's runs in the
+ * copy of it. */
+static pid_t fork_program(const struct probe_program *program, int sock)
+{
+	sigset_t all, before;
+	pid_t pid;
+	int err;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	err = errno;
+	if (pid == 0)
+		become_program(program, sock);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid < 0 ? -err : pid;
+}
+
+static int send_start(int sock, const struct probe_identity *identity)
+{
+	struct probe_command start;
+
+	memset(&start, 0, sizeof(start));
+	start.type = PROBE_MSG_START;
+	start.identity = *identity;
+	if (send(sock, &start, sizeof(start), MSG_NOSIGNAL) != sizeof(start))
+		return -errno;
+	return 0;
+}
+
+int probe_process_start(const struct probe_program *program, struct probe_process *out)
+{
+	auto_close int ours = -1;
+	auto_close int theirs = -1;
+	int pair[2], err, pidfd;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	err = send_start(ours, &program->identity);
+	if (err < 0)
+		return err;
+	pid = fork_program(program, theirs);
+	if (pid < 0)
+		return pid;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0) {
+		err = -errno;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return err;
+	}
+	*out = (struct probe_process){.pid = pid, .pidfd = pidfd, .sock = take_fd(&ours)};
+	return 0;
+}
+
+void probe_process_kill(const struct probe_process *process)
+{
+	if (process->pid)
+		syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+}
+
+static const char *exit_words(int status)
+{
+	switch (status) {
+	case PROBE_EXIT_CLOSED:
+		return "its socket was closed";
+	case PROBE_EXIT_EXEC:
+		return "the executable could not be run";
+	case PROBE_EXIT_START:
+		return "no first message";
+	case PROBE_EXIT_JAIL:
+		return "privileges could not be given up";
+	case PROBE_EXIT_SETUP:
+		return "no memory or descriptors";
+	case PROBE_EXIT_MESSAGE:
+		return "it did not understand a message";
+	default:
+		return "unexpected";
+	}
+}
+
+void probe_process_reap(struct probe_process *process, char why[static PROBE_WHY_MAX])
+{
+	int status = 0;
+
+	why[0] = '\0';
+	if (!process->pid)
+		return;
+	if (waitpid(process->pid, &status, 0) < 0)
+		snprintf(why, PROBE_WHY_MAX, "lost: %s", strerror(errno));
+	else if (WIFSIGNALED(status))
+		snprintf(why, PROBE_WHY_MAX, "killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(why, PROBE_WHY_MAX, "exit status %d (%s)", WEXITSTATUS(status),
+			 exit_words(WEXITSTATUS(status)));
+	close(process->pidfd);
+	close(process->sock);
+	*process = (struct probe_process){.pidfd = -1, .sock = -1};
+}
