@@ -24,7 +24,6 @@ end() {
   [ "$failed" -eq 0 ]
   exit
 }
-# shellcheck disable=SC2317 # called by the trap
 interrupted() {
   # timeout has a process group of its own and passes the signal on to all of it.
   [ -n "$child" ] && kill -TERM "$child" && wait "$child"
