@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Larger tables and new programs under traffic, and daemons killed in the middle of a commit. */
+#include "dp_stage.h"
+
+static void larger_sizes_at_open_keep_everything(void **state)
+{
+	struct dp *dp = open_dp(N);
+	uint64_t packets;
+	pid_t sender;
+
+	(void)state;
+	fill(dp);
+	attach(dp, TWO, DP_NATIVE);
+	assert_true(has_all(dp));
+	packets = row_packets(dp, 9);
+	close_dp(dp);
+
+	dp = open_dp(50 * N);
+	assert_true(dp_adopted(dp));
+	assert_int_equal(row_packets(dp, 9), packets);
+	sender = start_sender(4, 100); /* counted by the old program until the commit */
+	while (still_runs(sender))
+		usleep(1000);
+	commit(dp);
+	assert_true(counts_soon(dp, 9, packets + 100));
+	assert_true(has_all(dp));
+	assert_int_equal(new_pins(), 0);
+	close_dp(dp);
+	dp = open_dp(N);
+	assert_true(dp_sizes(dp)->rows >= 100 * N);
+	assert_true(row_packets(dp, 9) == packets + 101 && has_all(dp));
+	close_dp(dp);
+}
+
+/* ---- killed in the middle of a commit ---------------------------------------------------------*/
+
+/* A set in force, and a larger one on top of it of which nothing is pinned yet; @dp is the latter's. */
+static struct dp *before_commit(void)
+{
+	struct dp *dp = open_dp(N);
+
+	fill(dp);
+	attach(dp, TWO, DP_NATIVE);
+	close_dp(dp);
+	return open_dp(50 * N);
+}
+
+static void adopts_rows(uint32_t at_least, uint32_t below)
+{
+	struct dp *dp = open_dp(N);
+
+	assert_true(dp_adopted(dp));
+	assert_true(dp_sizes(dp)->rows >= at_least && dp_sizes(dp)->rows < below);
+	assert_int_equal(dp_attached(dp, TWO), DP_NATIVE);
+	assert_int_equal(new_pins(), 0);
+	assert_true(has_all(dp));
+	commit(dp);
+	assert_true(has_all(dp));
+	close_dp(dp);
+}
+
+static void killed_while_pinning_the_old_set_holds(void **state)
+{
+	struct dp *dp = before_commit();
+
+	(void)state;
+	assert_int_equal(dp_pins_stage(dp, NULL), 0);
+	close_dp(dp);
+	assert_true(is_pinned("new-program") && is_pinned("new-backends"));
+	unlink(pin_path("new-program"));
+	adopts_rows(2 * N, 100 * N);
+}
+
+static void killed_after_pinning_the_old_set_holds(void **state)
+{
+	struct dp *dp = before_commit();
+
+	(void)state;
+	assert_int_equal(dp_pins_stage(dp, NULL), 0);
+	close_dp(dp);
+	adopts_rows(2 * N, 100 * N);
+}
+
+static void killed_after_the_links_the_new_set_holds(void **state)
+{
+	struct dp *dp = before_commit();
+
+	(void)state;
+	assert_int_equal(dp_pins_stage(dp, NULL), 0);
+	assert_int_equal(dp_links_update(dp, NULL), 0);
+	close_dp(dp);
+	assert_true(is_pinned("new-backends"));
+	adopts_rows(100 * N, UINT32_MAX);
+}
+
+static void killed_while_renaming_the_new_set_holds(void **state)
+{
+	struct dp *dp = before_commit();
+	char from[DP_PATH_MAX];
+
+	(void)state;
+	assert_int_equal(dp_pins_stage(dp, NULL), 0);
+	assert_int_equal(dp_links_update(dp, NULL), 0);
+	close_dp(dp);
+	snprintf(from, sizeof(from), "%s", pin_path("new-ctl"));
+	assert_int_equal(rename(from, pin_path("ctl")), 0);
+	snprintf(from, sizeof(from), "%s", pin_path("new-backends"));
+	assert_int_equal(rename(from, pin_path("backends")), 0);
+	adopts_rows(100 * N, UINT32_MAX);
+}
+
+static void a_lost_pin_is_found_again_in_the_running_program(void **state)
+{
+	struct dp *dp = open_dp(N);
+
+	(void)state;
+	fill(dp);
+	attach(dp, TWO, DP_NATIVE);
+	close_dp(dp);
+	assert_int_equal(unlink(pin_path("slots")), 0);
+	adopts_rows(2 * N, UINT32_MAX);
+	assert_true(is_pinned("slots"));
+}
+
+static void without_a_link_a_lost_pin_starts_anew(void **state)
+{
+	struct dp *dp = open_dp(N);
+
+	(void)state;
+	fill(dp);
+	commit(dp);
+	close_dp(dp);
+	assert_int_equal(unlink(pin_path("slots")), 0);
+	dp = open_dp(N);
+	assert_false(dp_adopted(dp));
+	assert_false(has_all(dp));
+	fill(dp);
+	commit(dp);
+	close_dp(dp);
+	dp = open_dp(N);
+	assert_true(dp_adopted(dp) && has_all(dp));
+	close_dp(dp);
+}
+
+/* ---- traffic through swaps --------------------------------------------------------------------*/
+
+static void swaps_under_traffic_lose_no_packet(void **state)
+{
+	struct dp *dp = open_dp(N);
+	struct dp_sizes more;
+	struct dp_error err = {""};
+	int restarts = 0, growths = 0;
+	uint64_t sent = 40000;
+	pid_t sender;
+
+	(void)state;
+	fill(dp);
+	attach(dp, TWO, DP_NATIVE);
+	sender = start_sender(4, (uint32_t)sent);
+	while (still_runs(sender)) {
+		close_dp(dp);
+		dp = open_dp(N);
+		commit(dp);
+		restarts++;
+		more = *dp_sizes(dp);
+		more.rows += 64;
+		more.slot_lines += 64;
+		more.flows *= growths < 3 ? 4 : 1;
+		if (dp_grow(dp, &more, &err))
+			fail_msg("%s", err.text);
+		growths++;
+	}
+	assert_true(restarts > 3);
+	assert_true(counts_soon(dp, 9, sent));
+	close_dp(dp);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STAGED(larger_sizes_at_open_keep_everything),
+		STAGED(killed_while_pinning_the_old_set_holds),
+		STAGED(killed_after_pinning_the_old_set_holds),
+		STAGED(killed_after_the_links_the_new_set_holds),
+		STAGED(killed_while_renaming_the_new_set_holds),
+		STAGED(a_lost_pin_is_found_again_in_the_running_program),
+		STAGED(without_a_link_a_lost_pin_starts_anew),
+		STAGED(swaps_under_traffic_lose_no_packet),
+	};
+
+	if (unshare(CLONE_NEWNET))
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
