@@ -119,6 +119,8 @@ void dp_owner_read(const struct dp *dp, uint32_t row, struct shunt_owner *o);
 void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o);
 /* Starts the row's counters from zero (by setting the bases to what they are now). */
 void dp_owner_reset_counters(struct dp *dp, uint32_t row);
+/* Has row @to count on from what row @from has counted by now: an owner moves. */
+void dp_owner_carry_counters(struct dp *dp, uint32_t from, uint32_t to);
 
 struct dp_counter {
 	uint64_t packets, bytes, flows;

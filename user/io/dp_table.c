@@ -123,6 +123,19 @@ void dp_owner_reset_counters(struct dp *dp, uint32_t row)
 	o->base_flows = now.flows;
 }
 
+void dp_owner_carry_counters(struct dp *dp, uint32_t from, uint32_t to)
+{
+	struct shunt_owner *o = &dp_owners(dp)[to];
+	struct dp_counter so_far;
+
+	assert(from < dp->set.sizes.rows && to < dp->set.sizes.rows);
+	dp_owner_reset_counters(dp, to);
+	dp_counter_read(dp, from, &so_far);
+	o->base_packets -= so_far.packets;
+	o->base_bytes -= so_far.bytes;
+	o->base_flows -= so_far.flows;
+}
+
 /* ---- counters ---------------------------------------------------------------------------------*/
 
 void dp_counter_read(const struct dp *dp, uint32_t row, struct dp_counter *c)

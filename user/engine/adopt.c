@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the maps of an earlier daemon to services without a configuration: what is in force is the
+ * truth, and the owners tell whose it is. What does not fit together is left out, and so replaced by
+ * the next configuration. */
+#include "engine/state.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/own.h"
+
+struct adoption {
+	struct engine *e;
+	int err;
+	size_t room;
+};
+
+static void adopt_next_hop(struct backend *b)
+{
+	const struct shunt_backend *row = &b->row;
+
+	b->nexthop.state = NL_RESOLVING;
+	if (!(row->flags & SHUNT_BE_USABLE))
+		return;
+	b->nexthop.state = NL_RESOLVED;
+	b->nexthop.ifindex = row->ifindex;
+	b->nexthop.tags = row->tags;
+	b->nexthop.mtu = row->mtu;
+	b->nexthop.vlan_tci[0] = ntohs(row->vlan_tci[0]);
+	b->nexthop.vlan_tci[1] = ntohs(row->vlan_tci[1]);
+	memcpy(b->nexthop.dmac, row->dmac, sizeof(row->dmac));
+	memcpy(b->nexthop.smac, row->smac, sizeof(row->smac));
+	if (row->method != SHUNT_IPIP)
+		return;
+	b->nexthop.source.family = b->addr.family;
+	memcpy(b->nexthop.source.bytes, row->source, sizeof(row->source));
+}
+
+static struct backend *adopt_backend(struct engine *e, struct service *s, uint32_t number)
+{
+	struct shunt_owner owner;
+	struct backend *b;
+
+	dp_owner_read(e->dp, s->row + number, &owner);
+	if (strncmp(owner.service, s->name, sizeof(s->name)) != 0 || !owner.backend[0] ||
+	    owner.number != number)
+		return NULL;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return NULL;
+	b->service = s;
+	b->number = (uint16_t)number;
+	memcpy(b->name, owner.backend, sizeof(b->name) - 1);
+	b->addr.family = owner.addr6 ? 6 : 4;
+	memcpy(b->addr.bytes, owner.addr, sizeof(owner.addr));
+	dp_backend_read(e->dp, s->row + number, &b->row);
+	adopt_next_hop(b);
+	b->usable = b->row.flags & SHUNT_BE_USABLE;
+	health_init(&b->health, b->usable ? HEALTH_UNKNOWN : HEALTH_DOWN, mono_now());
+	return b;
+}
+
+static int adopt_backends(struct engine *e, struct service *s)
+{
+	uint32_t number;
+
+	s->backends = calloc(s->rows, sizeof(struct backend *));
+	if (!s->backends)
+		return -ENOMEM;
+	for (number = 1; number < s->rows; number++) {
+		struct backend *b = adopt_backend(e, s, number);
+
+		if (b)
+			s->backends[s->n_backends++] = b;
+	}
+	return 0;
+}
+
+static bool fits(const struct engine *e, const struct dp_service *found,
+		 const struct shunt_owner *owner)
+{
+	const struct dp_sizes *sizes = dp_sizes(e->dp);
+	uint64_t lines = ((uint64_t)found->svc.slot_mask + 1) / SHUNT_SLOTS_PER_LINE;
+
+	return owner->service[0] && !owner->backend[0] && owner->rows >= 2 && lines >= 1 &&
+	       (uint64_t)found->svc.row + owner->rows <= sizes->rows &&
+	       found->svc.slots_at + lines <= sizes->slot_lines;
+}
+
+static int claim(struct engine *e, struct service *s)
+{
+	int err = ranges_claim(&e->rows, s->row, s->rows);
+
+	if (err)
+		return err;
+	err = ranges_claim(&e->lines, s->slots_at, s->slots / SHUNT_SLOTS_PER_LINE);
+	if (err)
+		ranges_give(&e->rows, s->row, s->rows);
+	return err;
+}
+
+static int adopt_service(struct adoption *a, const struct dp_service *found)
+{
+	struct engine *e = a->e;
+	struct shunt_owner owner;
+	struct service *s;
+
+	if (found->svc.row >= dp_sizes(e->dp)->rows)
+		return 0;
+	dp_owner_read(e->dp, found->svc.row, &owner);
+	if (!fits(e, found, &owner))
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	memcpy(s->name, owner.service, sizeof(s->name) - 1);
+	s->row = found->svc.row;
+	s->rows = owner.rows;
+	s->slots_at = found->svc.slots_at;
+	s->slots = found->svc.slot_mask + 1;
+	if (claim(e, s)) {
+		free(s);
+		return 0;
+	}
+	e->services[e->n_services++] = s;
+	return adopt_backends(e, s);
+}
+
+static void on_service(void *arg, const struct dp_service *found)
+{
+	struct adoption *a = arg;
+
+	if (!a->err && a->e->n_services < a->room)
+		a->err = adopt_service(a, found);
+}
+
+/* Rows that nobody holds but that name an owner: a reload was cut off before it was in force, or
+ * before it had cleaned up. */
+static void clear_leftovers(struct engine *e)
+{
+	const struct shunt_backend no_backend = {0};
+	const struct shunt_owner nobody = {0};
+	struct shunt_owner owner;
+	size_t i;
+	uint32_t row;
+
+	for (i = 0; i < e->rows.count; i++) {
+		const struct range *r = &e->rows.free[i];
+
+		for (row = r->at; row < r->at + r->n; row++) {
+			dp_owner_read(e->dp, row, &owner);
+			if (!owner.service[0])
+				continue;
+			dp_backend_write(e->dp, row, &no_backend);
+			dp_owner_write(e->dp, row, &nobody);
+		}
+	}
+}
+
+int adopt_tables(struct engine *e)
+{
+	struct adoption a = {.e = e, .room = (size_t)dp_sizes(e->dp)->services * 2};
+	int err;
+
+	err = ranges_init(&e->rows, dp_sizes(e->dp)->rows);
+	if (!err)
+		err = ranges_init(&e->lines, dp_sizes(e->dp)->slot_lines);
+	if (err || !dp_adopted(e->dp))
+		return err;
+	e->services = calloc(a.room + 1, sizeof(struct service *));
+	if (!e->services)
+		return -ENOMEM;
+	dp_services_each(e->dp, on_service, &a);
+	if (!a.err)
+		clear_leftovers(e);
+	if (e->n_services)
+		log_info("adopted %zu services of an earlier daemon; forwarding went on",
+			 e->n_services);
+	return a.err;
+}

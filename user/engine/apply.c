@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a configuration to services, rows and slots, in two steps: a plan that may fail and changes
+ * nothing (plan.c), and its execution, which cannot fail half-way.
+ *
+ * The order of the execution is the contract that no packet meets an index pointing at nothing:
+ * owners and rows of what is new, slots, the services' own entries by one flip and a grace period,
+ * and only then the rows and slots of what is gone. */
+#include "engine/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "pure/hashkey.h"
+
+/* Flow ticks are jiffies >> SHUNT_FLOW_TICK_SHIFT; HZ is at most 1000, and one tick too many only
+ * keeps an idle flow a little longer. */
+static uint16_t flow_ticks(uint32_t timeout_ms)
+{
+	uint64_t ticks = (uint64_t)timeout_ms * mono_kernel_hz() / 1000 >> SHUNT_FLOW_TICK_SHIFT;
+
+	return ticks >= UINT16_MAX / 2 ? UINT16_MAX / 2 : (uint16_t)(ticks + 1);
+}
+
+static uint16_t highest_number(const struct service *s)
+{
+	uint16_t highest = 0;
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		if (s->backends[i]->number > highest)
+			highest = s->backends[i]->number;
+	return highest;
+}
+
+static struct dp_service entry_of(const struct service *s)
+{
+	const struct conf_service *conf = s->conf;
+	static const uint64_t salt_key[2] = {0x73616c74, 0x666c6f77};
+
+	return (struct dp_service){
+		.vip = conf->vip,
+		.port = conf->port,
+		.protocol = conf->protocol,
+		.svc =
+			{
+				.slots_at = s->slots_at,
+				.slot_mask = s->slots - 1,
+				.row = s->row,
+				.backends = highest_number(s),
+				.flags =
+					(conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS
+									   : 0) |
+					(conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0),
+				.scheduler = (uint8_t)conf->scheduler,
+				.flow_timeout = flow_ticks(conf->flow_timeout_ms),
+				.salt = (uint32_t)siphash24(s->name, strlen(s->name), salt_key),
+			},
+	};
+}
+
+static void write_owner(struct engine *e, const struct service *s, const struct backend *b)
+{
+	struct shunt_owner o = {0};
+
+	memcpy(o.service, s->name, sizeof(o.service));
+	if (b) {
+		memcpy(o.backend, b->name, sizeof(o.backend));
+		memcpy(o.addr, b->addr.bytes, sizeof(o.addr));
+		o.addr6 = b->addr.family == 6;
+		o.number = b->number;
+	} else {
+		o.slots_at = s->slots_at;
+		o.slots = s->slots;
+		o.rows = s->rows;
+	}
+	dp_owner_write(e->dp, s->row + (b ? b->number : 0), &o);
+}
+
+/* The service as the change has it, before any packet can find it. */
+static void take_over(struct engine *e, struct change *c)
+{
+	struct service *s = c->service;
+	size_t i;
+
+	s->conf = c->conf;
+	s->rows = c->rows;
+	s->slots_at = c->slots_at;
+	s->slots = c->slots;
+	if (c->row != s->row || c->is_new) {
+		if (c->is_new)
+			dp_owner_reset_counters(e->dp, c->row);
+		else
+			dp_owner_carry_counters(e->dp, s->row, c->row);
+	}
+	for (i = 0; i < c->n_backends; i++) {
+		struct backend *b = c->backends[i].backend;
+
+		b->conf = c->backends[i].conf;
+		if (c->backends[i].is_new)
+			dp_owner_reset_counters(e->dp, c->row + b->number);
+		else if (c->row != s->row)
+			dp_owner_carry_counters(e->dp, s->row + b->number, c->row + b->number);
+		if (c->row != s->row)
+			memset(&b->row, 0, sizeof(b->row)); /* not written there yet */
+		edits_to_backend(e, b);
+	}
+	s->row = c->row;
+	write_owner(e, s, NULL);
+	for (i = 0; i < c->n_backends; i++)
+		write_owner(e, s, c->backends[i].backend);
+}
+
+static void start_backends(struct engine *e, struct change *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_backends; i++) {
+		struct backend *b = c->backends[i].backend;
+		int err = nexthops_watch(e, b);
+
+		if (!err && c->backends[i].check_changed) {
+			checks_stop(e, b);
+			err = checks_start(e, b);
+		}
+		if (err)
+			log_error("backend %s/%s: cannot be watched: %s", c->service->name, b->name,
+				  strerror(-err));
+	}
+}
+
+static void install(struct engine *e, struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_changes; i++) {
+		struct change *c = &p->changes[i];
+		struct service *s = c->service;
+
+		take_over(e, c);
+		free(s->backends);
+		s->backends = take_ptr(c->list);
+		s->n_backends = c->n_backends;
+		start_backends(e, c);
+		service_rebuild(e, s);
+	}
+}
+
+static int switch_services(struct engine *e, const struct plan *p, struct engine_error *err)
+{
+	auto_free struct dp_service *entries = calloc(p->n_changes + 1, sizeof(*entries));
+	struct dp_error why = {0};
+	size_t i;
+	int ret;
+
+	if (!entries)
+		return -ENOMEM;
+	for (i = 0; i < p->n_changes; i++)
+		entries[i] = entry_of(p->changes[i].service);
+	ret = dp_services_switch(e->dp, entries, p->n_changes, &why);
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "%s", why.text);
+	return ret;
+}
+
+static void clear_rows(struct engine *e, uint32_t row, uint32_t n)
+{
+	const struct shunt_backend no_backend = {0};
+	const struct shunt_owner nobody = {0};
+	uint32_t i;
+
+	for (i = row; i < row + n; i++) {
+		dp_backend_write(e->dp, i, &no_backend);
+		dp_owner_write(e->dp, i, &nobody);
+	}
+}
+
+static void retire(struct engine *e, struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_gone_backends; i++) {
+		struct gone_backend *g = &p->gone_backends[i];
+
+		checks_stop(e, g->backend);
+		nexthops_unwatch(e, g->backend);
+		if (g->row)
+			clear_rows(e, g->row, 1);
+		free(g->backend);
+	}
+	p->n_gone_backends = 0;
+	for (i = 0; i < p->n_gone_rows; i++) {
+		clear_rows(e, p->gone_rows[i].at, p->gone_rows[i].n);
+		ranges_give(&e->rows, p->gone_rows[i].at, p->gone_rows[i].n);
+	}
+	for (i = 0; i < p->n_gone_lines; i++)
+		ranges_give(&e->lines, p->gone_lines[i].at, p->gone_lines[i].n);
+	for (i = 0; i < p->n_gone_services; i++) {
+		p->gone_services[i]->n_backends = 0; /* freed above */
+		service_free(p->gone_services[i]);
+	}
+}
+
+int apply_conf(struct engine *e, struct conf *conf, struct engine_error *err)
+{
+	auto_free struct interface *interfaces = interfaces_list(e, conf);
+	struct conf *former = e->conf;
+	struct plan p = {0};
+	int ret = -ENOMEM;
+
+	if (interfaces)
+		ret = plan_make(e, conf, &p, err);
+	if (ret)
+		return ret;
+	e->conf = conf;
+	free(e->interfaces);
+	e->interfaces = take_ptr(interfaces);
+	e->n_interfaces = conf->n_interfaces;
+	install(e, &p);
+	free(e->services);
+	e->services = take_ptr(p.services);
+	e->n_services = p.n_changes;
+	e->generation++;
+	ret = switch_services(e, &p, err);
+	if (ret) /* what the former services use is still whole, and none of it is reused */
+		log_error("services not switched: %s", err->text);
+	else
+		retire(e, &p);
+	plan_fini(&p);
+	if (former != conf)
+		conf_free(former);
+	return ret;
+}

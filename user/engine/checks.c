@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Probe results to health, and health to slots. */
+#include "engine/state.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/own.h"
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%s", text ? text : "");
+}
+
+void checks_question(const struct conf_service *s, const struct conf_backend *b,
+		     struct probe_question *q)
+{
+	const struct conf_check *check = &s->check;
+
+	memset(q, 0, sizeof(*q)); /* compared by memcmp */
+	q->kind = check->kind;
+	if (check->kind == CONF_CHECK_NONE)
+		return;
+	q->addr = b->addr;
+	q->port = check->port ? check->port : b->port;
+	q->interval_ms = check->interval_ms;
+	q->timeout_ms = check->timeout_ms;
+	copy_text(q->path, sizeof(q->path), check->path);
+	copy_text(q->host, sizeof(q->host), check->host);
+	copy_text(q->expect, sizeof(q->expect), check->expect);
+	memcpy(q->status, check->status, sizeof(q->status));
+	q->statuses = check->statuses;
+}
+
+int checks_start(struct engine *e, struct backend *b)
+{
+	struct probe_question q;
+	int err;
+
+	checks_question(b->service->conf, b->conf, &q);
+	b->has_result = false;
+	if (q.kind == CONF_CHECK_NONE) {
+		health_init(&b->health, HEALTH_UNCHECKED, mono_now());
+		return 0;
+	}
+	/* A state that an earlier check or daemon had concluded stays until this one has: unknown does
+	 * not mean down, and down is not up before it has answered. */
+	if (b->health.state != HEALTH_DOWN)
+		health_init(&b->health, HEALTH_UNKNOWN, mono_now());
+	b->probe_id = ++e->last_probe_id;
+	err = index_add(&e->by_probe, &b->by_probe, b->probe_id);
+	if (!err) {
+		err = probe_pool_add(e->probes, b->probe_id, &q);
+		if (err)
+			index_remove(&e->by_probe, &b->by_probe);
+	}
+	if (err)
+		b->probe_id = 0;
+	return err;
+}
+
+void checks_stop(struct engine *e, struct backend *b)
+{
+	if (!b->probe_id)
+		return;
+	probe_pool_remove(e->probes, b->probe_id);
+	index_remove(&e->by_probe, &b->by_probe);
+	b->probe_id = 0;
+}
+
+static struct backend *by_probe_id(const struct engine *e, uint64_t id)
+{
+	struct index_node *node = index_first(&e->by_probe, id);
+
+	return node ? container_of(node, struct backend, by_probe) : NULL;
+}
+
+static void tell_change(struct engine *e, const struct backend *b, enum health_state before)
+{
+	const struct conf_check *check = &b->service->conf->check;
+	bool up = b->health.state == HEALTH_UP;
+	char reason[VIEW_REASON_MAX];
+	struct probe_question q;
+
+	checks_question(b->service->conf, b->conf, &q);
+	probe_result_words(&b->result, &q, reason, sizeof(reason));
+	engine_tell(e, SHUNT_EVENT_HEALTH, b->service, b, "backend %s/%s: %s -> %s: %s, %u of %u",
+		    b->service->name, b->name, health_name(before), health_name(b->health.state),
+		    reason, up ? (before == HEALTH_UNKNOWN ? 1 : check->rise) : check->fall,
+		    up ? (before == HEALTH_UNKNOWN ? 1 : check->rise) : check->fall);
+}
+
+static void on_result(void *arg, uint64_t id, const struct probe_result *r)
+{
+	struct engine *e = arg;
+	struct backend *b = by_probe_id(e, id);
+	enum health_state before;
+
+	if (!b)
+		return;
+	b->result = *r;
+	b->has_result = true;
+	if (r->code == PROBE_NO_RESOURCES)
+		return; /* says nothing of the backend */
+	before = b->health.state;
+	if (!health_note(&b->health, r->code == PROBE_OK, b->service->conf->check.rise,
+			 b->service->conf->check.fall, mono_now()))
+		return;
+	tell_change(e, b, before);
+	service_touch(e, b->service);
+}
+
+static void on_restart(void *arg, const char *why)
+{
+	(void)arg;
+	log_warning("checks: the probing process ended (%s) and was started again", why);
+}
+
+int checks_open(struct engine *e, struct engine_error *err)
+{
+	int ret =
+		probe_pool_open(e->base, e->conf->probe_user, on_result, on_restart, e, &e->probes);
+
+	if (ret)
+		snprintf(err->text, sizeof(err->text),
+			 "cannot start the probing process as user \"%s\": %s; set probe_user to "
+			 "an existing user",
+			 e->conf->probe_user, strerror(-ret));
+	return ret;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands of operators: reload, and the runtime edits that are kept in
+ * <state_dir>/<instance>.edits. */
+#include "engine/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/own.h"
+#include "io/conf_file.h"
+#include "io/ctl_server.h"
+
+/* ---- the file -----------------------------------------------------------------------------------*/
+
+static void edits_path(const struct engine *e, const char *suffix, char out[static 512])
+{
+	snprintf(out, 512, "%s/%s.edits%s", e->conf->state_dir, e->conf->instance, suffix);
+}
+
+int edits_load(struct engine *e, struct engine_error *err)
+{
+	auto_free char *text = NULL;
+	unsigned int line = 0;
+	char path[512];
+	size_t len;
+	int ret;
+
+	e->edits = edits_new();
+	if (!e->edits)
+		return -ENOMEM;
+	edits_path(e, "", path);
+	ret = conf_read_file(NULL, path, &text, &len);
+	if (ret == -ENOENT)
+		return 0;
+	if (!ret)
+		ret = edits_parse(e->edits, text, len, &line);
+	if (ret == -EINVAL)
+		snprintf(err->text, sizeof(err->text),
+			 "%s:%u: not a runtime edit; remove the line, or the file to forget all "
+			 "edits",
+			 path, line);
+	else if (ret)
+		snprintf(err->text, sizeof(err->text), "%s: %s", path, strerror(-ret));
+	if (!ret && edits_count(e->edits))
+		log_info("%zu runtime edits from before are in force (%s)", edits_count(e->edits),
+			 path);
+	return ret;
+}
+
+static int write_file(const char *path, const char *text, size_t len)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return -errno;
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+/* Written beside and moved into place, so that a crash leaves the old or the new edits. */
+int edits_save(const struct engine *e)
+{
+	auto_free char *text = NULL;
+	char path[512], fresh[512];
+	size_t len;
+	int err;
+
+	err = edits_format(e->edits, &text, &len);
+	if (err)
+		return err;
+	if (mkdir(e->conf->state_dir, 0755) && errno != EEXIST)
+		return -errno;
+	edits_path(e, "", path);
+	edits_path(e, ".new", fresh);
+	err = write_file(fresh, text, len);
+	if (!err && rename(fresh, path))
+		err = -errno;
+	return err;
+}
+
+/* ---- onto the model -----------------------------------------------------------------------------*/
+
+void edits_to_backend(const struct engine *e, struct backend *b)
+{
+	const struct edit *edit = edits_find(e->edits, b->service->name, b->name);
+
+	b->weight = edit && edit->has_weight ? edit->weight : b->conf->weight;
+	b->drained = edit && edit->drained;
+	b->edited = edit != NULL;
+}
+
+static int configured_weight(void *arg, const char *service, const char *backend)
+{
+	const struct conf *conf = arg;
+	const struct conf_service *s = conf_find_service(conf, service);
+	const struct conf_backend *b = s ? conf_find_backend(s, backend) : NULL;
+
+	return b ? b->weight : -1;
+}
+
+struct dropped {
+	const struct conf *conf;
+	struct engine_error *text;
+};
+
+static int configured_of(void *arg, const char *service, const char *backend)
+{
+	return configured_weight((void *)((struct dropped *)arg)->conf, service, backend);
+}
+
+static void note_dropped(void *arg, const char *sentence)
+{
+	struct engine_error *text = ((struct dropped *)arg)->text;
+	size_t used = strlen(text->text);
+
+	log_warning("%s", sentence);
+	if (used < sizeof(text->text) - 2)
+		snprintf(text->text + used, sizeof(text->text) - used, "%s%s", used ? "\n" : "",
+			 sentence);
+}
+
+void edits_reconcile_all(struct engine *e, const struct conf *conf, struct engine_error *text)
+{
+	struct dropped d = {.conf = conf, .text = text};
+	int err;
+
+	if (!edits_reconcile(e->edits, configured_of, note_dropped, &d))
+		return;
+	err = edits_save(e);
+	if (err)
+		log_error("runtime edits not saved in %s: %s", conf->state_dir, strerror(-err));
+}
+
+/* ---- commands -----------------------------------------------------------------------------------*/
+
+/* The names there are, for who asked for one that is not. */
+static void list_services(const struct engine *e, char *out, size_t size)
+{
+	size_t i, used = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < e->n_services && i < 20 && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "",
+					 e->services[i]->name);
+	if (e->n_services > 20 && used < size)
+		snprintf(out + used, size - used, ", and %zu more", e->n_services - 20);
+}
+
+static void list_backends(const struct service *s, char *out, size_t size)
+{
+	size_t i, used = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < s->n_backends && i < 20 && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "",
+					 s->backends[i]->name);
+	if (s->n_backends > 20 && used < size)
+		snprintf(out + used, size - used, ", and %zu more", s->n_backends - 20);
+}
+
+static struct backend *find_or_explain(const struct engine *e, const struct ctl_command *c,
+				       struct ctl_reply *r)
+{
+	struct service *s = service_find(e, c->service);
+	struct backend *b = s ? backend_find(s, c->backend) : NULL;
+	char names[2048];
+
+	if (b)
+		return b;
+	r->status = -ENOENT;
+	if (s) {
+		list_backends(s, names, sizeof(names));
+		snprintf(r->text, sizeof(r->text),
+			 "service \"%s\" has no backend \"%s\"; it has: %s", c->service, c->backend,
+			 names);
+	} else {
+		list_services(e, names, sizeof(names));
+		snprintf(r->text, sizeof(r->text), "there is no service \"%s\"; there are: %s",
+			 c->service, names);
+	}
+	return NULL;
+}
+
+static struct edit edit_for(const struct engine *e, const struct backend *b,
+			    const struct ctl_command *c)
+{
+	const struct edit *former = edits_find(e->edits, b->service->name, b->name);
+	struct edit x = {0};
+
+	if (former)
+		x = *former;
+	memcpy(x.service, b->service->name, sizeof(x.service));
+	memcpy(x.backend, b->name, sizeof(x.backend));
+	x.uid = c->uid;
+	x.at = time(NULL);
+	return x;
+}
+
+static void change(struct edit *x, const struct backend *b, const struct ctl_command *c)
+{
+	switch (c->verb) {
+	case CTL_DRAIN:
+		x->drained = true;
+		break;
+	case CTL_ENABLE:
+		x->drained = false;
+		break;
+	case CTL_WEIGHT:
+		x->has_weight = c->weight != b->conf->weight;
+		x->weight = c->weight;
+		x->configured = b->conf->weight;
+		break;
+	default:
+		break;
+	}
+}
+
+static void explain_edit(const struct backend *b, const struct ctl_command *c, struct ctl_reply *r)
+{
+	char what[96];
+
+	if (c->verb == CTL_WEIGHT)
+		snprintf(what, sizeof(what), "weight %u (configured %u)", b->weight,
+			 b->conf->weight);
+	else if (c->verb == CTL_DRAIN)
+		snprintf(what, sizeof(what), "drained: it gets no new flows");
+	else
+		snprintf(what, sizeof(what), "enabled");
+	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s", b->service->name, b->name, what,
+		 b->edited ? "; kept over reloads and restarts until changed back" : "");
+}
+
+static void edit(struct engine *e, const struct ctl_command *c, struct ctl_reply *r)
+{
+	struct backend *b = find_or_explain(e, c, r);
+	struct edit x;
+	int err;
+
+	if (!b)
+		return;
+	x = edit_for(e, b, c);
+	change(&x, b, c);
+	r->status = edits_put(e->edits, &x);
+	if (r->status)
+		return;
+	edits_to_backend(e, b);
+	service_rebuild(e, b->service);
+	explain_edit(b, c, r);
+	engine_tell(e, SHUNT_EVENT_EDITED, b->service, b, "backend %s (by uid %u)", r->text,
+		    c->uid);
+	err = edits_save(e);
+	if (err) {
+		size_t used = strlen(r->text);
+
+		log_error("runtime edits not saved in %s: %s", e->conf->state_dir, strerror(-err));
+		snprintf(r->text + used, sizeof(r->text) - used,
+			 "\nwarning: it is in force but not saved, so it ends with the daemon: %s: "
+			 "%s",
+			 e->conf->state_dir, strerror(-err));
+	}
+}
+
+static void on_command(void *arg, const struct ctl_command *c, struct ctl_reply *r)
+{
+	struct engine *e = arg;
+	struct engine_error text = {0};
+
+	if (c->verb != CTL_RELOAD) {
+		edit(e, c, r);
+		return;
+	}
+	r->status = reload_now(e, &text);
+	snprintf(r->text, sizeof(r->text), "%s", text.text);
+}
+
+int commands_open(struct engine *e, struct engine_error *err)
+{
+	int ret = ctl_server_open(e->base, e->conf->run_dir, e->conf->instance, on_command, e,
+				  &e->ctl);
+
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "cannot listen for commands (%s): %s",
+			 e->conf->run_dir, strerror(-ret));
+	return ret;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/own.h"
+#include "engine/plan.h"
+#include "io/conf_file.h"
+#include "io/ctl_server.h"
+#include "io/stats_server.h"
+#include "pure/hashkey.h"
+
+/* ---- lookups ------------------------------------------------------------------------------------*/
+
+struct service *service_find(const struct engine *e, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < e->n_services; i++)
+		if (strcmp(e->services[i]->name, name) == 0)
+			return e->services[i];
+	return NULL;
+}
+
+struct backend *backend_find(const struct service *s, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		if (strcmp(s->backends[i]->name, name) == 0)
+			return s->backends[i];
+	return NULL;
+}
+
+void service_free(struct service *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		free(s->backends[i]);
+	free(s->backends);
+	free(s);
+}
+
+void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
+		 const struct backend *b, const char *format, ...)
+{
+	char line[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	log_info("%s", line);
+	if (e->stats)
+		stats_server_event(e->stats, kind, s ? s->name : NULL, b ? b->name : NULL, line);
+}
+
+/* ---- readiness ----------------------------------------------------------------------------------*/
+
+static bool is_resolving(const struct engine *e)
+{
+	size_t i, k;
+
+	for (i = 0; i < e->n_services; i++)
+		for (k = 0; k < e->services[i]->n_backends; k++)
+			if (nexthops_state(e, e->services[i]->backends[k]) == VIEW_NH_RESOLVING)
+				return true;
+	return false;
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval again = {.tv_usec = 20000};
+	struct engine *e = arg;
+	size_t i;
+
+	(void)fd;
+	(void)what;
+	if (is_resolving(e) && mono_diff_us(e->started, mono_now()) < 2000000) {
+		event_add(e->ready, &again);
+		return;
+	}
+	if (e->said_ready)
+		return;
+	e->said_ready = true;
+	for (i = 0; i < e->n_services; i++)
+		slots_tell_if_empty(e, e->services[i]);
+	log_info("ready: instance %s, %zu services, %zu interfaces", e->conf->instance,
+		 e->n_services, e->n_interfaces);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	slots_flush(arg);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------*/
+
+static void libbpf_line(void *arg, bool warning, const char *line)
+{
+	(void)arg;
+	if (warning) /* one level lower: what matters comes back as an error */
+		log_info("libbpf: %s", line);
+	else
+		log_debug("libbpf: %s", line);
+}
+
+static void pin_dir(const struct conf *conf, char *out, size_t size)
+{
+	snprintf(out, size, "/sys/fs/bpf/shunt/%s", conf->instance);
+}
+
+static int open_dataplane(struct engine *e, struct engine_error *err)
+{
+	char dir[128];
+	struct dp_options opt = {.pin_dir = dir, .libbpf_log = libbpf_line};
+	struct dp_error why = {0};
+	int ret;
+
+	pin_dir(e->conf, dir, sizeof(dir));
+	plan_sizes(e->conf, &opt.sizes);
+	hashkey_derive(e->conf->hash_secret, opt.hash_key);
+	ret = dp_open(&opt, &e->dp, &why);
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "%s", why.text);
+	return ret;
+}
+
+static int allocate(struct engine *e, struct engine_error *err)
+{
+	e->scratch_slots = calloc(65536, sizeof(*e->scratch_slots));
+	e->scratch = calloc(SHUNT_BACKENDS_PER_SERVICE, sizeof(*e->scratch));
+	e->scratch_counts = calloc(SHUNT_BACKENDS_PER_SERVICE + 1, sizeof(*e->scratch_counts));
+	e->flush = event_new(e->base, -1, 0, on_flush, e);
+	e->ready = evtimer_new(e->base, on_ready, e);
+	if (e->scratch_slots && e->scratch && e->scratch_counts && e->flush && e->ready)
+		return 0;
+	snprintf(err->text, sizeof(err->text), "no memory");
+	return -ENOMEM;
+}
+
+/* The first configuration is applied like any other, from a state that an earlier daemon left or
+ * from none. */
+static int apply_first(struct engine *e, struct engine_error *err)
+{
+	struct dp_error why = {0};
+	int ret = adopt_tables(e);
+
+	if (ret) {
+		snprintf(err->text, sizeof(err->text), "cannot adopt the tables: %s",
+			 strerror(-ret));
+		return ret;
+	}
+	ret = apply_conf(e, e->conf, err);
+	if (ret)
+		return ret;
+	ret = dp_commit(e->dp, &why);
+	if (ret) {
+		snprintf(err->text, sizeof(err->text), "%s", why.text);
+		return ret;
+	}
+	return interfaces_attach(e, err);
+}
+
+static int interfaces_first(struct engine *e, struct engine_error *err)
+{
+	return interfaces_check(e, e->conf, err);
+}
+
+static int open_all(struct engine *e, struct engine_error *err)
+{
+	static int (*const steps[])(struct engine *, struct engine_error *) = {
+		reload_first,	  allocate,   reload_open,    nexthops_open,
+		interfaces_first, edits_load, open_dataplane, checks_open,
+		apply_first,	  views_open, commands_open,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int ret = steps[i](e, err);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int engine_open(struct event_base *base, const char *config, struct engine **out,
+		struct engine_error *err)
+{
+	const struct timeval now = {0};
+	struct engine *e = calloc(1, sizeof(*e));
+	int ret = -ENOMEM;
+
+	if (e) {
+		e->base = base;
+		e->inotify_fd = -1;
+		e->started = e->loaded = mono_now();
+		e->generation = (uint64_t)time(NULL) << 20;
+		e->config_path = strdup(config);
+		ret = e->config_path ? open_all(e, err) : -ENOMEM;
+	}
+	if (ret) {
+		if (!err->text[0])
+			snprintf(err->text, sizeof(err->text), "%s", strerror(-ret));
+		engine_close(e);
+		return ret;
+	}
+	reload_watch(e);
+	event_add(e->ready, &now);
+	*out = e;
+	return 0;
+}
+
+static void free_event(struct event *ev)
+{
+	if (ev)
+		event_free(ev);
+}
+
+void engine_close(struct engine *e)
+{
+	size_t i;
+
+	if (!e)
+		return;
+	ctl_server_close(e->ctl);
+	stats_server_close(e->stats);
+	if (e->probes)
+		probe_pool_close(e->probes);
+	if (e->nl)
+		nl_shutdown(e->nl);
+	if (e->dp)
+		dp_close(e->dp);
+	for (i = 0; i < e->n_services; i++)
+		service_free(e->services[i]);
+	free(e->services);
+	free(e->interfaces);
+	index_fini(&e->by_addr);
+	index_fini(&e->by_probe);
+	ranges_fini(&e->rows);
+	ranges_fini(&e->lines);
+	free_event(e->flush);
+	free_event(e->sample);
+	free_event(e->ready);
+	free_event(e->reload_soon);
+	free_event(e->watch);
+	if (e->inotify_fd >= 0)
+		close(e->inotify_fd);
+	edits_free(e->edits);
+	conf_free(e->conf);
+	free(e->config_text);
+	free(e->config_path);
+	free(e->scratch_slots);
+	free(e->scratch);
+	free(e->scratch_counts);
+	free(e);
+}
+
+void engine_reload(struct engine *e)
+{
+	struct engine_error text = {0};
+
+	reload_now(e, &text);
+}
+
+/* ---- without a running engine -------------------------------------------------------------------*/
+
+static int parse(const char *config, struct conf **conf, struct engine_error *err)
+{
+	struct conf_error why = {0};
+	int ret = conf_parse(config, conf_read_file, NULL, conf, &why);
+
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "%s", why.text);
+	return ret;
+}
+
+int engine_check(const char *config, struct engine_error *summary, struct engine_error *err)
+{
+	struct conf *conf = NULL;
+	size_t backends = 0, i;
+	int ret = parse(config, &conf, err);
+
+	if (ret)
+		return ret;
+	for (i = 0; i < conf->n_services; i++)
+		backends += conf->services[i].n_backends;
+	snprintf(summary->text, sizeof(summary->text), "%s: ok, %zu services, %zu backends", config,
+		 conf->n_services, backends);
+	conf_free(conf);
+	return 0;
+}
+
+int engine_remove(const char *config, struct engine_error *err)
+{
+	struct dp_error why = {0};
+	struct conf *conf = NULL;
+	char dir[128];
+	int ret = parse(config, &conf, err);
+
+	if (ret)
+		return ret;
+	pin_dir(conf, dir, sizeof(dir));
+	ret = dp_remove(dir, &why);
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "%s", why.text);
+	conf_free(conf);
+	return ret;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Next hops as rtnetlink reports them, to the backends that have them. */
+#include "engine/state.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "pure/hashkey.h"
+
+uint64_t addr_key(const struct addr *a)
+{
+	static const uint64_t key[2] = {0x61646472, 0x6b6579};
+
+	return siphash24(a, sizeof(*a), key);
+}
+
+static bool is_needed(const struct backend *b)
+{
+	return b->service->conf->forward != SHUNT_LOCAL;
+}
+
+int nexthops_watch(struct engine *e, struct backend *b)
+{
+	struct nl_nexthop known;
+	int err;
+
+	if (!is_needed(b)) {
+		nexthops_unwatch(e, b);
+		return 0;
+	}
+	if (b->watched)
+		return 0;
+	err = index_add(&e->by_addr, &b->by_addr, addr_key(&b->addr));
+	if (err)
+		return err;
+	err = nl_watch(e->nl, &b->addr);
+	if (err) {
+		index_remove(&e->by_addr, &b->by_addr);
+		return err;
+	}
+	b->watched = true;
+	/* Another service may watch the address already: then no first report is due. */
+	if (nl_nexthop(e->nl, &b->addr, &known) == 0 && known.state != NL_RESOLVING)
+		b->nexthop = known;
+	return 0;
+}
+
+void nexthops_unwatch(struct engine *e, struct backend *b)
+{
+	if (!b->watched)
+		return;
+	nl_unwatch(e->nl, &b->addr);
+	index_remove(&e->by_addr, &b->by_addr);
+	b->watched = false;
+}
+
+enum view_nexthop nexthops_state(const struct engine *e, const struct backend *b)
+{
+	if (!is_needed(b))
+		return VIEW_NH_NOT_NEEDED;
+	switch (b->nexthop.state) {
+	case NL_RESOLVED:
+		return interfaces_has(e, b->nexthop.ifindex) ? VIEW_NH_RESOLVED
+							     : VIEW_NH_OTHER_INTERFACE;
+	case NL_RESOLVING:
+		return VIEW_NH_RESOLVING;
+	case NL_NO_NEIGHBOUR:
+		return VIEW_NH_NO_NEIGHBOUR;
+	case NL_LINK_DOWN:
+		return VIEW_NH_LINK_DOWN;
+	case NL_LOCAL:
+		return VIEW_NH_IS_LOCAL;
+	case NL_UNSUPPORTED:
+		return VIEW_NH_OTHER_INTERFACE;
+	case NL_NO_ROUTE:
+		break;
+	}
+	return VIEW_NH_NO_ROUTE;
+}
+
+static void note(struct engine *e, struct backend *b, const struct nl_nexthop *nh)
+{
+	enum view_nexthop before = nexthops_state(e, b), after;
+	bool had_one = b->nexthop.state == NL_RESOLVED;
+
+	/* While a next hop is looked for again, the former one still serves. */
+	if (nh->state == NL_RESOLVING && had_one)
+		return;
+	b->nexthop = *nh;
+	after = nexthops_state(e, b);
+	if (before != after && before != VIEW_NH_RESOLVING)
+		engine_tell(e, SHUNT_EVENT_NEXTHOP, b->service, b,
+			    "backend %s/%s: next hop: %s -> %s", b->service->name, b->name,
+			    view_nexthop_name(before), view_nexthop_name(after));
+	else if (before != after && after != VIEW_NH_RESOLVED)
+		log_warning("backend %s/%s: next hop: %s", b->service->name, b->name,
+			    view_nexthop_name(after));
+	service_touch(e, b->service);
+}
+
+static void on_nexthop(void *arg, const struct addr *a, const struct nl_nexthop *nh)
+{
+	struct engine *e = arg;
+	struct index_node *node;
+
+	for (node = index_first(&e->by_addr, addr_key(a)); node; node = index_next(node)) {
+		struct backend *b = container_of(node, struct backend, by_addr);
+
+		if (addr_compare(&b->addr, a) == 0)
+			note(e, b, nh);
+	}
+}
+
+static void on_link(void *arg, const struct nl_link *link, bool gone)
+{
+	interfaces_link_event(arg, link, gone);
+}
+
+int nexthops_open(struct engine *e, struct engine_error *err)
+{
+	const struct nl_events events = {.nexthop = on_nexthop, .link = on_link, .arg = e};
+	int ret = nl_open(e->base, &events, &e->nl);
+
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "cannot follow routes and neighbours: %s",
+			 strerror(-ret));
+	return ret;
+}

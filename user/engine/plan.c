@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "engine/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- sizes --------------------------------------------------------------------------------------*/
+
+/* Rows for @highest backends and the service itself, with room for half as many again, so that a
+ * few more backends move nothing. */
+static uint32_t rows_for(uint32_t highest)
+{
+	uint32_t wanted = highest + highest / 2 + 2, rows = 4;
+
+	while (rows < wanted)
+		rows *= 2;
+	return rows;
+}
+
+static uint32_t slots_of(const struct conf_service *conf)
+{
+	return conf->slots ? conf->slots : slots_for(conf->n_backends);
+}
+
+static uint32_t at_least(uint32_t floor, uint64_t wanted)
+{
+	return wanted < floor ? floor : (uint32_t)wanted;
+}
+
+void plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
+{
+	uint64_t rows = 0, lines = 0;
+	size_t i;
+
+	for (i = 0; i < conf->n_services; i++) {
+		rows += rows_for((uint32_t)conf->services[i].n_backends);
+		lines += slots_of(&conf->services[i]) / SHUNT_SLOTS_PER_LINE;
+	}
+	*sizes = (struct dp_sizes){
+		.services = at_least(256, conf->n_services + conf->n_services / 2),
+		.rows = at_least(4096, rows + rows / 2),
+		.slot_lines = at_least(8192, lines + lines / 2),
+		.flows = conf->flow_table,
+	};
+}
+
+/* ---- matching -----------------------------------------------------------------------------------*/
+
+static int by_service_name(const void *a, const void *b)
+{
+	return strcmp((*(struct service *const *)a)->name, (*(struct service *const *)b)->name);
+}
+
+static int by_backend_name(const void *a, const void *b)
+{
+	return strcmp((*(struct backend *const *)a)->name, (*(struct backend *const *)b)->name);
+}
+
+/* A sorted copy of @n pointers, or NULL when there is no memory. */
+static void *sorted(const void *pointers, size_t n, int (*compare)(const void *, const void *))
+{
+	void **copy = calloc(n + 1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	if (n) {
+		memcpy(copy, pointers, n * sizeof(*copy));
+		qsort(copy, n, sizeof(*copy), compare);
+	}
+	return copy;
+}
+
+static struct backend *match_backend(struct backend **in, size_t n, const struct conf_backend *conf)
+{
+	struct backend key, *wanted = &key, **found;
+
+	memcpy(key.name, conf->name, sizeof(key.name));
+	found = bsearch(&wanted, in, n, sizeof(*in), by_backend_name);
+	/* Another address is another server: its flows would break, its counters would lie. */
+	return found && addr_compare(&(*found)->addr, &conf->addr) == 0 ? *found : NULL;
+}
+
+static struct backend *new_backend(struct service *s, const struct conf_backend *conf,
+				   uint16_t number)
+{
+	struct backend *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->service = s;
+	memcpy(b->name, conf->name, sizeof(b->name));
+	b->addr = conf->addr;
+	b->number = number;
+	b->nexthop.state = NL_RESOLVING;
+	return b;
+}
+
+static bool check_changed(const struct backend *b, const struct conf_service *conf,
+			  const struct conf_backend *conf_backend)
+{
+	struct probe_question before, after;
+
+	if (!b->conf)
+		return true;
+	checks_question(b->service->conf, b->conf, &before);
+	checks_question(conf, conf_backend, &after);
+	return memcmp(&before, &after, sizeof(before)) != 0;
+}
+
+/* Matches what it can, and notes in @taken the numbers that stay in use until the end of the
+ * execution, those of backends that go included. */
+static int match_backends(struct change *c, uint8_t *taken)
+{
+	struct service *s = c->service;
+	auto_free struct backend **in = sorted(s->backends, s->n_backends, by_backend_name);
+	size_t i;
+
+	if (!in)
+		return -ENOMEM;
+	for (i = 0; i < s->n_backends; i++)
+		taken[s->backends[i]->number] = 1;
+	for (i = 0; i < c->n_backends; i++) {
+		struct change_backend *cb = &c->backends[i];
+
+		cb->conf = &c->conf->backends[i];
+		cb->backend = match_backend(in, s->n_backends, cb->conf);
+		if (cb->backend)
+			cb->check_changed = check_changed(cb->backend, c->conf, cb->conf);
+	}
+	return 0;
+}
+
+static int add_backends(struct change *c, uint8_t *taken)
+{
+	uint32_t number = 1;
+	size_t i;
+
+	for (i = 0; i < c->n_backends; i++) {
+		struct change_backend *cb = &c->backends[i];
+
+		if (!cb->backend) {
+			while (taken[number])
+				number++;
+			if (number > SHUNT_BACKENDS_PER_SERVICE)
+				return -E2BIG;
+			taken[number] = 1;
+			cb->backend = new_backend(c->service, cb->conf, (uint16_t)number);
+			if (!cb->backend)
+				return -ENOMEM;
+			cb->is_new = cb->check_changed = true;
+		}
+		c->list[i] = cb->backend;
+	}
+	return 0;
+}
+
+static int plan_backends(struct change *c, struct plan *p)
+{
+	struct service *s = c->service;
+	size_t n = c->conf->n_backends, i, k;
+	auto_free uint8_t *taken = calloc(SHUNT_BACKENDS_PER_SERVICE * 2 + 2, 1);
+	int err;
+
+	c->backends = calloc(n + 1, sizeof(*c->backends));
+	c->list = calloc(n + 1, sizeof(*c->list));
+	if (!taken || !c->backends || !c->list)
+		return -ENOMEM;
+	c->n_backends = n;
+	err = match_backends(c, taken);
+	if (!err)
+		err = add_backends(c, taken);
+	if (err)
+		return err;
+
+	memset(taken, 0, SHUNT_BACKENDS_PER_SERVICE + 1);
+	for (i = 0; i < n; i++)
+		taken[c->list[i]->number] = 1;
+	for (k = 0; k < s->n_backends; k++)
+		if (!taken[s->backends[k]->number])
+			p->gone_backends[p->n_gone_backends++] = (struct gone_backend){
+				.backend = s->backends[k], .row = s->row + s->backends[k]->number};
+	return 0;
+}
+
+/* ---- services -----------------------------------------------------------------------------------*/
+
+static struct service *match_service(struct service **in, size_t n, const struct conf_service *conf)
+{
+	struct service key, *wanted = &key, **found;
+
+	memcpy(key.name, conf->name, sizeof(key.name));
+	found = bsearch(&wanted, in, n, sizeof(*in), by_service_name);
+	return found ? *found : NULL;
+}
+
+static int plan_service(struct change *c, struct service **in, size_t n, struct plan *p)
+{
+	c->service = match_service(in, n, c->conf);
+	if (!c->service) {
+		c->service = calloc(1, sizeof(*c->service));
+		if (!c->service)
+			return -ENOMEM;
+		memcpy(c->service->name, c->conf->name, sizeof(c->service->name));
+		c->is_new = true;
+	}
+	return plan_backends(c, p);
+}
+
+static int by_pointer(const void *a, const void *b)
+{
+	uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The services that no change keeps, with all their backends and regions. */
+static int plan_gone(struct engine *e, struct plan *p)
+{
+	auto_free struct service **kept = calloc(p->n_changes + 1, sizeof(*kept));
+	size_t i, k;
+
+	if (!kept)
+		return -ENOMEM;
+	for (i = 0; i < p->n_changes; i++)
+		kept[i] = p->changes[i].service;
+	qsort(kept, p->n_changes, sizeof(*kept), by_pointer);
+	for (i = 0; i < e->n_services; i++) {
+		struct service *s = e->services[i];
+
+		if (bsearch(&s, kept, p->n_changes, sizeof(*kept), by_pointer))
+			continue;
+		p->gone_services[p->n_gone_services++] = s;
+		for (k = 0; k < s->n_backends; k++)
+			p->gone_backends[p->n_gone_backends++] =
+				(struct gone_backend){.backend = s->backends[k]};
+		p->gone_rows[p->n_gone_rows++] = (struct range){s->row, s->rows};
+		p->gone_lines[p->n_gone_lines++] =
+			(struct range){s->slots_at, s->slots / SHUNT_SLOTS_PER_LINE};
+	}
+	return 0;
+}
+
+/* ---- regions ------------------------------------------------------------------------------------*/
+
+static uint32_t highest_of(const struct change *c)
+{
+	uint32_t highest = 0;
+	size_t i;
+
+	for (i = 0; i < c->n_backends; i++)
+		if (c->list[i]->number > highest)
+			highest = c->list[i]->number;
+	return highest;
+}
+
+/* Rows that move take their slots along: a slot names a row by its distance from the first. */
+static void want_regions(struct change *c)
+{
+	const struct service *s = c->service;
+	uint32_t highest = highest_of(c);
+
+	c->row = s->row;
+	c->rows = s->rows;
+	c->slots_at = s->slots_at;
+	c->slots = slots_of(c->conf);
+	c->new_rows = c->is_new || highest + 1 > s->rows;
+	if (c->new_rows)
+		c->rows = rows_for(highest);
+	c->new_lines = c->new_rows || c->slots != s->slots;
+}
+
+static int make_room(struct engine *e, const struct plan *p, struct engine_error *err)
+{
+	struct dp_sizes sizes = *dp_sizes(e->dp);
+	struct dp_error why = {0};
+	uint32_t rows = 0, lines = 0;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < p->n_changes; i++) {
+		rows += p->changes[i].new_rows ? p->changes[i].rows : 0;
+		lines += p->changes[i].new_lines ? p->changes[i].slots / SHUNT_SLOTS_PER_LINE : 0;
+	}
+	if (ranges_longest(&e->rows) < rows)
+		sizes.rows += rows * 2;
+	if (ranges_longest(&e->lines) < lines)
+		sizes.slot_lines += lines * 2;
+	if (sizes.services < p->n_changes)
+		sizes.services = (uint32_t)p->n_changes * 2;
+	ret = dp_grow(e->dp, &sizes, &why);
+	if (ret) {
+		snprintf(err->text, sizeof(err->text), "%s", why.text);
+		return ret;
+	}
+	ret = ranges_grow(&e->rows, dp_sizes(e->dp)->rows);
+	return ret ? ret : ranges_grow(&e->lines, dp_sizes(e->dp)->slot_lines);
+}
+
+static int take_regions(struct engine *e, struct change *c)
+{
+	int err = 0;
+
+	if (c->new_rows) {
+		err = ranges_take(&e->rows, c->rows, &c->row);
+		c->new_rows = !err;
+	}
+	if (!err && c->new_lines)
+		err = ranges_take(&e->lines, c->slots / SHUNT_SLOTS_PER_LINE, &c->slots_at);
+	c->new_lines = !err && c->new_lines;
+	return err;
+}
+
+static void note_left_regions(struct plan *p)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->n_changes; i++) {
+		struct change *c = &p->changes[i];
+		const struct service *s = c->service;
+
+		if (c->is_new)
+			continue;
+		if (c->new_rows)
+			p->gone_rows[p->n_gone_rows++] = (struct range){s->row, s->rows};
+		if (c->new_lines)
+			p->gone_lines[p->n_gone_lines++] =
+				(struct range){s->slots_at, s->slots / SHUNT_SLOTS_PER_LINE};
+		for (k = 0; c->new_rows && k < p->n_gone_backends; k++)
+			if (p->gone_backends[k].backend->service == s)
+				p->gone_backends[k].row = 0;
+	}
+}
+
+static int plan_regions(struct engine *e, struct plan *p, struct engine_error *err)
+{
+	size_t i, k;
+	int ret;
+
+	for (i = 0; i < p->n_changes; i++)
+		want_regions(&p->changes[i]);
+	ret = make_room(e, p, err);
+	for (i = 0; !ret && i < p->n_changes; i++)
+		ret = take_regions(e, &p->changes[i]);
+	if (!ret) {
+		note_left_regions(p);
+		return 0;
+	}
+	for (k = 0; k < i; k++) {
+		struct change *c = &p->changes[k];
+
+		if (c->new_rows)
+			ranges_give(&e->rows, c->row, c->rows);
+		if (c->new_lines)
+			ranges_give(&e->lines, c->slots_at, c->slots / SHUNT_SLOTS_PER_LINE);
+	}
+	return ret;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------*/
+
+static int allocate(const struct engine *e, const struct conf *conf, struct plan *p)
+{
+	size_t services = e->n_services + conf->n_services + 1, backends = 1, i;
+
+	for (i = 0; i < e->n_services; i++)
+		backends += e->services[i]->n_backends;
+	p->changes = calloc(conf->n_services + 1, sizeof(*p->changes));
+	p->services = calloc(conf->n_services + 1, sizeof(*p->services));
+	p->gone_services = calloc(services, sizeof(*p->gone_services));
+	p->gone_backends = calloc(backends, sizeof(*p->gone_backends));
+	p->gone_rows = calloc(services, sizeof(*p->gone_rows));
+	p->gone_lines = calloc(services, sizeof(*p->gone_lines));
+	if (!p->changes || !p->services || !p->gone_services || !p->gone_backends ||
+	    !p->gone_rows || !p->gone_lines)
+		return -ENOMEM;
+	return 0;
+}
+
+static int match_all(const struct engine *e, const struct conf *conf, struct plan *p)
+{
+	auto_free struct service **in = sorted(e->services, e->n_services, by_service_name);
+	size_t i;
+
+	if (!in)
+		return -ENOMEM;
+	for (i = 0; i < conf->n_services; i++) {
+		struct change *c = &p->changes[i];
+		int err;
+
+		c->conf = &conf->services[i];
+		p->n_changes = i + 1;
+		err = plan_service(c, in, e->n_services, p);
+		if (err)
+			return err;
+		p->services[i] = c->service;
+	}
+	return 0;
+}
+
+/* Frees the services and backends that only the plan knows. */
+static void drop_new(struct plan *p)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->n_changes; i++) {
+		struct change *c = &p->changes[i];
+
+		for (k = 0; k < c->n_backends; k++)
+			if (c->backends[k].is_new)
+				free(c->backends[k].backend);
+		if (c->is_new)
+			free(c->service);
+	}
+}
+
+int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err)
+{
+	int ret = allocate(e, conf, p);
+
+	if (!ret)
+		ret = match_all(e, conf, p);
+	if (!ret)
+		ret = plan_gone(e, p);
+	if (!ret)
+		ret = plan_regions(e, p, err);
+	if (!ret)
+		return 0;
+	if (!err->text[0])
+		snprintf(err->text, sizeof(err->text), "configuration not applied: %s",
+			 strerror(-ret));
+	drop_new(p);
+	plan_fini(p);
+	return ret;
+}
+
+void plan_fini(struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_changes; i++) {
+		free(p->changes[i].backends);
+		free(p->changes[i].list);
+	}
+	free(p->changes);
+	free(p->services);
+	free(p->gone_services);
+	free(p->gone_backends);
+	free(p->gone_rows);
+	free(p->gone_lines);
+	*p = (struct plan){0};
+}

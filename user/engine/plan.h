@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a new configuration changes, with all memory, rows and slots that it takes, so that carrying
+ * it out needs no more. */
+#ifndef SHUNT_PLAN_H
+#define SHUNT_PLAN_H
+
+#include "base/own.h"
+#include "engine/state.h"
+
+struct change_backend {
+	struct backend *backend;
+	const struct conf_backend *conf;
+	bool is_new;
+	bool check_changed; /* the check in force asks another question than before */
+};
+
+/* What becomes of one configured service. */
+struct change {
+	struct service *service;
+	bool is_new;
+	const struct conf_service *conf;
+	struct change_backend *backends; /* in the configuration's order */
+	size_t n_backends;
+	struct backend **list; /* room for as many, becomes service.backends */
+	uint32_t row, rows, slots_at, slots;
+	bool new_rows, new_lines; /* taken by the plan */
+};
+
+struct gone_backend {
+	struct backend *backend;
+	uint32_t row; /* to be cleared; 0: in a region that is cleared as a whole */
+};
+
+struct plan {
+	struct change *changes;
+	size_t n_changes;
+	struct service **services; /* in the configuration's order, becomes engine.services */
+	struct service **gone_services;
+	size_t n_gone_services;
+	struct gone_backend *gone_backends;
+	size_t n_gone_backends;
+	struct range *gone_rows, *gone_lines;
+	size_t n_gone_rows, n_gone_lines;
+};
+
+/* Capacities for @conf with room to grow, for dp_open. */
+void plan_sizes(const struct conf *conf, struct dp_sizes *sizes);
+
+/* Fills @p. On failure -errno with @err, and nothing has changed. */
+int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err);
+
+/* Frees what the execution has not taken over. */
+void plan_fini(struct plan *p);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who gets a service's packets, and the order of writes that makes it so: first the rows of those
+ * that may get packets, then the slots that name them, then the rows of those that no longer may. */
+#include "engine/state.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "pure/backend_row.h"
+
+static bool has_next_hop(const struct engine *e, const struct backend *b)
+{
+	enum view_nexthop state = nexthops_state(e, b);
+
+	return state == VIEW_NH_RESOLVED || state == VIEW_NH_NOT_NEEDED;
+}
+
+static struct addr tunnel_source(const struct engine *e, const struct backend *b)
+{
+	const struct addr *set =
+		b->addr.family == 6 ? &e->conf->tunnel_source6 : &e->conf->tunnel_source4;
+
+	return addr_is_none(set) ? b->nexthop.source : *set;
+}
+
+static void build_row(const struct engine *e, const struct backend *b, bool usable,
+		      struct shunt_backend *out)
+{
+	const struct conf_service *conf = b->service->conf;
+	struct backend_row_spec spec = {
+		.addr = b->addr,
+		.ifindex = b->nexthop.ifindex,
+		.tags = b->nexthop.tags,
+		.mtu = b->nexthop.mtu,
+		.method = conf->forward,
+		.vip_family = conf->vip.family,
+		.usable = usable,
+		.no_new = b->drained || b->weight == 0,
+	};
+
+	if (conf->forward == SHUNT_IPIP)
+		spec.source = tunnel_source(e, b);
+	if (conf->forward == SHUNT_LOCAL)
+		spec.mtu = UINT16_MAX;
+	memcpy(spec.dmac, b->nexthop.dmac, sizeof(spec.dmac));
+	memcpy(spec.smac, b->nexthop.smac, sizeof(spec.smac));
+	memcpy(spec.vlan_tci, b->nexthop.vlan_tci, sizeof(spec.vlan_tci));
+	backend_row_build(&spec, out);
+}
+
+static void write_row(struct engine *e, struct backend *b)
+{
+	struct shunt_backend row;
+
+	build_row(e, b, b->usable, &row);
+	if (memcmp(&row, &b->row, sizeof(row)) == 0)
+		return;
+	dp_backend_write(e->dp, b->service->row + b->number, &row);
+	b->row = row;
+}
+
+static void write_rows(struct engine *e, struct service *s, bool usable)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		if (s->backends[i]->usable == usable)
+			write_row(e, s->backends[i]);
+}
+
+static bool wants_flows(const struct backend *b)
+{
+	return b->weight > 0 && !b->drained;
+}
+
+/* Health decides, unless nobody is left and the service then fails open. */
+static void decide(struct engine *e, struct service *s)
+{
+	size_t i;
+
+	s->usable = 0;
+	for (i = 0; i < s->n_backends; i++) {
+		struct backend *b = s->backends[i];
+
+		b->usable = has_next_hop(e, b) && health_is_usable(&b->health);
+		b->in_slots = b->usable && wants_flows(b);
+		s->usable += b->in_slots;
+	}
+	s->failing_open = s->usable == 0 && s->conf->on_empty == CONF_EMPTY_ALL;
+	if (!s->failing_open)
+		return;
+	for (i = 0; i < s->n_backends; i++) {
+		struct backend *b = s->backends[i];
+
+		b->usable = has_next_hop(e, b);
+		b->in_slots = b->usable && wants_flows(b);
+	}
+}
+
+/* False when the table could not be made; an empty one is a table too. */
+static bool fill_slots(struct engine *e, struct service *s)
+{
+	struct slot_backend *in = e->scratch;
+	size_t i;
+	int err;
+
+	for (i = 0; i < s->n_backends; i++) {
+		const struct backend *b = s->backends[i];
+
+		in[i] = (struct slot_backend){
+			.id = slot_backend_id(b->name),
+			.number = b->number,
+			.weight = b->weight,
+			.up = b->in_slots,
+		};
+	}
+	if (s->conf->scheduler == SHUNT_MAGLEV)
+		err = maglev_fill(in, s->n_backends, e->scratch_slots, s->slots);
+	else
+		err = interleave_fill(in, s->n_backends, s->conf->scheduler == SHUNT_RR,
+				      e->scratch_slots, s->slots);
+	if (!err || err == -ENOENT)
+		return true;
+	log_error("service %s: slots not rebuilt: %s; the former ones stay", s->name,
+		  strerror(-err));
+	return false;
+}
+
+static void count_slots(struct engine *e, struct service *s)
+{
+	uint32_t *owned = e->scratch_counts;
+	uint32_t i;
+	size_t k;
+
+	for (k = 0; k < s->n_backends; k++)
+		owned[s->backends[k]->number] = 0;
+	owned[0] = 0;
+	for (i = 0; i < s->slots; i++)
+		owned[e->scratch_slots[i] & SHUNT_SLOT_BACKEND]++;
+	for (k = 0; k < s->n_backends; k++)
+		s->backends[k]->slots = owned[s->backends[k]->number];
+}
+
+static const char *when_empty(const struct service *s)
+{
+	switch (s->conf->on_empty) {
+	case CONF_EMPTY_ALL:
+		return "packets go to all configured backends that have a next hop";
+	case CONF_EMPTY_DROP:
+		return "packets are dropped";
+	case CONF_EMPTY_PASS:
+		break;
+	}
+	return "packets are passed to this host's stack";
+}
+
+void slots_tell_if_empty(struct engine *e, const struct service *s)
+{
+	if (s->usable == 0)
+		engine_tell(e, SHUNT_EVENT_SERVICE_EMPTY, s, NULL,
+			    "service %s: no usable backend; %s", s->name, when_empty(s));
+}
+
+void service_rebuild(struct engine *e, struct service *s)
+{
+	bool was_empty = s->usable == 0;
+
+	s->dirty = false;
+	decide(e, s);
+	write_rows(e, s, true);
+	if (!fill_slots(e, s))
+		return;
+	dp_slots_write(e->dp, s->slots_at, e->scratch_slots, s->slots);
+	write_rows(e, s, false);
+	count_slots(e, s);
+	if (!e->said_ready || was_empty == (s->usable == 0))
+		return;
+	slots_tell_if_empty(e, s);
+	if (was_empty)
+		engine_tell(e, SHUNT_EVENT_SERVICE_EMPTY, s, NULL,
+			    "service %s: has usable backends again", s->name);
+}
+
+void service_touch(struct engine *e, struct service *s)
+{
+	s->dirty = true;
+	event_active(e->flush, 0, 0);
+}
+
+void slots_flush(struct engine *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->n_services; i++)
+		if (e->services[i]->dirty)
+			service_rebuild(e, e->services[i]);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engine's state, for its own files only. Ownership: struct engine owns everything below it;
+ * services and backends outlive a reload that keeps them, their `conf` pointers are set anew by it. */
+#ifndef SHUNT_STATE_H
+#define SHUNT_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/index.h"
+#include "base/mono.h"
+#include "engine/engine.h"
+#include "io/dp.h"
+#include "io/nl.h"
+#include "io/probe.h"
+#include "pure/conf.h"
+#include "pure/conf_parse.h"
+#include "pure/edits.h"
+#include "pure/health.h"
+#include "pure/maglev.h"
+#include "pure/ranges.h"
+#include "pure/view.h"
+#include "shunt_abi.h"
+#include "shunt_msg.h"
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+struct event;
+struct service;
+struct stats_server;
+struct ctl_server;
+
+/* Traffic of a row: the last sample and what it says per second. */
+struct meter {
+	struct dp_counter last;
+	uint64_t packets_per_s, bytes_per_s, flows_per_s;
+};
+
+struct backend {
+	struct service *service;
+	const struct conf_backend
+		*conf; /* in engine.conf; NULL while adopted and not yet matched */
+	char name[SHUNT_NAME_MAX];
+	struct addr addr;
+	uint16_t number; /* in the service, 1 and up; its row is service.row + number */
+	uint16_t weight; /* in force */
+	bool drained;
+	bool edited; /* weight or drained differ from the configuration by an edit */
+	bool watched; /* its next hop is followed */
+	bool usable; /* its row says so */
+	bool in_slots; /* takes new flows */
+	uint32_t slots; /* owned now */
+	struct shunt_backend row; /* as last written */
+	struct nl_nexthop nexthop;
+	struct health health;
+	uint64_t probe_id; /* 0: not probed */
+	struct probe_result result; /* the last one */
+	bool has_result;
+	struct meter meter;
+	struct index_node by_addr, by_probe;
+};
+
+struct service {
+	const struct conf_service
+		*conf; /* in engine.conf; NULL while adopted and not yet matched */
+	char name[SHUNT_NAME_MAX];
+	uint32_t row, rows; /* first row, how many are reserved */
+	uint32_t slots_at, slots; /* first line, number of slots */
+	struct backend **backends; /* in the configuration's order */
+	size_t n_backends;
+	bool dirty; /* waits in the engine's flush */
+	bool failing_open;
+	uint32_t usable; /* backends in the slots by their own merit */
+	struct meter no_backend; /* of the service's own row */
+};
+
+struct interface {
+	struct conf_interface conf;
+	uint32_t ifindex; /* 0: there is none now */
+	enum dp_mode mode; /* 0: not attached */
+	bool link_up;
+	char note[VIEW_REASON_MAX];
+};
+
+struct engine {
+	struct event_base *base;
+	char *config_path;
+	struct conf *conf;
+	char *config_text; /* of the configuration in force: backends files are reloaded */
+	size_t config_len; /* against it, not against a half-edited file */
+	char config_error[512]; /* why the last reload was refused */
+	mono_t started, loaded;
+
+	struct dp *dp;
+	struct nl *nl;
+	struct probe_pool *probes;
+	struct stats_server *stats;
+	struct ctl_server *ctl;
+
+	struct ranges rows, lines; /* who holds which is in the services */
+	struct service **services; /* in the configuration's order */
+	size_t n_services;
+	struct interface *interfaces;
+	size_t n_interfaces;
+	struct edits *edits;
+	uint64_t generation; /* of the views' numbering */
+
+	struct index by_addr, by_probe;
+	uint64_t last_probe_id;
+
+	uint16_t *scratch_slots; /* 65536 */
+	struct slot_backend *scratch; /* as many as a service can have backends */
+	uint32_t *scratch_counts; /* by backend number */
+
+	struct event *flush, *sample, *ready, *reload_soon;
+	struct event *watch; /* inotify */
+	int inotify_fd;
+	bool said_ready;
+	mono_t sampled;
+	struct view_verdict verdicts[SHUNT_VERDICT_MAX];
+};
+
+/* ---- apply.c: from a configuration to services, rows and slots ----------------------------------*/
+int apply_conf(struct engine *e, struct conf *conf, struct engine_error *err);
+
+/* ---- adopt.c: from the maps of an earlier daemon to services ------------------------------------*/
+int adopt_tables(struct engine *e);
+
+/* ---- slots.c ------------------------------------------------------------------------------------*/
+/* Decides who of @s gets packets, and writes rows and slots in the order that never points a packet
+ * at a backend that is not ready. */
+void service_rebuild(struct engine *e, struct service *s);
+/* Has service_rebuild run before the loop waits again; many calls make one run. */
+void service_touch(struct engine *e, struct service *s);
+void slots_flush(struct engine *e);
+/* Tells that @s has no usable backend, and what becomes of its packets, if that is so. */
+void slots_tell_if_empty(struct engine *e, const struct service *s);
+
+/* ---- checks.c -----------------------------------------------------------------------------------*/
+int checks_open(struct engine *e, struct engine_error *err);
+/* The question that the check of @b in @s asks, all bytes set; kind is CONF_CHECK_NONE when there
+ * is none. */
+void checks_question(const struct conf_service *s, const struct conf_backend *b,
+		     struct probe_question *q);
+int checks_start(struct engine *e, struct backend *b);
+void checks_stop(struct engine *e, struct backend *b);
+
+/* ---- nexthops.c ---------------------------------------------------------------------------------*/
+int nexthops_open(struct engine *e, struct engine_error *err);
+/* Starts or ends watching as the forwarding method asks; nothing when it is so already. */
+int nexthops_watch(struct engine *e, struct backend *b);
+void nexthops_unwatch(struct engine *e, struct backend *b);
+enum view_nexthop nexthops_state(const struct engine *e, const struct backend *b);
+
+/* ---- interfaces.c -------------------------------------------------------------------------------*/
+/* Complains about the first interface of @conf that does not exist. */
+int interfaces_check(const struct engine *e, const struct conf *conf, struct engine_error *err);
+/* Those of @conf with their ifindex and what is known of them already, the caller's; NULL when there
+ * is no memory. Attaches nothing. */
+struct interface *interfaces_list(const struct engine *e, const struct conf *conf);
+/* Makes exactly the engine's the attached ones. Fails only for an interface that insists on a mode
+ * it cannot have or that another program holds; the others are attached all the same. */
+int interfaces_attach(struct engine *e, struct engine_error *err);
+void interfaces_link_event(struct engine *e, const struct nl_link *link, bool gone);
+bool interfaces_has(const struct engine *e, uint32_t ifindex);
+
+/* ---- reload.c -----------------------------------------------------------------------------------*/
+int reload_open(struct engine *e, struct engine_error *err);
+/* Parses the configuration that the daemon starts with into engine.conf. */
+int reload_first(struct engine *e, struct engine_error *err);
+/* Reads files and applies. @text gets a summary or the reason of the refusal. */
+int reload_now(struct engine *e, struct engine_error *text);
+void reload_watch(struct engine *e);
+
+/* ---- commands.c: runtime edits ------------------------------------------------------------------*/
+int commands_open(struct engine *e, struct engine_error *err);
+/* Reads the edits that an earlier daemon saved. */
+int edits_load(struct engine *e, struct engine_error *err);
+int edits_save(const struct engine *e);
+/* Drops the edits that @conf overrules, and saves; adds a sentence for each to @text. */
+void edits_reconcile_all(struct engine *e, const struct conf *conf, struct engine_error *text);
+/* Sets weight, drained and edited of @b from its configuration and the edits. */
+void edits_to_backend(const struct engine *e, struct backend *b);
+
+/* ---- views.c ------------------------------------------------------------------------------------*/
+int views_open(struct engine *e, struct engine_error *err);
+void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us);
+
+/* Services and backends without their resources in the maps. */
+void service_free(struct service *s);
+struct service *service_find(const struct engine *e, const char *name);
+struct backend *backend_find(const struct service *s, const char *name);
+uint64_t addr_key(const struct addr *a);
+
+/* One line to the log and, as an event, to whoever listens; @s and @b may be NULL. */
+void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
+		 const struct backend *b, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+#endif

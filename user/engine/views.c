@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engine's state as an operator is shown it, and the meters behind the rates. */
+#include "engine/state.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/stats_server.h"
+#include "pure/verdict.h"
+
+/* ---- meters -------------------------------------------------------------------------------------*/
+
+static uint64_t per_second(uint64_t before, uint64_t now, int64_t elapsed_us)
+{
+	return now > before ? (now - before) * 1000000 / (uint64_t)elapsed_us : 0;
+}
+
+void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us)
+{
+	if (elapsed_us > 0) {
+		m->packets_per_s = per_second(m->last.packets, now->packets, elapsed_us);
+		m->bytes_per_s = per_second(m->last.bytes, now->bytes, elapsed_us);
+		m->flows_per_s = per_second(m->last.flows, now->flows, elapsed_us);
+	}
+	m->last = *now;
+}
+
+static void sample_row(const struct engine *e, struct meter *m, uint32_t row, int64_t elapsed_us)
+{
+	struct dp_counter now;
+
+	dp_counter_read(e->dp, row, &now);
+	meter_sample(m, &now, elapsed_us);
+}
+
+static enum shunt_forward method_of(enum shunt_verdict v)
+{
+	switch (v) {
+	case SHUNT_FORWARD_DSR:
+		return SHUNT_DSR;
+	case SHUNT_FORWARD_IPIP:
+		return SHUNT_IPIP;
+	default:
+		return SHUNT_LOCAL;
+	}
+}
+
+/* Forwarded packets are counted in the backends' rows alone: one record a packet. */
+static uint64_t forwarded(const struct engine *e, enum shunt_verdict v)
+{
+	enum shunt_forward method = method_of(v);
+	struct dp_counter now;
+	uint64_t packets = 0;
+	size_t i, k;
+
+	for (i = 0; i < e->n_services; i++) {
+		const struct service *s = e->services[i];
+
+		for (k = 0; s->conf->forward == method && k < s->n_backends; k++) {
+			dp_counter_read(e->dp, s->row + s->backends[k]->number, &now);
+			packets += now.packets;
+		}
+	}
+	return packets;
+}
+
+static void read_verdicts(const struct engine *e, uint64_t packets[static SHUNT_VERDICT_MAX])
+{
+	int v;
+
+	dp_verdicts_read(e->dp, packets);
+	for (v = 1; v < SHUNT_VERDICT_MAX; v++)
+		if (verdict_class(v) == SHUNT_CLASS_FORWARD)
+			packets[v] = forwarded(e, v);
+}
+
+static void sample_verdicts(struct engine *e, int64_t elapsed_us)
+{
+	uint64_t packets[SHUNT_VERDICT_MAX];
+	int v;
+
+	read_verdicts(e, packets);
+	for (v = 1; v < SHUNT_VERDICT_MAX; v++) {
+		struct view_verdict *view = &e->verdicts[v];
+
+		if (elapsed_us > 0)
+			view->packets_per_s = per_second(view->packets, packets[v], elapsed_us);
+		view->verdict = v;
+		view->packets = packets[v];
+	}
+}
+
+static void on_sample(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+	mono_t now = mono_now();
+	int64_t elapsed_us = mono_is_never(e->sampled) ? 0 : mono_diff_us(e->sampled, now);
+	size_t i, k;
+
+	(void)fd;
+	(void)what;
+	for (i = 0; i < e->n_services; i++) {
+		struct service *s = e->services[i];
+
+		sample_row(e, &s->no_backend, s->row, elapsed_us);
+		for (k = 0; k < s->n_backends; k++)
+			sample_row(e, &s->backends[k]->meter, s->row + s->backends[k]->number,
+				   elapsed_us);
+	}
+	sample_verdicts(e, elapsed_us);
+	e->sampled = now;
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------*/
+
+static uint64_t age_ms(mono_t since)
+{
+	return (uint64_t)mono_diff_us(since, mono_now()) / 1000;
+}
+
+static void add_traffic(struct view_traffic *to, const struct meter *m,
+			const struct dp_counter *now)
+{
+	to->packets += now->packets;
+	to->bytes += now->bytes;
+	to->flows += now->flows;
+	to->packets_per_s += m->packets_per_s;
+	to->bytes_per_s += m->bytes_per_s;
+	to->flows_per_s += m->flows_per_s;
+}
+
+static void view_status(void *arg, struct view_status *out)
+{
+	const struct engine *e = arg;
+	size_t i;
+
+	snprintf(out->version, sizeof(out->version), "%s", SHUNT_VERSION);
+	snprintf(out->instance, sizeof(out->instance), "%s", e->conf->instance);
+	snprintf(out->config_file, sizeof(out->config_file), "%s", e->config_path);
+	snprintf(out->config_error, sizeof(out->config_error), "%s", e->config_error);
+	out->pid = (uint32_t)getpid();
+	out->uptime_ms = age_ms(e->started);
+	out->config_age_ms = age_ms(e->loaded);
+	out->services = (uint32_t)e->n_services;
+	for (i = 0; i < e->n_services; i++) {
+		out->backends += (uint32_t)e->services[i]->n_backends;
+		out->usable_backends += e->services[i]->usable;
+	}
+	out->edits = (uint32_t)edits_count(e->edits);
+	out->events = stats_server_event_seq(e->stats);
+	out->map_bytes = dp_map_bytes(e->dp);
+}
+
+static bool view_interface(void *arg, uint32_t i, struct view_interface *out)
+{
+	const struct engine *e = arg;
+	const struct interface *from;
+
+	if (i >= e->n_interfaces)
+		return false;
+	from = &e->interfaces[i];
+	memcpy(out->name, from->conf.name, sizeof(out->name));
+	out->ifindex = from->ifindex;
+	out->xdp = from->mode == DP_NATIVE    ? VIEW_XDP_NATIVE
+		   : from->mode == DP_GENERIC ? VIEW_XDP_GENERIC
+					      : VIEW_XDP_NONE;
+	out->link_up = from->link_up;
+	memcpy(out->note, from->note, sizeof(out->note));
+	return true;
+}
+
+static bool view_service(void *arg, uint32_t i, struct view_service *out)
+{
+	const struct engine *e = arg;
+	const struct service *s;
+	struct dp_counter now;
+	size_t k;
+
+	if (i >= e->n_services)
+		return false;
+	s = e->services[i];
+	memcpy(out->name, s->name, sizeof(out->name));
+	out->vip = s->conf->vip;
+	out->port = s->conf->port;
+	out->protocol = s->conf->protocol;
+	out->scheduler = s->conf->scheduler;
+	out->forward = s->conf->forward;
+	out->on_empty = s->conf->on_empty;
+	out->check = s->conf->check.kind;
+	out->slots = s->slots;
+	out->backends = (uint32_t)s->n_backends;
+	out->usable = s->usable;
+	out->failing_open = s->failing_open && s->n_backends > 0;
+	for (k = 0; k < s->n_backends; k++) {
+		dp_counter_read(e->dp, s->row + s->backends[k]->number, &now);
+		add_traffic(&out->traffic, &s->backends[k]->meter, &now);
+	}
+	dp_counter_read(e->dp, s->row, &now);
+	add_traffic(&out->traffic, &s->no_backend, &now);
+	out->no_backend = now.packets;
+	return true;
+}
+
+static int64_t view_find_service(void *arg, const char *name)
+{
+	const struct engine *e = arg;
+	size_t i;
+
+	for (i = 0; i < e->n_services; i++)
+		if (strcmp(e->services[i]->name, name) == 0)
+			return (int64_t)i;
+	return -1;
+}
+
+static void view_probe(const struct backend *b, struct view_backend *out)
+{
+	struct probe_question q;
+
+	if (!b->has_result)
+		return;
+	checks_question(b->service->conf, b->conf, &q);
+	probe_result_words(&b->result, &q, out->reason, sizeof(out->reason));
+	out->latency_us = b->result.latency_us;
+}
+
+static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
+{
+	const struct engine *e = arg;
+	const struct backend *b;
+	struct dp_counter now;
+
+	if (service >= e->n_services || i >= e->services[service]->n_backends)
+		return false;
+	b = e->services[service]->backends[i];
+	memcpy(out->service, b->service->name, sizeof(out->service));
+	memcpy(out->name, b->name, sizeof(out->name));
+	out->addr = b->addr;
+	out->port = b->conf->port;
+	out->weight = b->weight;
+	out->configured_weight = b->conf->weight;
+	out->admin = b->drained ? VIEW_ADMIN_DRAINED : VIEW_ADMIN_ENABLED;
+	out->edited = b->edited;
+	out->health = b->health.state;
+	out->health_age_ms = age_ms(b->health.since);
+	view_probe(b, out);
+	out->nexthop = nexthops_state(e, b);
+	memcpy(out->mac, b->nexthop.dmac, sizeof(out->mac));
+	memcpy(out->egress, b->nexthop.ifname, sizeof(out->egress));
+	out->slots = b->slots;
+	dp_counter_read(e->dp, b->service->row + b->number, &now);
+	add_traffic(&out->traffic, &b->meter, &now);
+	return true;
+}
+
+static bool view_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out)
+{
+	const struct engine *e = arg;
+	uint64_t packets[SHUNT_VERDICT_MAX];
+
+	read_verdicts(e, packets);
+	*out = e->verdicts[v];
+	out->verdict = v;
+	out->packets = packets[v];
+	return true;
+}
+
+static uint64_t view_generation(void *arg)
+{
+	return ((const struct engine *)arg)->generation;
+}
+
+int views_open(struct engine *e, struct engine_error *err)
+{
+	const struct stats_source source = {
+		.arg = e,
+		.generation = view_generation,
+		.status = view_status,
+		.interface = view_interface,
+		.service = view_service,
+		.find_service = view_find_service,
+		.backend = view_backend,
+		.verdict = view_verdict,
+	};
+	const struct timeval interval = {.tv_sec = 1};
+	int ret =
+		stats_server_open(e->base, e->conf->run_dir, e->conf->instance, &source, &e->stats);
+
+	if (ret) {
+		snprintf(err->text, sizeof(err->text), "cannot serve stats (%s): %s",
+			 e->conf->run_dir, strerror(-ret));
+		return ret;
+	}
+	e->sample = event_new(e->base, -1, EV_PERSIST, on_sample, e);
+	if (!e->sample || event_add(e->sample, &interval)) {
+		snprintf(err->text, sizeof(err->text), "cannot serve stats: no memory");
+		return -ENOMEM;
+	}
+	on_sample(-1, 0, e);
+	return 0;
+}
