@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Neighbours of watched addresses: found, lost, changing their MAC. Times are printed. */
+#include "nl_world.h"
+
+/* ---- neighbours -------------------------------------------------------------------------------*/
+
+static void a_silent_neighbour_is_reported_and_found_when_it_comes(void **state)
+{
+	struct seen *s = *state;
+	struct addr v4 = watch(s, "10.9.0.50"), v6 = watch(s, "fd09::50");
+	int64_t us =
+		expect(s, (struct wanted){v4, NL_NO_NEIGHBOUR, NULL, "va", 0, NULL}, 6 * SECOND);
+
+	print_message("# no answer: reported after %ld ms\n", (long)us / 1000);
+	expect(s, (struct wanted){v6, NL_NO_NEIGHBOUR, NULL, "va", 0, NULL}, 6 * SECOND);
+	/* Being asked for again is no news. */
+	s->reports = 0;
+	idle(s, 2 * SECOND);
+	assert_int_equal(s->reports, 0);
+	s->reports = 1;
+	run_there("ip addr add 10.9.0.50/24 dev vb && ip addr add fd09::50/64 dev vb nodad");
+	us = expect(s, (struct wanted){v4, NL_RESOLVED, NULL, "va", 0, NULL}, 3 * SECOND);
+	print_message("# came: found after %ld ms\n", (long)us / 1000);
+	expect(s, (struct wanted){v6, NL_RESOLVED, NULL, "va", 0, NULL}, 3 * SECOND);
+	run_there("ip addr del 10.9.0.50/24 dev vb && ip addr del fd09::50/64 dev vb");
+	us = expect(s, (struct wanted){v4, NL_NO_NEIGHBOUR, NULL, "va", 0, NULL}, 6 * SECOND);
+	print_message("# went: reported after %ld ms\n", (long)us / 1000);
+}
+
+static int64_t follow_mac(struct seen *s, const struct addr *a, bool announced)
+{
+	const char *mac = change_mac(announced);
+	int64_t us = expect(s, (struct wanted){*a, NL_RESOLVED, mac, "va", 0, NULL}, SECOND);
+
+	print_message("# IPv%d: followed after %ld us\n", a->family, (long)us);
+	return us;
+}
+
+static void an_announced_mac_change_is_followed_at_once(void **state)
+{
+	struct seen *s = *state;
+	struct addr v4 = watch(s, "10.9.0.2"), v6 = watch(s, "fd09::2");
+
+	expect(s, (struct wanted){v4, NL_RESOLVED, NULL, NULL, 0, NULL}, SECOND);
+	expect(s, (struct wanted){v6, NL_RESOLVED, NULL, NULL, 0, NULL}, SECOND);
+	for (int i = 0; i < 6; i++)
+		assert_true(follow_mac(s, i % 2 ? &v6 : &v4, true) < 50000);
+}
+
+static void a_silent_mac_change_is_followed_within_a_second(void **state)
+{
+	struct seen *s = *state;
+	struct addr v4 = watch(s, "10.9.0.2"), v6 = watch(s, "fd09::2");
+
+	expect(s, (struct wanted){v4, NL_RESOLVED, NULL, NULL, 0, NULL}, SECOND);
+	expect(s, (struct wanted){v6, NL_RESOLVED, NULL, NULL, 0, NULL}, SECOND);
+	for (int i = 0; i < 6; i++) {
+		idle(s, 500000 + i * 111000);
+		follow_mac(s, i % 2 ? &v6 : &v4, false);
+	}
+}
+
+static bool was_bad(struct seen *s, const void *arg)
+{
+	(void)arg;
+	return s->last.state != NL_RESOLVED;
+}
+
+static void keeping_neighbours_alive_is_no_news(void **state)
+{
+	struct seen *s = *state;
+	struct addr v4 = watch(s, "10.9.0.2"), v6 = watch(s, "fd09::2");
+
+	expect(s, (struct wanted){v4, NL_RESOLVED, NULL, NULL, 0, NULL}, SECOND);
+	expect(s, (struct wanted){v6, NL_RESOLVED, NULL, NULL, 0, NULL}, SECOND);
+	idle(s, SECOND); /* time to notice what the last test did */
+	s->reports = 0;
+	assert_int_equal(until(s, was_bad, NULL, 3 * SECOND), -1);
+	run("ip neigh flush dev va");
+	run("ip neigh flush dev va");
+	assert_int_equal(until(s, was_bad, NULL, SECOND), -1);
+	assert_int_equal(s->reports, 0);
+}
+
+static void permanent_neighbours_are_taken_as_they_are_and_stay(void **state)
+{
+	struct seen *s = *state;
+	struct addr a = address("10.9.0.60");
+
+	run("ip neigh add 10.9.0.60 lladdr 02:00:00:00:00:60 dev va nud permanent");
+	assert_int_equal(nl_watch(s->nl, &a), 0);
+	expect(s, (struct wanted){a, NL_RESOLVED, "02:00:00:00:00:60", "va", 0, NULL}, SECOND);
+	idle(s, 1500000);
+	run("ip neigh show 10.9.0.60 | grep -q PERMANENT");
+	run("ip neigh change 10.9.0.60 lladdr 02:00:00:00:00:61 dev va nud permanent");
+	expect(s, (struct wanted){a, NL_RESOLVED, "02:00:00:00:00:61", "va", 0, NULL}, SECOND);
+	run("ip neigh del 10.9.0.60 dev va");
+	expect(s, (struct wanted){a, NL_NO_NEIGHBOUR, NULL, NULL, 0, NULL}, 6 * SECOND);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		story(a_silent_neighbour_is_reported_and_found_when_it_comes),
+		story(an_announced_mac_change_is_followed_at_once),
+		story(a_silent_mac_change_is_followed_within_a_second),
+		story(keeping_neighbours_alive_is_no_news),
+		story(permanent_neighbours_are_taken_as_they_are_and_stay),
+	};
+
+	return cmocka_run_group_tests(tests, make_world, end_world);
+}
