@@ -225,9 +225,17 @@ struct shunt_flow_bucket {
  *   IPv6: hash = k[0] + k[1]*s0 + k[2]*ports + k[3]*d0 + k[4]*s1 + k[5]*s2 + k[6]*s3
  *                + k[7]*d1 + k[8]*d2 + k[9]*d3
  * over the words as they stand on the wire (loaded in memory order), ports = the 32 bits of source
- * and destination port.  The slot is (hash >> 32) & slot_mask.  Hosts with the same key, and so the
- * same secret, choose the same slot.  Little-endian hosts only. */
+ * and destination port.  The slot is shunt_slot_of(hash, slot_mask).  Hosts with the same key, and so
+ * the same secret, choose the same slot.  Little-endian hosts only. */
 #define SHUNT_HASH_WORDS 10
+
+/* The hash is linear, so that sequential ports or addresses walk through its bits in equal steps, and
+ * for one secret in twenty or so the steps meet a few slots again and again.  Folding and one more
+ * multiplication make every pattern as even as SipHash does (tests/unit/test_hashkey.c). */
+static inline __attribute__((always_inline)) __u32 shunt_slot_of(__u64 hash, __u32 slot_mask)
+{
+	return ((hash ^ hash >> 32) * 0x9e3779b97f4a7c15ull) >> 48 & slot_mask;
+}
 
 struct shunt_settings {
 	__u64 hash_key[SHUNT_HASH_WORDS]; /* from the config's hash_secret */

@@ -13,7 +13,7 @@
 void hashkey_derive(const char *secret, uint64_t key[static SHUNT_HASH_WORDS]);
 
 /* The packet path's hash, for the daemon and tests: as documented at struct shunt_settings. Words as
- * loaded from the wire in memory order. The slot is (hash >> 32) & (slots - 1). */
+ * loaded from the wire in memory order. The slot is shunt_slot_of(hash, slots - 1). */
 uint64_t hashkey_flow4(const uint64_t key[static SHUNT_HASH_WORDS], uint32_t saddr, uint32_t daddr,
 		       uint32_t ports);
 uint64_t hashkey_flow6(const uint64_t key[static SHUNT_HASH_WORDS], const uint32_t saddr[static 4],
