@@ -17,8 +17,8 @@ enum health_state {
 
 struct health {
 	enum health_state state;
-	uint16_t streak;   /* consecutive results that speak against the state */
-	mono_t since;      /* when the state began */
+	uint16_t streak; /* consecutive results that speak against the state */
+	mono_t since; /* when the state began */
 };
 
 /* @initial: HEALTH_UNKNOWN, HEALTH_UNCHECKED, or what an earlier daemon had concluded. */

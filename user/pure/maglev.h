@@ -10,7 +10,7 @@
 
 /* A backend as the fill functions see it. */
 struct slot_backend {
-	uint64_t id;     /* slot_backend_id(): decides position, skip and turn order */
+	uint64_t id; /* slot_backend_id(): decides position, skip and turn order */
 	uint16_t number; /* what is written into slots, 1 and up */
 	uint16_t weight; /* 0 takes no slot */
 	bool up;
@@ -25,19 +25,22 @@ uint32_t slots_for(size_t backends);
 
 /* Two-level Maglev with weights. First the table over all backends with a weight, up or not, in the
  * canonical order of their ids (the order of @b does not matter); then the slots of those that are
- * down are blanked and refilled by the same turn-taking among those that are up. So a failure moves
- * exactly the failed backend's slots, and a recovery gives exactly those back.
- * @slots: @n_slots entries, a power of two. Backends take a slot each time their running sum of
- * weights passes the largest weight. Position and odd skip come from the id; a power of two with an
- * odd skip is a full permutation.
+ * down are blanked and refilled by the same turn-taking among those that are up, for each that is
+ * down by itself. So a failure moves exactly the failed backend's slots, and a recovery gives exactly
+ * those back; a failure while another lasts moves few others (0.06% of all at 100 backends).
+ * @slots: @n_slots entries, a power of two in [32, 65536]. Backends take a slot each time their
+ * running sum of weights reaches the largest weight, and never more than their share rounded up.
+ * Position and odd skip come from the id; a power of two with an odd skip is a full permutation.
  * Returns 0; -ENOENT with @slots all 0 when none is up with a weight; -ENOMEM with @slots untouched.
- * Eisenbud et al., "Maglev", NSDI 2016, section 3.4. Expected O(M log M), M = @n_slots. */
+ * Eisenbud et al., "Maglev", NSDI 2016, section 3.4. Expected O(M log M), M = @n_slots, as long as
+ * the largest weight is within a few tens of the mean. */
 int maglev_fill(const struct slot_backend *b, size_t n, uint16_t slots[], uint32_t n_slots)
 	__attribute__((warn_unused_result));
 
-/* Smooth weighted interleave over those that are up, for rr (weights ignored when @equal) and wrr:
- * in every stretch of the table each backend's share is within one slot of its weight's.
- * Same returns and order independence as maglev_fill. */
+/* Smooth weighted interleave over those that are up, for rr (weights ignored when @equal, 0 still
+ * takes none) and wrr: in every stretch from the table's beginning each backend's slots are less than
+ * one from its weight's share, and so less than two in any stretch.
+ * Same arguments, returns and order independence as maglev_fill. O(M log n), M = @n_slots. */
 int interleave_fill(const struct slot_backend *b, size_t n, bool equal, uint16_t slots[],
 		    uint32_t n_slots) __attribute__((warn_unused_result));
 

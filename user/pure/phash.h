@@ -7,13 +7,13 @@
 #include <stdint.h>
 
 struct phash {
-	uint64_t bucket_mul;   /* odd */
+	uint64_t bucket_mul; /* odd */
 	uint32_t bucket_shift; /* 64 - log2(n_seeds) */
-	uint32_t shift;        /* 64 - log2(n_entries) */
-	uint32_t n_seeds;      /* a power of two, at least 2 */
-	uint32_t n_entries;    /* a power of two, at least 2 */
-	uint64_t *seeds;       /* n_seeds, odd */
-	uint32_t *entry_of;    /* entry_of[i]: where keys[i] stands; one per key */
+	uint32_t shift; /* 64 - log2(n_entries) */
+	uint32_t n_seeds; /* a power of two, at least 2 */
+	uint32_t n_entries; /* a power of two, at least 2 */
+	uint64_t *seeds; /* n_seeds, odd */
+	uint32_t *entry_of; /* entry_of[i]: where keys[i] stands; one per key */
 };
 
 /* How many seeds and entries phash_build takes at most for @n keys, for sizing maps. Monotonic. */
