@@ -83,7 +83,7 @@ static __noinline __u32 flow_backend(__u64 hash, const struct shunt_service *svc
 	if (starts && !word)
 		word = flow_place(&f);
 	if (!starts || !word)
-		return slot_number(svc, hash >> 32);
+		return slot_number(svc, shunt_slot_of(hash, svc->slot_mask));
 	number = slot_number(svc, cursor_next(svc));
 	if (!number || number == SLOT_BAD_TABLE)
 		return number;
@@ -98,7 +98,7 @@ static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_
 
 	pkt->new_flow = pkt->is_syn;
 	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)))
-		return slot_number(svc, pkt->hash >> 32);
+		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
 	number = flow_backend(pkt->hash, svc, is_udp || pkt->is_syn, !pkt->is_syn);
 	if (is_udp && number & FLOW_IS_NEW)
 		pkt->new_flow = 1;
