@@ -55,8 +55,10 @@ static int read_reply(const char *packet, size_t size, uint32_t seq, struct ctl_
 		return client_fail(e, -EBADMSG, "shuntd sent what shunt does not understand");
 	if (r.code == EPROTONOSUPPORT)
 		return client_other_version(e, r.version);
-	if (msg_seq(m) != seq) /* refused before it had read anything */
-		return client_fail(e, r.code == EPERM ? -EACCES : -EBUSY, "shuntd: %s",
+	if (msg_seq(m) != seq && r.code == EPERM) /* refused before it had read anything */
+		return client_not_allowed(e, "the control socket");
+	if (msg_seq(m) != seq)
+		return client_fail(e, -EBUSY, "shuntd: %s",
 				   r.text[0] ? r.text : strerror((int)r.code));
 	reply->status = -(int)r.code;
 	memcpy(reply->text, r.text, sizeof(reply->text));
