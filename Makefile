@@ -23,7 +23,6 @@ BPFTOOL  ?= $(or $(firstword $(foreach b,bpftool /usr/sbin/bpftool $(wildcard /u
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' \
-	-DSHUNT_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Iuser -Iinclude -I$O -isystem /usr/include/libnl3
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-function \
 	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
@@ -46,7 +45,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help deps demo check check-unit check-packet check-e2e bench lint format install uninstall clean
+.PHONY: all help deps demo tests check check-unit check-packet check-e2e bench lint format install uninstall clean
 
 all: $O/shuntd $O/shunt $O/shunt-decap
 
