@@ -67,6 +67,11 @@ static int open_pinned(struct dp *dp, struct dp_error *err)
 	if (rc)
 		return rc;
 	dp->lock_fd = dp_lock(dp->pin_dir, err);
+	if (dp->lock_fd == -EBUSY)
+		return dp_fail(err, -EBUSY,
+			       "%s is in use by another shuntd; stop that one, or give this one "
+			       "another instance name",
+			       dp->pin_dir);
 	if (dp->lock_fd < 0)
 		return dp->lock_fd;
 	rc = dp_bpffs_dir(dp->dir, err);

@@ -183,14 +183,12 @@ int dp_lock(const char *dir, struct dp_error *err)
 		return dp_fail_os(err, -errno, "cannot open %s", dir);
 	rc = flock_patiently(fd);
 	if (rc == -EBUSY)
-		return dp_fail(err, rc,
-			       "%s is in use by another shuntd; stop that one, or give this one "
-			       "another instance name",
-			       dir);
+		return dp_fail(err, rc, "%s is in use by another process", dir);
 	if (rc)
 		return dp_fail_os(err, rc, "cannot lock %s", dir);
 	if (fstat(fd, &held) || stat(dir, &there) || held.st_ino != there.st_ino)
-		return dp_fail(err, -EBUSY, "%s was removed by another shuntd at this moment", dir);
+		return dp_fail(err, -EBUSY, "%s was removed by another process at this moment",
+			       dir);
 	return take_fd(&fd);
 }
 

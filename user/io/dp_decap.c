@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "io/dp_decap.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/own.h"
+#include "decap.skel.h"
+#include "io/dp_sys.h"
+
+#define ROOT DP_BPFFS "/shunt-decap"
+
+/* What is attached to one interface, or is about to be. */
+struct place {
+	char ifname[IF_NAMESIZE];
+	uint32_t ifindex;
+	char dir[DP_PATH_MAX];
+	int lock_fd;
+	int link_fd; /* -1: not attached */
+	int local_fd; /* decap_local */
+	int counters_fd;
+	enum dp_mode mode; /* of link_fd */
+};
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+static const char *pin_path(const struct place *p, const char *name,
+			    char out[static DP_PATH_MAX + 32])
+{
+	snprintf(out, DP_PATH_MAX + 32, "%s/%s", p->dir, name);
+	return out;
+}
+
+static void place_close(struct place *p)
+{
+	const int fds[] = {p->link_fd, p->local_fd, p->counters_fd, p->lock_fd};
+	size_t i;
+
+	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static unsigned long long namespace_inode(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : (unsigned long long)st.st_ino;
+}
+
+static int open_map(const struct place *p, const char *name, uint32_t key_size, uint32_t value_size)
+{
+	char path[DP_PATH_MAX + 32];
+	auto_close int fd = dp_pin_get(pin_path(p, name, path), DP_KIND_MAP);
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	if (fd < 0)
+		return -1;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.key_size != key_size ||
+	    info.value_size != value_size)
+		return -1;
+	return take_fd(&fd);
+}
+
+/* Opens what is there. An interface with nothing, or with the pins of one that is gone, is fine: then
+ * link_fd is -1. */
+static void open_pins(struct place *p)
+{
+	char path[DP_PATH_MAX + 32];
+	auto_close int link_fd = dp_pin_get(pin_path(p, "link", path), DP_KIND_LINK);
+
+	p->mode = link_fd < 0 ? 0 : dp_xdp_link_mode(link_fd, p->ifindex);
+	if (!p->mode)
+		return;
+	p->link_fd = take_fd(&link_fd);
+	p->local_fd = open_map(p, "decap_local", sizeof(struct shunt_decap_addr), sizeof(uint32_t));
+	p->counters_fd = open_map(p, "decap_counters", sizeof(uint32_t), sizeof(uint64_t));
+}
+
+static int place_open(const char *ifname, struct place *p, struct dp_error *err)
+{
+	int rc;
+
+	*p = (struct place){.lock_fd = -1, .link_fd = -1, .local_fd = -1, .counters_fd = -1};
+	libbpf_set_print(silent);
+	p->ifindex = if_nametoindex(ifname);
+	if (!p->ifindex)
+		return dp_fail(err, -ENODEV, "%s: no such interface", ifname);
+	snprintf(p->ifname, sizeof(p->ifname), "%s", ifname);
+	snprintf(p->dir, sizeof(p->dir), ROOT "/%u-%llu", p->ifindex, namespace_inode());
+	rc = dp_bpffs_dir(ROOT, err);
+	if (rc)
+		return rc;
+	p->lock_fd = dp_lock(ROOT, err);
+	if (p->lock_fd < 0)
+		return p->lock_fd;
+	open_pins(p);
+	return 0;
+}
+
+/* The same, but it has to be attached, whole. */
+static int place_open_attached(const char *ifname, struct place *p, struct dp_error *err)
+{
+	int rc = place_open(ifname, p, err);
+
+	if (rc == 0 && p->link_fd < 0)
+		rc = dp_fail(err, -ENOENT, "%s: not attached", ifname);
+	if (rc == 0 && (p->local_fd < 0 || p->counters_fd < 0))
+		rc = dp_fail(err, -ENOENT, "%s: pins in %s are missing or foreign; attach again",
+			     ifname, p->dir);
+	if (rc)
+		place_close(p);
+	return rc;
+}
+
+/* ---- addresses --------------------------------------------------------------------------------*/
+
+static struct shunt_decap_addr to_key(const struct addr *a)
+{
+	struct shunt_decap_addr key = {.family = a->family};
+
+	memcpy(key.addr, a->bytes, sizeof(key.addr));
+	return key;
+}
+
+static struct addr from_key(const struct shunt_decap_addr *key)
+{
+	struct addr a = {.family = (uint8_t)key->family};
+
+	memcpy(a.bytes, key->addr, sizeof(a.bytes));
+	return a;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+static size_t read_addrs(int map_fd, struct addr addrs[static DP_DECAP_ADDRS_MAX])
+{
+	struct shunt_decap_addr key, next;
+	void *from = NULL;
+	size_t n = 0;
+
+	while (n < DP_DECAP_ADDRS_MAX && bpf_map_get_next_key(map_fd, from, &next) == 0) {
+		addrs[n++] = from_key(&next);
+		key = next;
+		from = &key;
+	}
+	qsort(addrs, n, sizeof(*addrs), compare);
+	return n;
+}
+
+static int add_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp_error *err)
+{
+	char text[ADDR_TEXT_MAX];
+	uint32_t one = 1;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct shunt_decap_addr key = to_key(&addrs[i]);
+
+		if (bpf_map_update_elem(map_fd, &key, &one, BPF_ANY) == 0)
+			continue;
+		if (errno == E2BIG)
+			return dp_fail(err, -E2BIG, "no room for %s: at most %u addresses",
+				       addr_format(&addrs[i], text), DP_DECAP_ADDRS_MAX);
+		return dp_fail_os(err, -errno, "cannot add %s", addr_format(&addrs[i], text));
+	}
+	return 0;
+}
+
+static void del_addrs(int map_fd, const struct addr *addrs, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct shunt_decap_addr key = to_key(&addrs[i]);
+
+		bpf_map_delete_elem(map_fd, &key);
+	}
+}
+
+static bool is_among(const struct addr *a, const struct addr *addrs, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (addr_compare(a, &addrs[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Takes away first what is too much, or a full map would refuse what is new. */
+static int set_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp_error *err)
+{
+	auto_free struct addr *there = calloc(DP_DECAP_ADDRS_MAX, sizeof(*there));
+	size_t i, n_there;
+
+	if (!there)
+		return dp_fail_os(err, -ENOMEM, "cannot set the addresses");
+	n_there = read_addrs(map_fd, there);
+	for (i = 0; i < n_there; i++)
+		if (!is_among(&there[i], addrs, n))
+			del_addrs(map_fd, &there[i], 1);
+	return add_addrs(map_fd, addrs, n, err);
+}
+
+/* ---- attach -----------------------------------------------------------------------------------*/
+
+/* Loads this build's program over the maps that are there, or over new ones. */
+static int load(struct place *p, int *program_fd, struct dp_error *err)
+{
+	struct decap_bpf *skel = decap_bpf__open();
+	int rc = 0;
+
+	if (!skel)
+		return dp_fail_os(err, -errno, "cannot read the decap program");
+	if (p->local_fd >= 0)
+		rc = bpf_map__reuse_fd(skel->maps.decap_local, p->local_fd);
+	if (rc == 0 && p->counters_fd >= 0)
+		rc = bpf_map__reuse_fd(skel->maps.decap_counters, p->counters_fd);
+	if (rc == 0 && p->local_fd < 0)
+		rc = bpf_map__set_max_entries(skel->maps.decap_local, DP_DECAP_ADDRS_MAX);
+	if (rc == 0)
+		rc = decap_bpf__load(skel);
+	if (rc == 0) {
+		*program_fd = fcntl(bpf_program__fd(skel->progs.shunt_decap), F_DUPFD_CLOEXEC, 0);
+		if (p->local_fd < 0)
+			p->local_fd =
+				fcntl(bpf_map__fd(skel->maps.decap_local), F_DUPFD_CLOEXEC, 0);
+		if (p->counters_fd < 0)
+			p->counters_fd =
+				fcntl(bpf_map__fd(skel->maps.decap_counters), F_DUPFD_CLOEXEC, 0);
+		if (*program_fd < 0 || p->local_fd < 0 || p->counters_fd < 0)
+			rc = -errno;
+	}
+	decap_bpf__destroy(skel);
+	if (rc)
+		return dp_fail_os(err, rc, "cannot load the decap program into the kernel");
+	return 0;
+}
+
+static int pin_all(const struct place *p, struct dp_error *err)
+{
+	char path[DP_PATH_MAX + 32];
+	int rc = dp_bpffs_dir(p->dir, err);
+
+	if (rc)
+		return rc;
+	rc = dp_pin_set(p->local_fd, pin_path(p, "decap_local", path));
+	if (rc == 0)
+		rc = dp_pin_set(p->counters_fd, pin_path(p, "decap_counters", path));
+	if (rc == 0)
+		rc = dp_pin_set(p->link_fd, pin_path(p, "link", path));
+	if (rc)
+		return dp_fail_os(err, rc, "%s: cannot pin %s", p->ifname, path);
+	return 0;
+}
+
+/* Only where the driver refuses native mode, not where the interface is taken. */
+static int attach_link(struct place *p, int program_fd, enum dp_mode mode,
+		       struct dp_error *why_generic, struct dp_error *err)
+{
+	int rc;
+
+	p->mode = mode ? mode : DP_NATIVE;
+	rc = dp_xdp_attach(program_fd, p->ifname, p->mode, &p->link_fd, err);
+	if (rc == 0 || mode || rc == -EBUSY || rc == -EPERM)
+		return rc;
+	if (why_generic)
+		*why_generic = *err;
+	p->mode = DP_GENERIC;
+	return dp_xdp_attach(program_fd, p->ifname, p->mode, &p->link_fd, err);
+}
+
+/* Another mode needs another link; if the interface refuses that, the former comes back. */
+static int change_mode(struct place *p, int program_fd, enum dp_mode mode, struct dp_error *err)
+{
+	enum dp_mode former = p->mode;
+	int rc;
+
+	bpf_link_detach(p->link_fd);
+	close(p->link_fd);
+	p->link_fd = -1;
+	rc = attach_link(p, program_fd, mode, NULL, err);
+	if (rc && attach_link(p, program_fd, former, NULL, NULL) == 0)
+		(void)!pin_all(p, NULL);
+	return rc;
+}
+
+static int put_into_force(struct place *p, int program_fd, enum dp_mode mode,
+			  struct dp_error *why_generic, struct dp_error *err)
+{
+	if (p->link_fd < 0)
+		return attach_link(p, program_fd, mode, why_generic, err);
+	if (mode && mode != p->mode)
+		return change_mode(p, program_fd, mode, err);
+	if (bpf_link_update(p->link_fd, program_fd, NULL))
+		return dp_fail_os(err, -errno, "%s: cannot change to the new program", p->ifname);
+	return 0;
+}
+
+static int attach(struct place *p, const struct dp_decap_wish *wish, struct dp_error *why_generic,
+		  struct dp_error *err)
+{
+	auto_close int program_fd = -1;
+	bool was_attached = p->link_fd >= 0;
+	int rc;
+
+	if (!was_attached)
+		dp_dir_remove(p->dir); /* of an interface that is gone */
+	rc = load(p, &program_fd, err);
+	if (rc == 0)
+		rc = set_addrs(p->local_fd, wish->addrs, wish->n_addrs, err);
+	if (rc == 0)
+		rc = put_into_force(p, program_fd, wish->mode, why_generic, err);
+	if (rc == 0)
+		rc = pin_all(p, err);
+	if (rc && !was_attached)
+		dp_dir_remove(p->dir);
+	return rc;
+}
+
+int dp_decap_attach(const struct dp_decap_wish *wish, enum dp_mode *mode,
+		    struct dp_error *why_generic, struct dp_error *err)
+{
+	struct place p;
+	int rc = place_open(wish->ifname, &p, err);
+
+	why_generic->text[0] = '\0';
+	if (rc == 0)
+		rc = attach(&p, wish, why_generic, err);
+	*mode = p.mode;
+	place_close(&p);
+	if (rc)
+		rmdir(ROOT); /* in vain unless this made it */
+	return rc;
+}
+
+int dp_decap_add(const char *ifname, const struct addr *addrs, size_t n, struct dp_error *err)
+{
+	struct place p;
+	int rc = place_open_attached(ifname, &p, err);
+
+	if (rc)
+		return rc;
+	rc = add_addrs(p.local_fd, addrs, n, err);
+	place_close(&p);
+	return rc;
+}
+
+int dp_decap_del(const char *ifname, const struct addr *addrs, size_t n, struct dp_error *err)
+{
+	struct place p;
+	int rc = place_open_attached(ifname, &p, err);
+
+	if (rc)
+		return rc;
+	del_addrs(p.local_fd, addrs, n);
+	place_close(&p);
+	return 0;
+}
+
+int dp_decap_detach(const char *ifname, struct dp_error *err)
+{
+	struct place p;
+	int rc = place_open(ifname, &p, err);
+
+	if (rc == 0) {
+		dp_dir_remove(p.dir);
+		rmdir(ROOT); /* in vain while other interfaces have pins there */
+		if (p.link_fd < 0)
+			rc = dp_fail(err, -ENOENT, "%s: not attached", ifname);
+	}
+	place_close(&p);
+	return rc;
+}
+
+/* ---- read -------------------------------------------------------------------------------------*/
+
+static int read_counters(int map_fd, uint64_t packets[static SHUNT_DECAP_COUNT_MAX])
+{
+	int cpu, cpus = libbpf_num_possible_cpus();
+	auto_free uint64_t *values = NULL;
+	uint32_t i;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (i = 0; i < SHUNT_DECAP_COUNT_MAX; i++) {
+		packets[i] = 0;
+		if (bpf_map_lookup_elem(map_fd, &i, values))
+			return -errno;
+		for (cpu = 0; cpu < cpus; cpu++)
+			packets[i] += values[cpu];
+	}
+	return 0;
+}
+
+int dp_decap_read(const char *ifname, struct dp_decap *out, struct dp_error *err)
+{
+	struct place p;
+	int rc = place_open_attached(ifname, &p, err);
+
+	if (rc)
+		return rc;
+	snprintf(out->ifname, sizeof(out->ifname), "%s", p.ifname);
+	out->ifindex = p.ifindex;
+	out->mode = p.mode;
+	out->n_addrs = read_addrs(p.local_fd, out->addrs);
+	rc = read_counters(p.counters_fd, out->packets);
+	place_close(&p);
+	if (rc)
+		return dp_fail_os(err, rc, "%s: cannot read the counters", ifname);
+	return 0;
+}
+
+struct walk {
+	void (*fn)(void *arg, const struct dp_decap *d);
+	void *arg;
+	struct dp_decap *d;
+};
+
+static void visit(void *arg, const char *name)
+{
+	struct walk *w = arg;
+	char ifname[IF_NAMESIZE];
+	unsigned long long inode;
+	uint32_t ifindex;
+
+	if (sscanf(name, "%u-%llu", &ifindex, &inode) != 2 || inode != namespace_inode() ||
+	    !if_indextoname(ifindex, ifname))
+		return;
+	if (dp_decap_read(ifname, w->d, NULL) == 0)
+		w->fn(w->arg, w->d);
+}
+
+int dp_decap_each(void (*fn)(void *arg, const struct dp_decap *d), void *arg, struct dp_error *err)
+{
+	auto_free struct dp_decap *d = calloc(1, sizeof(*d));
+	struct walk w = {.fn = fn, .arg = arg, .d = d};
+	int rc;
+
+	if (!d)
+		return dp_fail_os(err, -ENOMEM, "cannot list");
+	rc = dp_dir_each(ROOT, visit, &w);
+	if (rc && rc != -ENOENT)
+		return dp_fail_os(err, rc, "cannot read " ROOT);
+	return 0;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt-decap: puts the decap program on a backend's interfaces. It keeps nothing running; `shunt
+ * decap` runs it with the same arguments. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "io/dp_decap.h"
+
+enum { DONE, FAILED, MISUSED };
+
+static const char help[] =
+	"usage: shunt decap attach IFACE [ADDRESS...] [--native | --generic]\n"
+	"       shunt decap add|del IFACE ADDRESS...\n"
+	"       shunt decap detach IFACE\n"
+	"       shunt decap status [IFACE] [--json]\n"
+	"\n"
+	"For backends of services with `forward: ipip`: takes the tunnel header off packets whose\n"
+	"outer destination is one of the ADDRESSes and gives what was inside to the stack, where "
+	"the\n"
+	"VIP must be an address of this host (ip address add VIP/32 dev lo). All other packets "
+	"pass\n"
+	"untouched. IPv4 and IPv6 may be inside one another in all four ways.\n"
+	"\n"
+	"  attach   sets exactly these addresses; where it is attached already it changes in "
+	"place.\n"
+	"           Native XDP, or generic with a warning; --native or --generic insists.\n"
+	"  add del  change single addresses\n"
+	"  detach   takes the program off the interface\n"
+	"  status   shows mode, addresses and packets; exit status 1 when IFACE is not attached\n"
+	"\n"
+	"examples:\n"
+	"  shunt decap attach eth0 10.0.0.11 2001:db8::11\n"
+	"  shunt decap add eth0 10.0.0.12\n"
+	"  shunt decap status --json\n"
+	"  shunt decap detach eth0\n"
+	"\n"
+	"Nothing keeps running, and nothing survives a reboot: run attach at every boot.\n"
+	"Exit status: 0 done, 1 failed, 2 misused.\n";
+
+struct args {
+	const char *command;
+	const char *ifname;
+	struct addr addrs[DP_DECAP_ADDRS_MAX];
+	size_t n_addrs;
+	enum dp_mode mode;
+	bool json;
+};
+
+static int misused(const char *what, const char *where)
+{
+	fprintf(stderr, "shunt-decap: %s%s%s (see shunt-decap --help)\n", what, where ? ": " : "",
+		where ? where : "");
+	return MISUSED;
+}
+
+static int failed(const struct dp_error *err)
+{
+	fprintf(stderr, "shunt-decap: %s\n", err->text);
+	return FAILED;
+}
+
+static const char *mode_name(enum dp_mode mode)
+{
+	return mode == DP_NATIVE ? "native" : "generic";
+}
+
+/* ---- arguments --------------------------------------------------------------------------------*/
+
+static int take_mode(struct args *a, enum dp_mode mode)
+{
+	if (a->mode && a->mode != mode)
+		return misused("--native and --generic contradict each other", NULL);
+	a->mode = mode;
+	return DONE;
+}
+
+static int take_option(struct args *a, const char *option)
+{
+	bool attach = strcmp(a->command, "attach") == 0;
+
+	if (attach && strcmp(option, "--native") == 0)
+		return take_mode(a, DP_NATIVE);
+	if (attach && strcmp(option, "--generic") == 0)
+		return take_mode(a, DP_GENERIC);
+	if (strcmp(a->command, "status") != 0 || strcmp(option, "--json") != 0)
+		return misused("not an option here", option);
+	a->json = true;
+	return DONE;
+}
+
+static int take_word(struct args *a, const char *word)
+{
+	struct addr addr;
+
+	if (!a->ifname) {
+		a->ifname = word;
+		return DONE;
+	}
+	if (strcmp(a->command, "detach") == 0 || strcmp(a->command, "status") == 0)
+		return misused("one interface only; what is this", word);
+	if (addr_parse(word, strlen(word), &addr) || addr_is_unusable(&addr))
+		return misused("not the IPv4 or IPv6 address of a host", word);
+	if (a->n_addrs == DP_DECAP_ADDRS_MAX)
+		return misused("too many addresses, at", word);
+	a->addrs[a->n_addrs++] = addr;
+	return DONE;
+}
+
+static int parse(struct args *a, char **argv)
+{
+	int rc = DONE;
+
+	for (; *argv && rc == DONE; argv++)
+		rc = **argv == '-' ? take_option(a, *argv) : take_word(a, *argv);
+	return rc;
+}
+
+/* ---- output -----------------------------------------------------------------------------------*/
+
+static const char *const count_names[SHUNT_DECAP_COUNT_MAX] = {
+	[SHUNT_DECAP_DECAPPED] = "decapped",
+	[SHUNT_DECAP_PASSED] = "passed",
+	[SHUNT_DECAP_BAD] = "bad",
+};
+
+static void print_addrs(const struct addr *addrs, size_t n, const char *quote)
+{
+	char text[ADDR_TEXT_MAX];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		printf("%s%s%s%s", i ? ", " : "", quote, addr_format(&addrs[i], text), quote);
+}
+
+static void print_text(void *arg, const struct dp_decap *d)
+{
+	char text[ADDR_TEXT_MAX];
+	size_t i;
+
+	++*(size_t *)arg;
+	printf("%s  %s", d->ifname, mode_name(d->mode));
+	for (i = 0; i < SHUNT_DECAP_COUNT_MAX; i++)
+		printf("  %s %llu", count_names[i], (unsigned long long)d->packets[i]);
+	printf("\n");
+	for (i = 0; i < d->n_addrs; i++)
+		printf("  %s\n", addr_format(&d->addrs[i], text));
+	if (d->n_addrs == 0)
+		printf("  no addresses: every packet passes untouched\n");
+}
+
+/* The kernel allows all but slashes, colons and spaces in the name of an interface. */
+static void print_json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			putchar('\\');
+		if ((unsigned char)*s < ' ')
+			printf("\\u%04x", *s);
+		else
+			putchar(*s);
+	}
+	putchar('"');
+}
+
+static void print_json(void *arg, const struct dp_decap *d)
+{
+	size_t i, *n = arg;
+
+	printf("%s\n  {\"interface\": ", (*n)++ ? "," : "");
+	print_json_string(d->ifname);
+	printf(", \"ifindex\": %u, \"mode\": \"%s\"", d->ifindex, mode_name(d->mode));
+	for (i = 0; i < SHUNT_DECAP_COUNT_MAX; i++)
+		printf(", \"%s\": %llu", count_names[i], (unsigned long long)d->packets[i]);
+	printf(", \"addresses\": [");
+	print_addrs(d->addrs, d->n_addrs, "\"");
+	printf("]}");
+}
+
+/* ---- commands ---------------------------------------------------------------------------------*/
+
+static int do_attach(const struct args *a)
+{
+	struct dp_decap_wish wish = {
+		.ifname = a->ifname, .mode = a->mode, .addrs = a->addrs, .n_addrs = a->n_addrs};
+	struct dp_error why = {""}, err = {""};
+	enum dp_mode mode;
+
+	if (dp_decap_attach(&wish, &mode, &why, &err))
+		return failed(&err);
+	if (why.text[0])
+		fprintf(stderr, "shunt-decap: warning: %s; using generic XDP, which is slower\n",
+			why.text);
+	printf("%s: %s XDP %s", a->ifname, mode_name(mode),
+	       a->n_addrs ? "takes tunnel headers off packets for "
+			  : "passes every packet untouched (no addresses given)");
+	print_addrs(a->addrs, a->n_addrs, "");
+	printf("\n");
+	return DONE;
+}
+
+static int do_edit(const struct args *a)
+{
+	bool add = strcmp(a->command, "add") == 0;
+	struct dp_error err = {""};
+
+	if (a->n_addrs == 0)
+		return misused("which addresses?", NULL);
+	if ((add ? dp_decap_add : dp_decap_del)(a->ifname, a->addrs, a->n_addrs, &err))
+		return failed(&err);
+	printf("%s: %s ", a->ifname, add ? "added" : "removed");
+	print_addrs(a->addrs, a->n_addrs, "");
+	printf("\n");
+	return DONE;
+}
+
+static int do_detach(const struct args *a)
+{
+	struct dp_error err = {""};
+
+	if (dp_decap_detach(a->ifname, &err))
+		return failed(&err);
+	printf("%s: detached\n", a->ifname);
+	return DONE;
+}
+
+static int do_status(const struct args *a)
+{
+	auto_free struct dp_decap *d = calloc(1, sizeof(*d));
+	void (*print)(void *arg, const struct dp_decap *d) = a->json ? print_json : print_text;
+	struct dp_error err = {"out of memory"};
+	size_t n = 0;
+	int rc = d ? 0 : -ENOMEM;
+
+	if (a->json)
+		printf("[");
+	if (rc == 0)
+		rc = a->ifname ? dp_decap_read(a->ifname, d, &err) : dp_decap_each(print, &n, &err);
+	if (rc == 0 && a->ifname)
+		print(&n, d);
+	if (a->json)
+		printf("%s]\n", n ? "\n" : "");
+	else if (rc == 0 && n == 0)
+		printf("attached to no interface\n");
+	return rc ? failed(&err) : DONE;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct args *a);
+	bool needs_interface;
+} commands[] = {
+	{"attach", do_attach, true}, {"add", do_edit, true},	   {"del", do_edit, true},
+	{"detach", do_detach, true}, {"status", do_status, false},
+};
+
+static int run(const char *command, char **argv)
+{
+	auto_free struct args *a = calloc(1, sizeof(*a));
+	size_t i;
+	int rc;
+
+	if (!a)
+		return FAILED;
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, command) != 0)
+			continue;
+		a->command = command;
+		rc = parse(a, argv);
+		if (rc == DONE && commands[i].needs_interface && !a->ifname)
+			rc = misused("which interface?", NULL);
+		return rc == DONE ? commands[i].run(a) : rc;
+	}
+	return misused("no such command", command);
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+		    (i == 1 && strcmp(argv[i], "help") == 0)) {
+			fputs(help, stdout);
+			return DONE;
+		}
+	}
+	if (argc < 2)
+		return misused("which command: attach, add, del, detach, status?", NULL);
+	return run(argv[1], argv + 2);
+}
