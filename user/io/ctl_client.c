@@ -101,6 +101,8 @@ int ctl_client_call(const char *run_dir, const char *instance, const struct ctl_
 	if (send(fd, o.buf, o.used, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
 		return no_answer(e, errno);
 	n = recv(fd, packet, sizeof(packet), 0);
+	if (n < 0 && errno == ECONNRESET) /* closed without reading ours: its answer comes second */
+		n = recv(fd, packet, sizeof(packet), 0);
 	if (n <= 0)
 		return no_answer(e, n < 0 ? errno : ECONNRESET);
 	return read_reply(packet, (size_t)n, o.seq, reply, e);
