@@ -10,6 +10,10 @@
 
 #include "maps.h"
 
+/* Beside a backend's number: what flow_find() has to say when there is none that holds. */
+#define FLOW_UNKNOWN 0u
+#define FLOW_ORPHANED 0x10000u /* remembered, but its backend is not usable any more */
+
 /* Where a flow may stand and what it is known by there. */
 struct flow {
 	struct shunt_flow_bucket *first;
@@ -26,8 +30,8 @@ static __always_inline int flow_locate(struct flow *f, __u64 hash, __u32 salt, _
 {
 	__u64 a = (hash ^ hash >> 32 ^ salt) * 0x9e3779b97f4a7c15ull;
 	__u64 b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9ull;
-	__u32 first = a >> 24 & settings.flow_mask;
-	__u32 second = b >> 24 & settings.flow_mask;
+	__u32 first = a >> 32 & settings.flow_mask;
+	__u32 second = b & settings.flow_mask;
 
 	f->tag = b >> 32 | 1;
 	f->now = bpf_jiffies64() >> SHUNT_FLOW_TICK_SHIFT;
@@ -68,7 +72,7 @@ static __always_inline int flow_is_fresh(const struct flow *f, __u64 w)
 	return flow_age(f, w) <= f->timeout + 1;
 }
 
-static __always_inline __u64 *flow_find_in(struct shunt_flow_bucket *b, __u32 tag)
+static __always_inline __u64 *flow_word_in(struct shunt_flow_bucket *b, __u32 tag)
 {
 	for (int i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++)
 		if (flow_tag(flow_read(&b->word[i])) == tag)
@@ -77,11 +81,11 @@ static __always_inline __u64 *flow_find_in(struct shunt_flow_bucket *b, __u32 ta
 }
 
 /* The word that has the flow's tag, void or not; NULL. */
-static __always_inline __u64 *flow_find(const struct flow *f)
+static __always_inline __u64 *flow_word(const struct flow *f)
 {
-	__u64 *word = flow_find_in(f->first, f->tag);
+	__u64 *word = flow_word_in(f->first, f->tag);
 
-	return word ? word : flow_find_in(f->second, f->tag);
+	return word ? word : flow_word_in(f->second, f->tag);
 }
 
 /* A packet of the flow in @word (read as @w) has come. */
@@ -93,33 +97,39 @@ static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u6
 		flow_write(word, now);
 }
 
+/* 1 if @a < @b, for small numbers; without a branch, or the verifier would follow every combination
+ * of the ways through a bucket's words (barrier_var() keeps clang from finding that there could be
+ * one). */
+static __always_inline __u64 is_less(__u64 a, __u64 b)
+{
+	__u64 is = a - b;
+
+	barrier_var(is);
+	is >>= 63;
+	barrier_var(is);
+	return is;
+}
+
 /* How readily @w gives its place to a new flow: free, expired, oldest unconfirmed; below
- * PLACE_TAKEN never.  Without branches (barrier_var() hides from clang that there could be), or the verifier
- * would follow every combination of the ways through 16 words. */
+ * PLACE_TAKEN never. */
 #define PLACE_TAKEN (1u << 16)
 static __always_inline __u32 flow_place_score(const struct flow *f, __u64 w)
 {
-	__u64 age = flow_age(f, w);
-	__u64 is_free = (w - 1) >> 63 & ~w >> 63;
-	__u64 is_expired = ((__u64)f->timeout + 1 - age) >> 63;
-	__u64 is_unconfirmed = ~w >> 31 & 1;
+	__u32 is_free = is_less(flow_tag(w), 1);
+	__u32 is_expired = is_less(f->timeout + 1, flow_age(f, w));
+	__u32 is_unconfirmed = ~w >> 31 & 1;
 
-	barrier_var(is_free);
-	barrier_var(is_expired);
-	barrier_var(is_unconfirmed);
-	return is_free << 18 | is_expired << 17 | is_unconfirmed << 16 | age;
+	return is_free << 18 | is_expired << 17 | is_unconfirmed << 16 | flow_age(f, w);
 }
 
 /* The index and above it the score of the bucket's best word. */
 static __always_inline __u32 flow_place_in(const struct flow *f, const struct shunt_flow_bucket *b)
 {
-	__u64 best = 0, score, better;
+	__u64 best = 0, score;
 
 	for (int i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++) {
-		score = (__u64)flow_place_score(f, flow_read(&b->word[i])) << 3 | i;
-		better = (best - score) >> 63;
-		barrier_var(better);
-		best += (score - best) * better;
+		score = flow_place_score(f, flow_read(&b->word[i])) << 3 | i;
+		best += (score - best) * is_less(best, score);
 	}
 	return best;
 }
@@ -137,9 +147,62 @@ static __always_inline __u64 *flow_place(const struct flow *f)
 	return NULL;
 }
 
-static __always_inline void flow_remember(const struct flow *f, __u64 *word, __u32 number)
+static __always_inline int backend_is_usable(__u32 row)
 {
-	flow_write(word, (__u64)f->tag << 32 | number << 16 | f->now);
+	const struct shunt_backend *be = bpf_map_lookup_elem(&backends, &row);
+
+	return be && be->flags & SHUNT_BE_USABLE;
+}
+
+/* A service's highest backend number and timeout in one argument. */
+static __always_inline __u32 flow_limits(const struct shunt_service *svc)
+{
+	return (__u32)svc->backends << 16 | svc->flow_timeout;
+}
+
+/* The two below are global functions, so that the verifier checks them once, on their own. */
+
+/* The number of the backend that the flow was given, if that holds; else FLOW_*.  @salt,
+ * @row and @limits (flow_limits()) are the service's.  Notes that the flow is alive and, if the
+ * packet @confirms it, that this was not its first. */
+__noinline __u32 flow_find(__u64 hash, __u32 salt, __u32 row, __u32 limits, __u32 confirms)
+{
+	__u32 number;
+	struct flow f;
+	__u64 *word;
+	__u64 w;
+
+	if (flow_locate(&f, hash, salt, limits))
+		return FLOW_UNKNOWN;
+	word = flow_word(&f);
+	if (!word)
+		return FLOW_UNKNOWN;
+	w = flow_read(word);
+	number = flow_number(w);
+	if (!flow_is_fresh(&f, w) || !number || number > limits >> 16)
+		return FLOW_UNKNOWN;
+	if (!backend_is_usable(row + number))
+		return FLOW_ORPHANED;
+	flow_refresh(&f, word, w, confirms);
+	return number;
+}
+
+/* Remembers that the flow was given backend @number, in the place of what was remembered of it
+ * before.  Returns 0 when there is no place: all are taken by flows that are confirmed. */
+__noinline int flow_remember(__u64 hash, __u32 salt, __u32 limits, __u32 number)
+{
+	struct flow f;
+	__u64 *word;
+
+	if (flow_locate(&f, hash, salt, limits))
+		return 0;
+	word = flow_word(&f);
+	if (!word)
+		word = flow_place(&f);
+	if (!word)
+		return 0;
+	flow_write(word, (__u64)f.tag << 32 | number << 16 | f.now);
+	return 1;
 }
 
 #endif

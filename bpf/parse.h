@@ -7,6 +7,7 @@
 #include "pkt.h"
 
 #define VLAN_TAGS_MAX 2
+#define L2_LEN_MAX (sizeof(struct eth_head) + VLAN_TAGS_MAX * sizeof(struct vlan_tag))
 #define EXT_HEADERS_MAX 6
 
 static __always_inline int is_vlan(__be16 type)
@@ -23,14 +24,13 @@ static __always_inline enum shunt_verdict parse_l2(struct cursor *c, struct pkt 
 	if (!eth)
 		return SHUNT_DROP_TRUNCATED;
 	*type = eth->type;
-	pkt->l2_len = sizeof(*eth);
 	for (int i = 0; i < VLAN_TAGS_MAX && unlikely(is_vlan(*type)); i++) {
 		tag = take(c, sizeof(*tag));
 		if (!tag)
 			return SHUNT_DROP_TRUNCATED;
 		*type = tag->type;
-		pkt->l2_len += sizeof(*tag);
 	}
+	pkt->l2_len = c->pos - (const void *)eth;
 	return SHUNT_GO_ON;
 }
 
@@ -76,8 +76,6 @@ static __always_inline __u32 ext_header_len(__u8 proto, __u8 len)
 	case IPPROTO_ROUTING:
 	case IPPROTO_DSTOPTS:
 	case IPPROTO_MH:
-	case 139: /* host identity protocol */
-	case 140: /* shim6 */
 		return (len + 1) * 8;
 	case IPPROTO_AH:
 		return (len + 2) * 4;
@@ -86,41 +84,50 @@ static __always_inline __u32 ext_header_len(__u8 proto, __u8 len)
 	}
 }
 
-/* Follows the extension headers within the *@l4_len bytes behind the IPv6 header. */
-static __always_inline enum shunt_verdict parse_ext_headers(struct cursor *c, struct pkt *pkt,
-							    __u32 *l4_len)
-{
-	const struct {
-		__u8 next, len, rest[6];
-	} * ext;
-	__u32 len;
+/* What parse_ext_headers() found, in one scalar. */
+#define EXT_PROTO(r) ((__u8)(r)) /* what follows the last one */
+#define EXT_VERDICT(r) ((r) >> 8 & 0xff) /* SHUNT_GO_ON, or the packet's end */
+#define EXT_LEN(r) ((r) >> 16 & 0x3fff) /* bytes of all of them */
+#define EXT_RESULT(proto, verdict, len) ((proto) | (verdict) << 8 | (len) << 16)
+_Static_assert(EXT_HEADERS_MAX * 256 * 8 <= 0x3fff, "all extension headers' length fits");
 
+/* Follows the extension headers @at bytes into the frame, of which the first is a @proto, within
+ * @left bytes.  A global function, so that the verifier checks it once, on its own. */
+__noinline __u32 parse_ext_headers(struct xdp_md *ctx, __u32 at, __u32 proto, __u32 left)
+{
+	struct cursor c = cursor_at_start(ctx);
+	__u32 len, all = 0;
+	const __u8 *ext;
+
+	if (at > L2_LEN_MAX + sizeof(struct ipv6_head) || !take(&c, at))
+		return EXT_RESULT(0, SHUNT_DROP_TRUNCATED, 0);
 	for (int i = 0; i <= EXT_HEADERS_MAX; i++) {
-		if (pkt->l4_proto == IPPROTO_FRAGMENT)
-			return SHUNT_PASS_FRAGMENT;
-		if (!ext_header_len(pkt->l4_proto, 0))
-			return SHUNT_GO_ON;
+		if (proto == IPPROTO_FRAGMENT)
+			return EXT_RESULT(proto, SHUNT_PASS_FRAGMENT, 0);
+		if (!ext_header_len(proto, 0))
+			return EXT_RESULT(proto, SHUNT_GO_ON, all);
 		if (i == EXT_HEADERS_MAX)
-			break;
-		ext = take(c, sizeof(*ext));
+			return EXT_RESULT(proto, SHUNT_PASS_EXT_HEADERS, 0);
+		ext = take(&c, 8);
 		if (!ext)
-			return SHUNT_DROP_BAD_IP;
-		len = ext_header_len(pkt->l4_proto, ext->len);
-		if (len < sizeof(*ext) || len > *l4_len || !take(c, len - sizeof(*ext)))
-			return SHUNT_DROP_BAD_IP;
-		*l4_len -= len;
-		pkt->l4_proto = ext->next;
+			break;
+		len = ext_header_len(proto, ext[1]);
+		if (len < 8 || len > left || !take(&c, len - 8))
+			break;
+		all += len;
+		left -= len;
+		proto = ext[0];
 	}
-	return SHUNT_PASS_EXT_HEADERS;
+	return EXT_RESULT(proto, SHUNT_DROP_BAD_IP, 0);
 }
 
 /* Takes the IPv6 header with its extensions; @l4_len is what it says that it carries. */
-static __always_inline enum shunt_verdict parse_ipv6(struct cursor *c, struct pkt *pkt,
-						     __u32 *l4_len)
+static __always_inline enum shunt_verdict parse_ipv6(struct xdp_md *ctx, struct cursor *c,
+						     struct pkt *pkt, __u32 *l4_len)
 {
 	const struct ipv6_head *ip = take(c, sizeof(*ip));
 	const __u64 *daddr;
-	__u32 first;
+	__u32 first, ext;
 
 	if (!ip)
 		return SHUNT_DROP_TRUNCATED;
@@ -132,16 +139,18 @@ static __always_inline enum shunt_verdict parse_ipv6(struct cursor *c, struct pk
 	pkt->is_v6 = 1;
 	pkt->tos = first >> 20;
 	pkt->l4_proto = ip->next;
-	pkt->saddr[0] = ip->saddr[0];
-	pkt->saddr[1] = ip->saddr[1];
-	pkt->saddr[2] = ip->saddr[2];
-	pkt->saddr[3] = ip->saddr[3];
+	for (int i = 0; i < 4; i++)
+		pkt->saddr[i] = ip->saddr[i];
 	daddr = (const void *)ip->daddr;
 	pkt->daddr[0] = daddr[0];
 	pkt->daddr[1] = daddr[1];
 	if (likely(pkt->l4_proto == IPPROTO_TCP || pkt->l4_proto == IPPROTO_UDP))
 		return SHUNT_GO_ON;
-	return parse_ext_headers(c, pkt, l4_len);
+	ext = parse_ext_headers(ctx, pkt->l2_len + sizeof(*ip), pkt->l4_proto, *l4_len);
+	pkt->l4_proto = EXT_PROTO(ext);
+	*l4_len -= EXT_LEN(ext);
+	c->pos += EXT_LEN(ext);
+	return EXT_VERDICT(ext);
 }
 
 static __always_inline enum shunt_verdict parse_tcp(struct cursor *c, struct pkt *pkt, __u32 l4_len)
@@ -158,7 +167,7 @@ static __always_inline enum shunt_verdict parse_tcp(struct cursor *c, struct pkt
 	if (unlikely(header_len < sizeof(*tcp) || header_len > l4_len))
 		return SHUNT_DROP_BAD_L4;
 	pkt->ports = tcp->ports;
-	pkt->is_syn = (tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	pkt->is_syn = tcp->flags >> TCP_SYN_BIT & ~tcp->flags >> TCP_ACK_BIT & 1;
 	return SHUNT_GO_ON;
 }
 
@@ -181,7 +190,7 @@ static __always_inline enum shunt_verdict parse_udp(struct cursor *c, struct pkt
 	return SHUNT_GO_ON;
 }
 
-static __always_inline enum shunt_verdict parse(const struct xdp_md *ctx, struct pkt *pkt)
+static __always_inline enum shunt_verdict parse(struct xdp_md *ctx, struct pkt *pkt)
 {
 	struct cursor c = cursor_at_start(ctx);
 	enum shunt_verdict verdict;
@@ -194,7 +203,7 @@ static __always_inline enum shunt_verdict parse(const struct xdp_md *ctx, struct
 	if (type == bpf_htons(ETH_P_IP))
 		verdict = parse_ipv4(&c, pkt, &l4_len);
 	else if (type == bpf_htons(ETH_P_IPV6))
-		verdict = parse_ipv6(&c, pkt, &l4_len);
+		verdict = parse_ipv6(ctx, &c, pkt, &l4_len);
 	else
 		verdict = SHUNT_PASS_NOT_IP;
 	if (verdict)

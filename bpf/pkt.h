@@ -104,8 +104,8 @@ struct tcp_head {
 	__be16 csum;
 	__be16 urgent;
 };
-#define TCP_SYN 0x02
-#define TCP_ACK 0x10
+#define TCP_SYN_BIT 1
+#define TCP_ACK_BIT 4
 
 struct udp_head {
 	__u32 ports;

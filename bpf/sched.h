@@ -10,7 +10,7 @@
 #define SLOT_BAD_TABLE 0xffffu /* no backend's number: above SHUNT_SLOT_BACKEND */
 #define FLOW_IS_NEW 0x10000u /* beside a number: the flow has just been remembered */
 
-/* As struct shunt_settings says.  Strongly universal in the upper half. */
+/* As struct shunt_settings says. */
 static __always_inline __u64 flow_hash(const struct pkt *pkt)
 {
 	const volatile __u64 *k = settings.hash_key;
@@ -24,10 +24,9 @@ static __always_inline __u64 flow_hash(const struct pkt *pkt)
 	return hash;
 }
 
-/* The backend's number in the service's slot number @index (modulo the table); 0: none. */
-static __always_inline __u32 slot_number(const struct shunt_service *svc, __u32 index)
+/* The backend's number in the service's slot number @slot; 0: none. */
+static __always_inline __u32 slot_number(const struct shunt_service *svc, __u32 slot)
 {
-	__u32 slot = index & svc->slot_mask;
 	__u32 line = svc->slots_at + slot / SHUNT_SLOTS_PER_LINE;
 	const struct shunt_slot_line *l = bpf_map_lookup_elem(&slots, &line);
 
@@ -48,46 +47,24 @@ static __always_inline __u32 cursor_next(const struct shunt_service *svc)
 	return own->cursor++ + (__u64)cpu * (svc->slot_mask + 1) / settings.cpus;
 }
 
-static __always_inline int backend_is_usable(__u32 row)
+/* The backend that the flow was given, if that holds; else one by turn, to be remembered, when the
+ * packet may start a flow (@starts) or the flow has lost its backend; else, and when there is no
+ * place to remember, one by hash, on which all later packets of the flow agree. */
+static __always_inline __u32 flow_backend(const struct pkt *pkt, const struct shunt_service *svc,
+					  int starts)
 {
-	const struct shunt_backend *be = bpf_map_lookup_elem(&backends, &row);
+	__u32 limits = flow_limits(svc);
+	__u32 number = flow_find(pkt->hash, svc->salt, svc->row, limits, !pkt->is_syn);
 
-	return be && be->flags & SHUNT_BE_USABLE;
-}
-
-/* The backend that the flow was given, if that still holds; else one by turn, to be remembered, when
- * the packet may start a flow (@starts) or its backend has gone; else one by hash, on which all
- * later packets of the flow agree.  A packet that is not a SYN (@confirms) confirms its flow. */
-static __noinline __u32 flow_backend(__u64 hash, const struct shunt_service *svc, int starts,
-				     int confirms)
-{
-	__u32 number;
-	struct flow f;
-	__u64 *word;
-
-	if (flow_locate(&f, hash, svc->salt, svc->flow_timeout))
-		return SLOT_BAD_TABLE;
-	word = flow_find(&f);
-	if (word) {
-		__u64 w = flow_read(word);
-		int fresh = flow_is_fresh(&f, w);
-
-		number = flow_number(w);
-		if (fresh && number && number <= svc->backends &&
-		    backend_is_usable(svc->row + number)) {
-			flow_refresh(&f, word, w, confirms);
-			return number;
-		}
-		starts |= fresh;
-	}
-	if (starts && !word)
-		word = flow_place(&f);
-	if (!starts || !word)
-		return slot_number(svc, shunt_slot_of(hash, svc->slot_mask));
-	number = slot_number(svc, cursor_next(svc));
+	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
+		return number;
+	if (!starts && number != FLOW_ORPHANED)
+		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
+	number = slot_number(svc, cursor_next(svc) & svc->slot_mask);
 	if (!number || number == SLOT_BAD_TABLE)
 		return number;
-	flow_remember(&f, word, number);
+	if (!flow_remember(pkt->hash, svc->salt, limits, number))
+		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
 	return number | FLOW_IS_NEW;
 }
 
@@ -99,7 +76,7 @@ static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_
 	pkt->new_flow = pkt->is_syn;
 	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)))
 		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
-	number = flow_backend(pkt->hash, svc, is_udp || pkt->is_syn, !pkt->is_syn);
+	number = flow_backend(pkt, svc, is_udp || pkt->is_syn);
 	if (is_udp && number & FLOW_IS_NEW)
 		pkt->new_flow = 1;
 	return number & ~FLOW_IS_NEW;
