@@ -23,7 +23,7 @@ BPFTOOL  ?= $(or $(firstword $(foreach b,bpftool /usr/sbin/bpftool $(wildcard /u
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' \
-	-Iuser -Iinclude -I$O -isystem /usr/include/libnl3
+	-DSHUNT_SYSCONFDIR='"$(SYSCONFDIR)"' -Iuser -Iinclude -I$O -isystem /usr/include/libnl3
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-function \
 	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
