@@ -90,10 +90,36 @@ static void open_pins(struct place *p)
 	p->counters_fd = open_map(p, "decap_counters", sizeof(uint32_t), sizeof(uint64_t));
 }
 
+/* Pins outlive an interface that vanishes with its network namespace. Under the lock, so that nobody
+ * is just making them. */
+static void sweep(void *arg, const char *name)
+{
+	char dir[DP_PATH_MAX], link[DP_PATH_MAX + 32];
+	uint32_t ifindex = 0, id;
+	auto_close int fd = -1;
+
+	(void)arg;
+	snprintf(dir, sizeof(dir), ROOT "/%.64s", name);
+	snprintf(link, sizeof(link), "%s/link", dir);
+	fd = dp_pin_get(link, DP_KIND_LINK);
+	if (fd == -ENOENT || (fd >= 0 && dp_xdp_link_info(fd, &ifindex, &id) == 0 && !ifindex))
+		dp_dir_remove(dir);
+}
+
+static int lock_root(struct dp_error *err)
+{
+	int rc = dp_bpffs_dir(ROOT, err);
+
+	if (rc)
+		return rc;
+	rc = dp_lock(ROOT, err);
+	if (rc >= 0)
+		dp_dir_each(ROOT, sweep, NULL);
+	return rc;
+}
+
 static int place_open(const char *ifname, struct place *p, struct dp_error *err)
 {
-	int rc;
-
 	*p = (struct place){.lock_fd = -1, .link_fd = -1, .local_fd = -1, .counters_fd = -1};
 	libbpf_set_print(silent);
 	p->ifindex = if_nametoindex(ifname);
@@ -101,10 +127,7 @@ static int place_open(const char *ifname, struct place *p, struct dp_error *err)
 		return dp_fail(err, -ENODEV, "%s: no such interface", ifname);
 	snprintf(p->ifname, sizeof(p->ifname), "%s", ifname);
 	snprintf(p->dir, sizeof(p->dir), ROOT "/%u-%llu", p->ifindex, namespace_inode());
-	rc = dp_bpffs_dir(ROOT, err);
-	if (rc)
-		return rc;
-	p->lock_fd = dp_lock(ROOT, err);
+	p->lock_fd = lock_root(err);
 	if (p->lock_fd < 0)
 		return p->lock_fd;
 	open_pins(p);
@@ -121,8 +144,10 @@ static int place_open_attached(const char *ifname, struct place *p, struct dp_er
 	if (rc == 0 && (p->local_fd < 0 || p->counters_fd < 0))
 		rc = dp_fail(err, -ENOENT, "%s: pins in %s are missing or foreign; attach again",
 			     ifname, p->dir);
-	if (rc)
+	if (rc) {
 		place_close(p);
+		rmdir(ROOT); /* in vain unless it is empty */
+	}
 	return rc;
 }
 
@@ -347,7 +372,7 @@ int dp_decap_attach(const struct dp_decap_wish *wish, enum dp_mode *mode,
 	*mode = p.mode;
 	place_close(&p);
 	if (rc)
-		rmdir(ROOT); /* in vain unless this made it */
+		rmdir(ROOT); /* in vain unless it is empty */
 	return rc;
 }
 
@@ -382,7 +407,7 @@ int dp_decap_detach(const char *ifname, struct dp_error *err)
 
 	if (rc == 0) {
 		dp_dir_remove(p.dir);
-		rmdir(ROOT); /* in vain while other interfaces have pins there */
+		rmdir(ROOT); /* in vain unless it is empty */
 		if (p.link_fd < 0)
 			rc = dp_fail(err, -ENOENT, "%s: not attached", ifname);
 	}
@@ -459,8 +484,13 @@ int dp_decap_each(void (*fn)(void *arg, const struct dp_decap *d), void *arg, st
 
 	if (!d)
 		return dp_fail_os(err, -ENOMEM, "cannot list");
+	rc = lock_root(err);
+	if (rc < 0)
+		return rc;
+	close(rc);
 	rc = dp_dir_each(ROOT, visit, &w);
 	if (rc && rc != -ENOENT)
 		return dp_fail_os(err, rc, "cannot read " ROOT);
+	rmdir(ROOT); /* in vain unless it is empty */
 	return 0;
 }
