@@ -75,11 +75,25 @@ static bool is_resolving(const struct engine *e)
 	return false;
 }
 
+static void tell_empty(struct engine *e)
+{
+	const size_t each = 10; /* what people read; more are counted */
+	size_t empty = 0, i;
+
+	for (i = 0; i < e->n_services; i++) {
+		if (e->services[i]->usable)
+			continue;
+		if (++empty <= each)
+			slots_tell_if_empty(e, e->services[i]);
+	}
+	if (empty > each)
+		log_warning("%zu more services have no usable backend", empty - each);
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval again = {.tv_usec = 20000};
 	struct engine *e = arg;
-	size_t i;
 
 	(void)fd;
 	(void)what;
@@ -89,9 +103,9 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	}
 	if (e->said_ready)
 		return;
+	slots_flush(e); /* what was resolved in this very turn of the loop counts */
 	e->said_ready = true;
-	for (i = 0; i < e->n_services; i++)
-		slots_tell_if_empty(e, e->services[i]);
+	tell_empty(e);
 	log_info("ready: instance %s, %zu services, %zu interfaces", e->conf->instance,
 		 e->n_services, e->n_interfaces);
 }
