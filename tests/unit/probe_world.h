@@ -292,4 +292,35 @@ static inline void serve_good(int fd)
 	put(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
 
+static inline void add(struct world *w, uint64_t id, const struct probe_question *q)
+{
+	assert_int_equal(probe_pool_add(w->pool, id, q), 0);
+}
+
+static inline size_t seen_of(const struct world *w, uint64_t id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		n += w->seen[i].id == id;
+	return n;
+}
+
+/* The value of a line of /proc/@pid/status. */
+static inline void status_line(pid_t pid, const char *key, char out[static 128])
+{
+	char path[64], line[256];
+	size_t n = strlen(key);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	out[0] = '\0';
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, key, n) == 0 && line[n] == ':')
+			snprintf(out, 128, "%.*s", (int)strcspn(line + n + 2, "\n"), line + n + 2);
+	fclose(f);
+}
+
 #endif

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The pool: schedule, sharing, adding and removing, many checks. */
+#include "probe_world.h"
+
+#include <errno.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
+static void serve_slow_start(int fd)
+{
+	skip_request(fd);
+	usleep(300000);
+	put(fd, "HTTP/1.1 200 OK\r\n\r\nok");
+}
+
+/* ---- schedule ----------------------------------------------------------------------------------- */
+
+static void probes_at_the_interval_with_jitter(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_tcp(s.port);
+	int64_t gap_us, least = INT64_MAX, most = 0;
+	struct world w;
+
+	(void)state;
+	q.interval_ms = 100;
+	world_open(&w);
+	add(&w, 7, &q);
+	world_run(&w, 31, 10000);
+	assert_int_equal(w.n, 31);
+	for (size_t i = 1; i < w.n; i++) {
+		gap_us = mono_diff_us(w.seen[i - 1].at, w.seen[i].at);
+		least = gap_us < least ? gap_us : least;
+		most = gap_us > most ? gap_us : most;
+	}
+	/* 30 intervals of 100 ms on average, none far from it, not all the same. */
+	assert_in_range(mono_diff_us(w.seen[0].at, w.seen[30].at), 2600000, 3600000);
+	assert_true(least > 70000);
+	assert_true(most - least > 3000);
+	world_close(&w);
+	server_stop(&s);
+}
+
+static void first_probes_are_early_but_spread(void **state)
+{
+	enum { CHECKS = 200 };
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_tcp(s.port);
+	struct world w;
+	mono_t start;
+
+	(void)state;
+	q.interval_ms = 5000;
+	world_open(&w);
+	for (uint32_t i = 0; i < CHECKS; i++) {
+		q.timeout_ms = 1000 + i; /* so that they are not one */
+		add(&w, i, &q);
+	}
+	start = mono_now();
+	world_run(&w, CHECKS, 3000);
+	assert_int_equal(w.n, CHECKS);
+	assert_in_range(mono_diff_us(start, w.seen[CHECKS - 1].at), 350000, 1000000);
+	assert_in_range(mono_diff_us(start, w.seen[CHECKS / 2].at), 150000, 500000);
+	world_close(&w);
+	server_stop(&s);
+}
+
+/* The reply takes three intervals. */
+static void a_check_has_one_probe_at_a_time(void **state)
+{
+	struct server s = server_start(AF_INET, serve_slow_start);
+	struct probe_question q = question_http(s.port);
+	struct world w;
+
+	(void)state;
+	q.interval_ms = 100;
+	world_open(&w);
+	add(&w, 1, &q);
+	world_run(&w, 5, 10000);
+	for (size_t i = 0; i < w.n; i++) {
+		assert_int_equal(w.seen[i].r.code, PROBE_OK);
+		assert_true(w.seen[i].r.latency_us >= 300000);
+		if (i > 0)
+			assert_true(mono_diff_us(w.seen[i - 1].at, w.seen[i].at) > 290000);
+	}
+	world_close(&w);
+	server_stop(&s);
+}
+
+/* ---- sharing ------------------------------------------------------------------------------------ */
+
+static void equal_questions_share_a_probe(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_http(s.port);
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	add(&w, 1, &q);
+	add(&w, 2, &q);
+	strcpy(q.expect, "ok");
+	add(&w, 3, &q);
+	world_run(&w, 30, 10000);
+	for (size_t i = 0; i + 1 < w.n; i++)
+		if (w.seen[i].id == 1) {
+			assert_int_equal(w.seen[i + 1].id, 2);
+			assert_memory_equal(&w.seen[i].r, &w.seen[i + 1].r, sizeof(w.seen[i].r));
+		}
+	assert_true(seen_of(&w, 3) >= 5);
+	/* What is left goes on. */
+	probe_pool_remove(w.pool, 1);
+	w.n = 0;
+	world_run(&w, 10, 10000);
+	assert_int_equal(seen_of(&w, 1), 0);
+	assert_true(seen_of(&w, 2) >= 3);
+	world_close(&w);
+	server_stop(&s);
+}
+
+static void who_joins_is_told_the_latest_result(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_tcp(s.port);
+	struct world w;
+	mono_t joined;
+
+	(void)state;
+	q.interval_ms = 5000;
+	world_open(&w);
+	add(&w, 1, &q);
+	world_run(&w, 1, 5000);
+	add(&w, 2, &q);
+	add(&w, 3, &q);
+	probe_pool_remove(w.pool, 3);
+	joined = mono_now();
+	world_run(&w, 2, 5000);
+	assert_int_equal(w.seen[1].id, 2);
+	assert_int_equal(w.seen[1].r.code, PROBE_OK);
+	assert_in_range(mono_diff_us(joined, w.seen[1].at), 0, 200000);
+	world_run(&w, 3, 300);
+	assert_int_equal(w.n, 2);
+	world_close(&w);
+	server_stop(&s);
+}
+
+struct fickle {
+	struct world *w;
+	struct probe_question other;
+	unsigned int calls;
+};
+
+/* The first member told removes the second and makes the third another question's. */
+static void on_fickle(void *arg, uint64_t id, const struct probe_result *r)
+{
+	struct fickle *f = arg;
+
+	(void)r;
+	if (f->calls++ == 0) {
+		assert_int_equal(id, 1);
+		probe_pool_remove(f->w->pool, 1);
+		probe_pool_remove(f->w->pool, 2);
+		probe_pool_remove(f->w->pool, 3);
+		assert_int_equal(probe_pool_add(f->w->pool, 3, &f->other), 0);
+		return;
+	}
+	assert_int_equal(id, 3);
+	assert_int_equal(r->code, PROBE_CONNECT_REFUSED);
+	event_base_loopbreak(f->w->base);
+}
+
+static void the_callback_may_remove_and_add(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_tcp(s.port);
+	struct world w = {.base = event_base_new()};
+	struct fickle f = {.w = &w, .other = q};
+	int refusing = server_listen(AF_INET, -1, &f.other.port);
+
+	(void)state;
+	assert_int_equal(probe_pool_open(w.base, "nobody", on_fickle, NULL, &f, &w.pool), 0);
+	for (uint64_t id = 1; id <= 3; id++)
+		add(&w, id, &q);
+	world_run(&w, 0, 5000);
+	assert_int_equal(f.calls, 2);
+	world_close(&w);
+	close(refusing);
+	server_stop(&s);
+}
+
+/* ---- add and remove ----------------------------------------------------------------------------- */
+
+static void an_id_is_used_once(void **state)
+{
+	struct probe_question q = question_tcp(9), bad = question_tcp(0);
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	add(&w, 1, &q);
+	assert_int_equal(probe_pool_add(w.pool, 1, &q), -EEXIST);
+	assert_int_equal(probe_pool_add(w.pool, 2, &bad), -EINVAL);
+	probe_pool_remove(w.pool, 2);
+	probe_pool_remove(w.pool, 1);
+	probe_pool_remove(w.pool, 1);
+	add(&w, 1, &q);
+	world_close(&w);
+}
+
+static void a_removed_check_is_silent(void **state)
+{
+	struct server slow = server_start(AF_INET, serve_slow_start);
+	struct server good = server_start(AF_INET, serve_good);
+	struct probe_question q = question_http(slow.port), other = question_http(good.port);
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	add(&w, 1, &q);
+	add(&w, 2, &other);
+	world_run(&w, 0, 150); /* its probe is under way, the other has reported */
+	assert_int_equal(seen_of(&w, 1), 0);
+	assert_true(seen_of(&w, 2) > 0);
+	probe_pool_remove(w.pool, 1);
+	world_run(&w, 0, 600);
+	assert_int_equal(seen_of(&w, 1), 0);
+	add(&w, 1, &other);
+	add(&w, 3, &q);
+	world_run(&w, 0, 600);
+	assert_true(seen_of(&w, 1) > 0);
+	assert_true(seen_of(&w, 3) > 0);
+	assert_int_equal(w.restarts, 0);
+	world_close(&w);
+	server_stop(&slow);
+	server_stop(&good);
+}
+
+static void survives_a_thousand_changes(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_http(s.port);
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (unsigned int round = 0; round < 100; round++) {
+		for (uint32_t i = 0; i < 20; i++) {
+			q.timeout_ms = 1000 + (i + round) % 30;
+			probe_pool_remove(w.pool, i);
+			add(&w, i, &q);
+		}
+		world_run(&w, 0, 10);
+	}
+	w.n = 0;
+	world_run(&w, 0, 1000);
+	for (uint64_t i = 0; i < 20; i++)
+		assert_true(seen_of(&w, i) > 0);
+	assert_int_equal(w.restarts, 0);
+	world_close(&w);
+	server_stop(&s);
+}
+
+/* ---- many --------------------------------------------------------------------------------------- */
+
+static long resident_kib(pid_t pid)
+{
+	char line[128];
+
+	status_line(pid, "VmRSS", line);
+	return strtol(line, NULL, 10);
+}
+
+static void add_many(struct world *w, uint16_t port, uint32_t n, uint32_t interval_ms)
+{
+	struct probe_question q = question_tcp(port);
+
+	q.interval_ms = interval_ms;
+	for (uint32_t i = 0; i < n; i++) {
+		q.addr.bytes[2] = (uint8_t)(i / 250);
+		q.addr.bytes[3] = (uint8_t)(1 + i % 250);
+		add(w, i, &q);
+	}
+}
+
+/* Nobody listens, all over 127/8. */
+static void ten_thousand_adds_at_once_all_report(void **state)
+{
+	enum { CHECKS = 10000 };
+	static unsigned int seen[CHECKS];
+	struct world w;
+	uint16_t port;
+	int fd = server_listen(AF_INET, -1, &port);
+
+	(void)state;
+	memset(seen, 0, sizeof(seen));
+	world_open(&w);
+	add_many(&w, port, CHECKS, 20000);
+	world_run(&w, CHECKS, 15000);
+	assert_int_equal(w.n, CHECKS);
+	for (size_t i = 0; i < w.n; i++)
+		assert_int_equal(seen[w.seen[i].id]++, 0);
+	for (uint32_t i = 0; i < CHECKS; i++)
+		probe_pool_remove(w.pool, i);
+	world_run(&w, 0, 300);
+	w.n = 0;
+	world_run(&w, 1, 300);
+	assert_int_equal(w.n, 0);
+	assert_int_equal(w.restarts, 0);
+	world_close(&w);
+	close(fd);
+}
+
+static void two_thousand_checks_do_not_grow(void **state)
+{
+	enum { CHECKS = 2000 };
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_http(s.port);
+	long before, after, ours;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	add_many(&w, s.port, CHECKS - 100, 1000);
+	for (uint32_t i = CHECKS - 100; i < CHECKS; i++) {
+		q.timeout_ms = 1000 + i;
+		q.interval_ms = 500;
+		strcpy(q.expect, i % 2 ? "ok" : "");
+		add(&w, i, &q);
+	}
+	world_run(&w, 2 * CHECKS, 10000);
+	before = resident_kib(probe_pool_child(w.pool));
+	ours = resident_kib(getpid());
+	w.n = 0;
+	world_run(&w, 3 * CHECKS, 15000);
+	assert_true(w.n >= 3 * CHECKS);
+	after = resident_kib(probe_pool_child(w.pool));
+	/* A sanitizer keeps what was freed. */
+	if (!SANITIZED) {
+		assert_in_range(after, 1, before + before / 10 + 1024);
+		assert_in_range(resident_kib(getpid()), 1, ours + ours / 10 + 1024);
+	}
+	assert_int_equal(w.restarts, 0);
+	world_close(&w);
+	server_stop(&s);
+}
+
+/* The daemon does not read for a while: every check reports once, more is not even begun. */
+static void a_slow_daemon_loses_no_result(void **state)
+{
+	enum { CHECKS = 1500 };
+	unsigned int last[CHECKS];
+	size_t first_round;
+	struct world w;
+	uint16_t port;
+	int fd = server_listen(AF_INET, -1, &port);
+
+	(void)state;
+	memset(last, 0, sizeof(last));
+	world_open(&w);
+	add_many(&w, port, CHECKS, 100);
+	world_run(&w, 100, 5000);
+	w.n = 0;
+	usleep(2000000);
+	first_round = w.n;
+	world_run(&w, 0, 20);
+	/* Not the thirty thousand of two seconds. */
+	assert_in_range(w.n - first_round, 1, 6000);
+	w.n = 0;
+	world_run(&w, 0, 2000);
+	for (size_t i = 0; i < w.n; i++)
+		last[w.seen[i].id]++;
+	for (size_t i = 0; i < CHECKS; i++)
+		assert_true(last[i] >= 3);
+	assert_int_equal(w.restarts, 0);
+	world_close(&w);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(probes_at_the_interval_with_jitter),
+		cmocka_unit_test(first_probes_are_early_but_spread),
+		cmocka_unit_test(a_check_has_one_probe_at_a_time),
+		cmocka_unit_test(equal_questions_share_a_probe),
+		cmocka_unit_test(who_joins_is_told_the_latest_result),
+		cmocka_unit_test(the_callback_may_remove_and_add),
+		cmocka_unit_test(an_id_is_used_once),
+		cmocka_unit_test(a_removed_check_is_silent),
+		cmocka_unit_test(survives_a_thousand_changes),
+		cmocka_unit_test(ten_thousand_adds_at_once_all_report),
+		cmocka_unit_test(two_thousand_checks_do_not_grow),
+		cmocka_unit_test(a_slow_daemon_loses_no_result),
+	};
+
+	PROBE_CHILD(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The probe child as a process: its death, its privileges, and children that are not what they
+ * should be, which this binary plays too. */
+#include "probe_world.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/resource.h>
+
+#include "io/probe_msg.h"
+
+/* ---- death -------------------------------------------------------------------------------------- */
+
+static void a_killed_child_is_started_again_with_its_checks(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_http(s.port);
+	struct world w;
+	pid_t first;
+	mono_t killed;
+
+	(void)state;
+	world_open(&w);
+	add(&w, 1, &q);
+	q.timeout_ms++;
+	add(&w, 2, &q);
+	world_run(&w, 4, 5000);
+	first = probe_pool_child(w.pool);
+	kill(first, SIGKILL);
+	probe_pool_remove(w.pool, 2);
+	q.timeout_ms++;
+	add(&w, 3, &q);
+	killed = mono_now();
+	w.n = 0;
+	while (!w.restarts && mono_diff_us(killed, mono_now()) < 5000000)
+		world_run(&w, 0, 10);
+	assert_string_equal(w.why, "killed by signal 9 (Killed); started again");
+	assert_int_not_equal(probe_pool_child(w.pool), first);
+	w.n = 0;
+	world_run(&w, 0, 1000);
+	assert_true(seen_of(&w, 1) >= 3);
+	assert_true(seen_of(&w, 3) >= 3);
+	assert_int_equal(seen_of(&w, 2), 0);
+	/* The second end in a row waits a second. */
+	kill(probe_pool_child(w.pool), SIGKILL);
+	world_run(&w, 0, 500);
+	assert_string_equal(w.why, "killed by signal 9 (Killed); starts again in 1 s");
+	assert_int_equal(probe_pool_child(w.pool), 0);
+	w.n = 0;
+	world_run(&w, 0, 1500);
+	assert_true(seen_of(&w, 1) >= 2);
+	world_close(&w);
+	server_stop(&s);
+}
+
+static void ignores_what_stops_the_whole_group(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_tcp(s.port);
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	add(&w, 1, &q);
+	world_run(&w, 1, 5000);
+	kill(probe_pool_child(w.pool), SIGTERM);
+	kill(probe_pool_child(w.pool), SIGINT);
+	kill(probe_pool_child(w.pool), SIGHUP);
+	w.n = 0;
+	world_run(&w, 5, 5000);
+	assert_int_equal(w.restarts, 0);
+	assert_int_equal(w.n, 5);
+	world_close(&w);
+	server_stop(&s);
+}
+
+static void closing_leaves_no_process(void **state)
+{
+	struct world w;
+	pid_t child;
+
+	(void)state;
+	world_open(&w);
+	child = probe_pool_child(w.pool);
+	assert_true(child > 0);
+	world_close(&w);
+	assert_int_equal(kill(child, 0), -1);
+	assert_int_equal(errno, ESRCH);
+	probe_pool_close(NULL);
+}
+
+static void an_unknown_user_is_refused(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct probe_pool *p = NULL;
+
+	(void)state;
+	if (geteuid() == 0) {
+		assert_int_equal(
+			probe_pool_open(base, "no-such-user", world_on_result, NULL, NULL, &p),
+			-ENOENT);
+		assert_int_equal(probe_pool_open(base, "root", world_on_result, NULL, NULL, &p),
+				 -EPERM);
+	}
+	assert_null(p);
+	event_base_free(base);
+}
+
+/* ---- a child that is not ours ------------------------------------------------------------------- */
+
+/* world_open() with a child of another kind, which stays the user that this process is. */
+static void world_open_with(struct world *w, const char *path, const char *mode)
+{
+	static char name[] = "test", text[32]; /* the pool keeps them */
+	static char *const argv[] = {name, text, NULL};
+	struct probe_pool_setup setup = {
+		.result = world_on_result,
+		.restarted = world_on_restart,
+		.arg = w,
+		.program = {.path = path, .argv = argv},
+	};
+
+	snprintf(text, sizeof(text), "%s", mode);
+	*w = (struct world){.base = event_base_new()};
+	w->seen = calloc(SEEN_MAX, sizeof(*w->seen));
+	setup.base = w->base;
+	assert_int_equal(probe_pool_open_as(&setup, &w->pool), 0);
+}
+
+/* Gives why the pool thinks that the second child of that kind ended. */
+static void end_of_bad_child(const char *path, const char *mode, char why[static 256])
+{
+	mono_t start = mono_now();
+	struct world w;
+
+	world_open_with(&w, path, mode);
+	while (w.restarts < 2 && mono_diff_us(start, mono_now()) < 10000000)
+		world_run(&w, 0, 10);
+	assert_int_equal(w.restarts, 2);
+	assert_int_equal(w.n, 0);
+	memcpy(why, w.why, 256);
+	world_close(&w);
+}
+
+static int child_with_few_descriptors(void)
+{
+	struct rlimit few = {64, 64};
+
+	return setrlimit(RLIMIT_NOFILE, &few) < 0 ? 1 : probe_child_main();
+}
+
+static int other_child(const char *mode)
+{
+	struct probe_report report = {.type = PROBE_MSG_REPORT};
+	size_t size = sizeof(report);
+
+	if (strcmp(mode, "--few-descriptors") == 0)
+		return child_with_few_descriptors();
+	if (strcmp(mode, "--bad-type") == 0)
+		report.type++;
+	else if (strcmp(mode, "--bad-code") == 0)
+		report.code = PROBE_CODE_MAX;
+	else if (strcmp(mode, "--bad-slot") == 0)
+		report.id = 12345;
+	else if (strcmp(mode, "--bad-size") == 0)
+		size--;
+	else
+		return 42;
+	(void)!write(PROBE_FD, &report, size);
+	pause();
+	return 0;
+}
+
+static void a_child_that_talks_nonsense_is_replaced(void **state)
+{
+	static const char *const modes[] = {"--bad-type", "--bad-code", "--bad-slot", "--bad-size"};
+	char why[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		end_of_bad_child("/proc/self/exe", modes[i], why);
+		assert_string_equal(why, "it sent what is no message; starts again in 1 s");
+	}
+}
+
+static void a_child_that_cannot_run_says_so(void **state)
+{
+	char why[256];
+
+	(void)state;
+	end_of_bad_child("/nonexistent/shuntd", "--probe-child", why);
+	assert_string_equal(
+		why, "exit status 100 (the executable could not be run); starts again in 1 s");
+	end_of_bad_child("/proc/self/exe", "--bad-exit", why);
+	assert_string_equal(why, "exit status 42 (unexpected); starts again in 1 s");
+}
+
+/* Starts a child without a pool, sends it @size bytes, gives how it ended. */
+static void end_after(const void *message, size_t size, char why[static PROBE_WHY_MAX])
+{
+	char name[] = "shuntd", mode[] = "--probe-child";
+	char *const argv[] = {name, mode, NULL};
+	struct probe_program program = {.path = "/proc/self/exe", .argv = argv};
+	struct probe_process process;
+
+	assert_int_equal(probe_process_start(&program, &process), 0);
+	if (size)
+		assert_int_equal(send(process.sock, message, size, 0), size);
+	else
+		shutdown(process.sock, SHUT_RDWR);
+	probe_process_reap(&process, why);
+}
+
+static void the_child_ends_at_a_message_that_is_none(void **state)
+{
+	const char *misunderstood = "exit status 104 (it did not understand a message)";
+	struct probe_command m;
+	char why[PROBE_WHY_MAX];
+
+	(void)state;
+	memset(&m, 0, sizeof(m));
+	end_after(&m, sizeof(m), why);
+	assert_string_equal(why, misunderstood);
+	end_after(&m, 1, why);
+	assert_string_equal(why, misunderstood);
+	m.type = PROBE_MSG_REMOVE;
+	end_after(&m, sizeof(m), why);
+	assert_string_equal(why, misunderstood);
+	m.type = PROBE_MSG_ADD; /* of an empty question */
+	end_after(&m, sizeof(m), why);
+	assert_string_equal(why, misunderstood);
+	m.question = question_tcp(9);
+	m.id = PROBE_CHECKS_MAX;
+	end_after(&m, sizeof(m), why);
+	assert_string_equal(why, misunderstood);
+	end_after(NULL, 0, why);
+	assert_string_equal(why, "exit status 0 (its socket was closed)");
+}
+
+/* ---- privileges --------------------------------------------------------------------------------- */
+
+static void status_is(pid_t pid, const char *key, const char *want)
+{
+	char got[128];
+
+	status_line(pid, key, got);
+	assert_string_equal(got, want);
+}
+
+static void the_child_has_nothing_to_lose(void **state)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	struct server s = server_start(AF_INET, serve_good);
+	struct probe_question q = question_http(s.port);
+	char ids[128];
+	struct world w;
+	pid_t pid;
+
+	(void)state;
+	world_open(&w);
+	add(&w, 1, &q);
+	world_run(&w, 1, 5000);
+	pid = probe_pool_child(w.pool);
+	status_is(pid, "Name", "shuntd-probe");
+	status_is(pid, "CapEff", "0000000000000000");
+	status_is(pid, "CapPrm", "0000000000000000");
+	status_is(pid, "CapInh", "0000000000000000");
+	status_is(pid, "CapAmb", "0000000000000000");
+	status_is(pid, "NoNewPrivs", "1");
+	status_is(pid, "Threads", "1");
+	if (geteuid() == 0) {
+		status_is(pid, "CapBnd", "0000000000000000");
+		status_is(pid, "Groups", " ");
+		snprintf(ids, sizeof(ids), "%u\t%u\t%u\t%u", nobody->pw_uid, nobody->pw_uid,
+			 nobody->pw_uid, nobody->pw_uid);
+		status_is(pid, "Uid", ids);
+		snprintf(ids, sizeof(ids), "%u\t%u\t%u\t%u", nobody->pw_gid, nobody->pw_gid,
+			 nobody->pw_gid, nobody->pw_gid);
+		status_is(pid, "Gid", ids);
+	}
+	world_close(&w);
+	server_stop(&s);
+}
+
+/* What descriptor @name of process @pid leads to; "" when it is gone. */
+static void fd_target(pid_t pid, const char *name, char out[static 256])
+{
+	char link[512];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%s", pid, name);
+	n = readlink(link, out, 255);
+	out[n < 0 ? 0 : n] = '\0';
+}
+
+static bool is_open_here(const char *target)
+{
+	char name[16], here[256];
+
+	for (int fd = 0; fd < 256; fd++) {
+		snprintf(name, sizeof(name), "%d", fd);
+		fd_target(getpid(), name, here);
+		if (strcmp(here, target) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_fd(const char *name, const char *target)
+{
+	int fd = atoi(name);
+
+	if (fd <= 1)
+		assert_string_equal(target, "/dev/null");
+	else if (fd > 2 && strncmp(target, "anon_inode:", 11) != 0 && is_open_here(target))
+		fail_msg("descriptor %d is shared: %s", fd, target);
+}
+
+static void the_child_shares_no_descriptor(void **state)
+{
+	char path[64], target[256];
+	const struct dirent *e;
+	struct world w;
+	int leak[2], n = 0;
+	DIR *d;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pipe(leak), 0); /* without O_CLOEXEC */
+	world_open(&w);
+	world_run(&w, 0, 300);
+	snprintf(path, sizeof(path), "/proc/%d/fd", probe_pool_child(w.pool));
+	d = opendir(path);
+	assert_non_null(d);
+	for (; (e = readdir(d)); n++) {
+		fd_target(probe_pool_child(w.pool), e->d_name, target);
+		if (target[0] && e->d_name[0] != '.')
+			check_fd(e->d_name, target);
+	}
+	closedir(d);
+	assert_in_range(n, 6, 12); /* with . and .. */
+	close(leak[0]);
+	close(leak[1]);
+	world_close(&w);
+}
+
+static void the_child_has_no_environment(void **state)
+{
+	char path[64], c;
+	struct world w;
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	world_open(&w);
+	world_run(&w, 0, 300);
+	snprintf(path, sizeof(path), "/proc/%d/environ", probe_pool_child(w.pool));
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, &c, 1), 0);
+	close(fd);
+	world_close(&w);
+}
+
+/* With the least descriptors, probes wait for one another, and some say that they could not be. */
+static void without_descriptors_it_is_nobodys_fault(void **state)
+{
+	struct server s = server_start(AF_INET, wait_for_close);
+	struct probe_question q = question_http(s.port);
+	size_t starved = 0;
+	struct world w;
+
+	(void)state;
+	world_open_with(&w, "/proc/self/exe", "--few-descriptors");
+	for (uint32_t i = 0; i < 100; i++) {
+		q.timeout_ms = 1500 + i;
+		q.interval_ms = 400;
+		add(&w, i, &q);
+	}
+	world_run(&w, 0, 3000);
+	for (size_t i = 0; i < w.n; i++) {
+		starved += w.seen[i].r.code == PROBE_NO_RESOURCES;
+		if (w.seen[i].r.code != PROBE_NO_RESOURCES)
+			assert_int_equal(w.seen[i].r.code, PROBE_REPLY_TIMEOUT);
+	}
+	assert_true(starved > 0);
+	assert_true(starved < w.n);
+	assert_int_equal(w.restarts, 0);
+	world_close(&w);
+	server_stop(&s);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_killed_child_is_started_again_with_its_checks),
+		cmocka_unit_test(ignores_what_stops_the_whole_group),
+		cmocka_unit_test(closing_leaves_no_process),
+		cmocka_unit_test(an_unknown_user_is_refused),
+		cmocka_unit_test(a_child_that_talks_nonsense_is_replaced),
+		cmocka_unit_test(a_child_that_cannot_run_says_so),
+		cmocka_unit_test(the_child_ends_at_a_message_that_is_none),
+		cmocka_unit_test(the_child_has_nothing_to_lose),
+		cmocka_unit_test(the_child_shares_no_descriptor),
+		cmocka_unit_test(the_child_has_no_environment),
+		cmocka_unit_test(without_descriptors_it_is_nobodys_fault),
+	};
+
+	PROBE_CHILD(argc, argv);
+	if (argc == 2)
+		return other_child(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
