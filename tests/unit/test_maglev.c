@@ -397,9 +397,9 @@ static void ids_do_not_change_between_versions(void **state)
 static void slots_follow_the_number_of_backends(void **state)
 {
 	(void)state;
-	assert_int_equal(slots_for(0), 256);
-	assert_int_equal(slots_for(2), 256);
-	assert_int_equal(slots_for(3), 512);
+	assert_int_equal(slots_for(0), 1024);
+	assert_int_equal(slots_for(10), 1024);
+	assert_int_equal(slots_for(11), 2048);
 	assert_int_equal(slots_for(100), 16384);
 	assert_int_equal(slots_for(655), 65536);
 	assert_int_equal(slots_for(32767), 65536);

@@ -20,7 +20,7 @@
 #include "pure/hashkey.h"
 
 #define SLOTS_PER_BACKEND 100
-#define SLOTS_MIN 256u
+#define SLOTS_MIN 1024u
 #define SLOTS_MAX 65536u
 
 /* A backend in the ring of turns. */
