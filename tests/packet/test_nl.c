@@ -143,6 +143,27 @@ static void a_link_that_goes_down_is_seen_and_comes_back(void **state)
 	expect(s, up, 2 * SECOND);
 }
 
+static bool resolved_at_all(struct seen *s, const void *arg)
+{
+	(void)arg;
+	return s->last.state == NL_RESOLVED;
+}
+
+static void a_mac_from_before_the_link_went_down_is_not_believed(void **state)
+{
+	struct seen *s = *state;
+	struct addr a = watch(s, "10.9.0.2");
+	const char *mac;
+
+	expect(s, (struct wanted){a, NL_RESOLVED, NULL, NULL, 0, NULL}, SECOND);
+	run_there("ip link set vb down");
+	expect(s, (struct wanted){a, NL_LINK_DOWN, NULL, NULL, 0, NULL}, SECOND);
+	mac = change_mac(false);
+	run_there("ip link set vb up");
+	assert_true(until(s, resolved_at_all, NULL, 2 * SECOND) >= 0);
+	assert_true(is_mac(s->last.dmac, mac));
+}
+
 static bool is_gone(struct seen *s, const void *arg)
 {
 	(void)arg;
@@ -183,6 +204,13 @@ static void a_better_route_takes_over_and_gives_back(void **state)
 	expect(s, (struct wanted){a, NL_RESOLVED, other, "vc", 0, "10.8.0.1"}, SECOND);
 	run("ip route del 10.9.0.2/32");
 	expect(s, (struct wanted){a, NL_RESOLVED, direct, "va", 0, "10.9.0.1"}, SECOND);
+	/* One that does not is no news. */
+	s->reports = 0;
+	run("ip route add 10.9.0.0/16 via 10.8.0.2");
+	idle(s, 100000);
+	run("ip route del 10.9.0.0/16");
+	idle(s, 100000);
+	assert_int_equal(s->reports, 0);
 }
 
 static void a_rule_that_leads_elsewhere_is_followed(void **state)
@@ -363,6 +391,7 @@ int main(void)
 		story(this_hosts_own_addresses_are_local),
 		story(links_without_ethernet_are_unsupported),
 		story(a_link_that_goes_down_is_seen_and_comes_back),
+		story(a_mac_from_before_the_link_went_down_is_not_believed),
 		story(a_link_that_comes_back_under_its_name_is_used_again),
 		story(a_better_route_takes_over_and_gives_back),
 		story(a_rule_that_leads_elsewhere_is_followed),

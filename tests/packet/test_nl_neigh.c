@@ -98,6 +98,24 @@ static void permanent_neighbours_are_taken_as_they_are_and_stay(void **state)
 	expect(s, (struct wanted){a, NL_NO_NEIGHBOUR, NULL, NULL, 0, NULL}, 6 * SECOND);
 }
 
+static void a_neighbour_made_permanent_behind_our_back_stays_so(void **state)
+{
+	struct seen *s = *state;
+	struct addr a = watch(s, "10.9.0.61");
+
+	expect(s, (struct wanted){a, NL_NO_NEIGHBOUR, NULL, NULL, 0, NULL}, 6 * SECOND);
+	/* The event that tells of it is unread when the next asking is due. */
+	run("for i in $(seq 0 999); do echo route add 10.100.$((i/250)).$((i%%250))/32 dev vc; "
+	    "done | "
+	    "ip -batch -");
+	run("ip neigh replace 10.9.0.61 lladdr 02:00:00:00:00:61 dev va nud permanent");
+	usleep(1200000);
+	expect(s, (struct wanted){a, NL_RESOLVED, "02:00:00:00:00:61", NULL, 0, NULL}, SECOND);
+	idle(s, SECOND);
+	run("ip neigh show 10.9.0.61 | grep -q PERMANENT");
+	run("ip route flush dev vc proto boot scope link && ip neigh del 10.9.0.61 dev va");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +124,7 @@ int main(void)
 		story(a_silent_mac_change_is_followed_within_a_second),
 		story(keeping_neighbours_alive_is_no_news),
 		story(permanent_neighbours_are_taken_as_they_are_and_stay),
+		story(a_neighbour_made_permanent_behind_our_back_stays_so),
 	};
 
 	return cmocka_run_group_tests(tests, make_world, end_world);
