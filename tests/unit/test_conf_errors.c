@@ -337,6 +337,23 @@ static void too_many_values_backends_and_levels_are_refused(void **state)
 			    "in a service");
 }
 
+static void too_many_anchors_are_refused(void **state)
+{
+	struct conf_error err = {{0}};
+	struct conf *conf = NULL;
+	struct text t;
+
+	(void)state;
+	text_open(&t);
+	fprintf(t.f, "interfaces:\n");
+	for (int i = 0; i < 257; i++)
+		fprintf(t.f, "- &a%d eth%d\n", i, i);
+	assert_int_equal(parse_text(&t, &conf, &err), -EINVAL);
+	assert_string_equal(err.text,
+			    "x.yaml:258:3: more than 256 anchors; put what services share in "
+			    "`defaults`");
+}
+
 /* Lists that are read again and again by alias are bounded by what comes out of them. */
 static void too_many_backends_by_alias_are_refused(void **state)
 {
@@ -367,6 +384,7 @@ int main(void)
 		cmocka_unit_test(ten_thousand_services_are_read_at_once),
 		cmocka_unit_test(a_billion_laughs_is_a_short_joke),
 		cmocka_unit_test(too_many_values_backends_and_levels_are_refused),
+		cmocka_unit_test(too_many_anchors_are_refused),
 		cmocka_unit_test(too_many_backends_by_alias_are_refused),
 	};
 

@@ -296,6 +296,21 @@ static void an_empty_backends_file_and_no_services_are_fine(void **state)
 	conf_free(c);
 }
 
+static void tcp_and_udp_and_ports_of_one_vip_are_services_of_their_own(void **state)
+{
+	struct conf *c = parse("interfaces: [eth0]\n"
+			       "services:\n"
+			       "- {vip: 192.0.2.1, port: 53, backends: [10.0.0.1]}\n"
+			       "- {vip: 192.0.2.1, port: 53, backends: [10.0.0.1], protocol: udp}\n"
+			       "- {vip: 192.0.2.1, port: any, backends: [10.0.0.1]}\n"
+			       "- {vip: 192.0.2.2, port: any, backends: [10.0.0.1]}\n",
+			       "");
+
+	(void)state;
+	assert_int_equal(c->n_services, 4);
+	conf_free(c);
+}
+
 static void a_udp_service_is_checked_where_the_check_has_a_port(void **state)
 {
 	struct conf *c =
@@ -342,6 +357,7 @@ int main(void)
 		cmocka_unit_test(services_take_what_defaults_say_and_override_it),
 		cmocka_unit_test(aliases_stand_for_what_they_name),
 		cmocka_unit_test(an_empty_backends_file_and_no_services_are_fine),
+		cmocka_unit_test(tcp_and_udp_and_ports_of_one_vip_are_services_of_their_own),
 		cmocka_unit_test(a_udp_service_is_checked_where_the_check_has_a_port),
 		cmocka_unit_test(lookups_find_by_name),
 	};
