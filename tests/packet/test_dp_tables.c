@@ -1,53 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* dp's tables, without pins and interfaces, with packets where a packet can tell. */
-#include "dp_fixture.h"
-
-#include <pthread.h>
-#include <stdlib.h>
-
-#define N 600
-
-static struct dp *open_dp(uint32_t services, uint32_t rows, uint32_t lines)
-{
-	struct dp_options opt = {
-		.sizes = {.services = services, .rows = rows, .slot_lines = lines, .flows = 1000},
-		.hash_key = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19},
-	};
-	struct dp_error err = {""};
-	struct dp *dp = NULL;
-
-	if (dp_open(&opt, &dp, &err))
-		fail_msg("%s", err.text);
-	return dp;
-}
-
-static struct dp_service *many(uint32_t n)
-{
-	struct dp_service *s = calloc(n, sizeof(*s));
-	uint32_t i;
-
-	assert_non_null(s);
-	for (i = 0; i < n; i++)
-		s[i] = test_service(i);
-	return s;
-}
-
-static void switch_to(struct dp *dp, const struct dp_service *s, size_t n)
-{
-	struct dp_error err = {""};
-
-	if (dp_services_switch(dp, s, n, &err))
-		fail_msg("%s", err.text);
-}
-
-static void fill(struct dp *dp, uint32_t n)
-{
-	struct shunt_backend b = local_backend();
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
-		fill_rows(dp, i, &b);
-}
+#include "dp_tables.h"
 
 static void sizes_are_at_least_what_was_asked(void **state)
 {
@@ -316,63 +269,68 @@ static void growing_to_what_there_is_does_nothing(void **state)
 	dp_close(dp);
 }
 
-/* ---- a row that changes while packets read it -------------------------------------------------*/
+/* ---- flows ------------------------------------------------------------------------------------*/
 
-static struct shunt_backend dsr_backend(uint8_t mark)
+#define FLOWS 400
+#define SERVERS 4
+
+/* Service 0 with SERVERS backends in turn, each flow remembered. */
+static void fill_round_robin(struct dp *dp)
 {
-	struct shunt_backend b = {
-		.ifindex = 1, .mtu = 1500, .method = SHUNT_DSR, .flags = SHUNT_BE_USABLE};
+	struct dp_service s = test_service(0);
+	uint16_t slots[SHUNT_SLOTS_PER_LINE];
+	struct shunt_backend b;
+	size_t i;
 
-	memset(b.dmac, mark, sizeof(b.dmac));
-	b.dmac[0] = 2;
-	memcpy(b.smac, "\2smac!", sizeof(b.smac));
-	return b;
+	for (i = 0; i < SHUNT_SLOTS_PER_LINE; i++)
+		slots[i] = (uint16_t)(1 + i % SERVERS);
+	dp_slots_write(dp, 0, slots, SHUNT_SLOTS_PER_LINE);
+	for (i = 1; i <= SERVERS; i++) {
+		b = dsr_backend((uint8_t)i);
+		dp_backend_write(dp, (uint32_t)i, &b);
+	}
+	s.svc.backends = SERVERS;
+	s.svc.flags = SHUNT_SVC_FLOWS;
+	s.svc.flow_timeout = 600;
+	switch_to(dp, &s, 1);
 }
 
-struct reader {
-	const struct dp *dp;
-	bool stop;
-	uint32_t half, whole;
-};
-
-static void *read_packets(void *arg)
+static uint8_t server_of(const struct dp *dp, uint16_t flow)
 {
-	struct reader *r = arg;
 	struct dp_service s = test_service(0);
-	struct frame f = udp_frame(&s.vip, s.port, 1);
+	struct frame f = udp_frame(&s.vip, s.port, flow);
 	uint8_t out[OUT_MAX];
 
-	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
-		run_frame(r->dp, &f, out);
-		if (memcmp(out, f.bytes, 6) == 0)
-			continue; /* came while the row was not usable */
-		r->whole++;
-		if (memcmp(out + 1, out + 2, 4) != 0)
-			r->half++;
-	}
-	return NULL;
+	run_frame(dp, &f, out);
+	return out[1];
 }
 
-static void no_packet_sees_half_a_mac(void **state)
+static void growing_moves_no_flow(void **state)
 {
 	struct dp *dp = open_dp(16, 64, 64);
-	struct reader reader = {.dp = dp};
-	struct dp_service s = test_service(0);
-	struct shunt_backend a = dsr_backend(0x11), b = dsr_backend(0x22);
-	pthread_t thread;
-	int i;
+	struct dp_sizes more = *dp_sizes(dp);
+	uint8_t server[FLOWS];
+	uint32_t used[SERVERS + 1] = {0};
+	uint16_t i;
+	int round;
 
 	(void)state;
-	b.addr[0] = 1; /* so that more than one word differs */
-	fill_rows(dp, 0, &a);
-	switch_to(dp, &s, 1);
-	assert_int_equal(pthread_create(&thread, NULL, read_packets, &reader), 0);
-	for (i = 0; i < 3000000; i++)
-		dp_backend_write(dp, 1, i % 2 ? &a : &b);
-	__atomic_store_n(&reader.stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	assert_true(reader.whole > 100);
-	assert_int_equal(reader.half, 0);
+	fill_round_robin(dp);
+	for (i = 0; i < FLOWS; i++) {
+		server[i] = server_of(dp, i);
+		assert_in_range(server[i], 1, SERVERS);
+		used[server[i]]++;
+	}
+	for (i = 1; i <= SERVERS; i++)
+		assert_true(used[i] > FLOWS / SERVERS / 2);
+	for (round = 0; round < 3; round++) {
+		more.flows *= 8;
+		more.rows += 100;
+		assert_int_equal(dp_grow(dp, &more, NULL), 0);
+		assert_true(dp_sizes(dp)->flows >= more.flows);
+		for (i = 0; i < FLOWS; i++)
+			assert_int_equal(server_of(dp, i), server[i]);
+	}
 	dp_close(dp);
 }
 
@@ -392,7 +350,7 @@ int main(void)
 		cmocka_unit_test(an_owner_keeps_the_counters_bases),
 		cmocka_unit_test(growing_keeps_contents_and_counts),
 		cmocka_unit_test(growing_to_what_there_is_does_nothing),
-		cmocka_unit_test(no_packet_sees_half_a_mac),
+		cmocka_unit_test(growing_moves_no_flow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
