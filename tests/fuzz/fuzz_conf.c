@@ -8,9 +8,10 @@
  * seconds. The input that runs stands in fuzz_conf.input beside the program: after a crash it is the
  * one to replay. With libFuzzer, which finds paths by itself:
  *
- *   make O=build-fuzz CC=clang CFLAGS='-O1 -g -DLIBFUZZER -fsanitize=fuzzer-no-link,address,undefined' \
- *        LDFLAGS='-fsanitize=fuzzer,address,undefined' build-fuzz/tests/fuzz/fuzz_conf
- *   build-fuzz/tests/fuzz/fuzz_conf -max_total_time=60 CORPUS tests/fuzz/conf tests/unit/conf configs
+ *   make O=build/fuzz CC=clang LDFLAGS=-fsanitize=fuzzer,address,undefined \
+ *        CFLAGS='-O1 -g -DLIBFUZZER -fsanitize=fuzzer-no-link,address,undefined' \
+ *        build/fuzz/tests/fuzz/fuzz_conf
+ *   build/fuzz/tests/fuzz/fuzz_conf -max_total_time=60 CORPUS tests/fuzz/conf tests/unit/conf configs
  */
 #include "pure/conf_parse.h"
 

@@ -147,7 +147,7 @@ static void bytes_that_are_not_text_are_refused_where_they_stand(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct file files[] = {{"x.yaml", rows[i].data, rows[i].len, 0}, {NULL}};
+		struct file files[] = {{"x.yaml", rows[i].data, rows[i].len, 0}, {.path = NULL}};
 
 		assert_refused(files, -EINVAL, rows[i].text);
 	}
@@ -176,7 +176,7 @@ static void a_config_that_cannot_be_read_says_why(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct file files[] = {{"x.yaml", "", 0, rows[i].error}, {NULL}};
+		struct file files[] = {{"x.yaml", "", 0, rows[i].error}, {.path = NULL}};
 
 		assert_refused(files, rows[i].error, rows[i].text);
 	}
@@ -192,7 +192,7 @@ static void a_backends_file_that_cannot_be_read_says_why(void **state)
 				"  backends_file: b\n",
 				0, 0},
 			       {"b", "", 0, -EISDIR},
-			       {NULL}};
+			       {.path = NULL}};
 
 	(void)state;
 	assert_refused(files, -EISDIR,
@@ -212,7 +212,7 @@ static void a_backends_file_that_cannot_be_read_says_why(void **state)
 static void a_long_path_and_long_values_leave_one_readable_line(void **state)
 {
 	auto_free char *path = malloc(4000), *yaml = malloc(5000);
-	struct file files[] = {{path, yaml, 0, 0}, {NULL}};
+	struct file files[] = {{path, yaml, 0, 0}, {.path = NULL}};
 	struct conf_error err;
 	struct conf *conf = NULL;
 
@@ -249,7 +249,7 @@ static void text_open(struct text *t)
 
 static int parse_text(struct text *t, struct conf **conf, struct conf_error *err)
 {
-	struct file files[] = {{"x.yaml", NULL, 0, 0}, {NULL}};
+	struct file files[] = {{"x.yaml", NULL, 0, 0}, {.path = NULL}};
 	int rc;
 
 	fclose(t->f);

@@ -14,7 +14,8 @@
 
 static struct conf *parse(const char *yaml, const char *backends)
 {
-	struct file files[] = {{"dir/x.yaml", yaml, 0, 0}, {"dir/b", backends, 0, 0}, {NULL}};
+	struct file files[] = {
+		{"dir/x.yaml", yaml, 0, 0}, {"dir/b", backends, 0, 0}, {.path = NULL}};
 	struct conf_error err = {{0}};
 	struct conf *conf = NULL;
 	int rc = conf_parse("dir/x.yaml", read_memory, files, &conf, &err);

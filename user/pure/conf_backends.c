@@ -18,10 +18,10 @@ enum {
 
 static const struct conf_key backend_keys[KEY_MAX] = {
 	[KEY_ADDRESS] = {"address", conf_read_address, AT(addr), .required = true},
-	[KEY_PORT] = {"port", conf_read_number, AT(port), NULL, 1, 65535},
-	[KEY_NAME] = {"name", conf_read_name, AT(name), NULL, 1, SHUNT_NAME_MAX - 1,
+	[KEY_PORT] = {"port", conf_read_number, AT(port), .min = 1, .max = 65535},
+	[KEY_NAME] = {"name", conf_read_name, AT(name), .min = 1, .max = SHUNT_NAME_MAX - 1,
 		      .marks = CONF_NAME_MARKS},
-	[KEY_WEIGHT] = {"weight", conf_read_number, AT(weight), NULL, 0, CONF_WEIGHT_MAX},
+	[KEY_WEIGHT] = {"weight", conf_read_number, AT(weight), .min = 0, .max = CONF_WEIGHT_MAX},
 };
 
 static const struct conf_mapping backend_mapping = {"a backend", backend_keys, KEY_MAX};

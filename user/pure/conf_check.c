@@ -77,15 +77,17 @@ enum {
 
 static const struct conf_key check_keys[KEY_MAX] = {
 	[KEY_TYPE] = {"type", conf_read_word, AT(kind), .words = conf_check_words},
-	[KEY_INTERVAL] = {"interval", conf_read_duration, AT(interval_ms), "2s", 100, 3600000},
-	[KEY_TIMEOUT] = {"timeout", conf_read_duration, AT(timeout_ms), "1s", 10, 60000},
-	[KEY_RISE] = {"rise", conf_read_number, AT(rise), "2", 1, 100},
-	[KEY_FALL] = {"fall", conf_read_number, AT(fall), "3", 1, 100},
-	[KEY_PORT] = {"port", conf_read_number, AT(port), NULL, 1, 65535},
-	[KEY_PATH] = {"path", read_path, AT(path), "/", 1, 255},
-	[KEY_HOST] = {"host", read_host, AT(host), NULL, 1, 255},
-	[KEY_STATUS] = {"status", NULL, AT(status), NULL},
-	[KEY_EXPECT] = {"expect", conf_read_text, AT(expect), NULL, 1, 255},
+	[KEY_INTERVAL] = {"interval", conf_read_duration, AT(interval_ms), "2s", .min = 100,
+			  .max = 3600000},
+	[KEY_TIMEOUT] = {"timeout", conf_read_duration, AT(timeout_ms), "1s", .min = 10,
+			 .max = 60000},
+	[KEY_RISE] = {"rise", conf_read_number, AT(rise), "2", .min = 1, .max = 100},
+	[KEY_FALL] = {"fall", conf_read_number, AT(fall), "3", .min = 1, .max = 100},
+	[KEY_PORT] = {"port", conf_read_number, AT(port), .min = 1, .max = 65535},
+	[KEY_PATH] = {"path", read_path, AT(path), "/", .min = 1, .max = 255},
+	[KEY_HOST] = {"host", read_host, AT(host), .min = 1, .max = 255},
+	[KEY_STATUS] = {.name = "status"},
+	[KEY_EXPECT] = {"expect", conf_read_text, AT(expect), .min = 1, .max = 255},
 };
 
 static const struct conf_mapping check_mapping = {"a check", check_keys, KEY_MAX};

@@ -51,17 +51,22 @@ enum {
 static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_INTERFACES] = {"interfaces", NULL, AT(interfaces), .required = true},
 	/* A folder's name under /sys/fs/bpf, where the kernel refuses dots. */
-	[KEY_INSTANCE] = {"instance", conf_read_name, AT(instance), "default", 1, 31,
+	[KEY_INSTANCE] = {"instance", conf_read_name, AT(instance), "default", .min = 1, .max = 31,
 			  .marks = "_-"},
-	[KEY_HASH_SECRET] = {"hash_secret", conf_read_text, AT(hash_secret), NULL, 8, 256},
-	[KEY_TUNNEL_SOURCE] = {"tunnel_source", read_source, AT(tunnel_source4), NULL},
-	[KEY_TUNNEL_SOURCE6] = {"tunnel_source6", read_source, AT(tunnel_source6), NULL},
-	[KEY_FLOW_TABLE] = {"flow_table", conf_read_size, AT(flow_table), "1M", 1 << 10, 64 << 20},
+	[KEY_HASH_SECRET] = {"hash_secret", conf_read_text, AT(hash_secret), .min = 8, .max = 256},
+	[KEY_TUNNEL_SOURCE] = {"tunnel_source", read_source, AT(tunnel_source4), .fallback = NULL},
+	[KEY_TUNNEL_SOURCE6] = {"tunnel_source6", read_source, AT(tunnel_source6),
+				.fallback = NULL},
+	[KEY_FLOW_TABLE] = {"flow_table", conf_read_size, AT(flow_table), "1M", .min = 1 << 10,
+			    .max = 64 << 20},
 	/* Must leave room for a socket's name in the 108 bytes of a sockaddr_un. */
-	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", 1, 80},
-	[KEY_STATE_DIR] = {"state_dir", conf_read_folder, AT(state_dir), "/var/lib/shunt", 1, 200},
-	[KEY_PROBE_USER] = {"probe_user", conf_read_text, AT(probe_user), "nobody", 1, 31},
-	[KEY_DEFAULTS] = {"defaults", NULL, 0, 0, NULL},
+	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", .min = 1,
+			 .max = 80},
+	[KEY_STATE_DIR] = {"state_dir", conf_read_folder, AT(state_dir), "/var/lib/shunt", .min = 1,
+			   .max = 200},
+	[KEY_PROBE_USER] = {"probe_user", conf_read_text, AT(probe_user), "nobody", .min = 1,
+			    .max = 31},
+	[KEY_DEFAULTS] = {.name = "defaults"},
 	[KEY_SERVICES] = {"services", NULL, AT(services), .required = true},
 };
 

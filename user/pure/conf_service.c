@@ -73,20 +73,21 @@ enum {
 };
 
 static const struct conf_key service_keys[KEY_MAX] = {
-	[KEY_NAME] = {"name", conf_read_name, AT(name), NULL, 1, SHUNT_NAME_MAX - 1,
+	[KEY_NAME] = {"name", conf_read_name, AT(name), .min = 1, .max = SHUNT_NAME_MAX - 1,
 		      .marks = CONF_NAME_MARKS},
 	[KEY_VIP] = {"vip", conf_read_address, AT(vip), .required = true},
-	[KEY_PORT] = {"port", conf_read_number, AT(port), NULL, 1, 65535, any_word,
+	[KEY_PORT] = {"port", conf_read_number, AT(port), .min = 1, .max = 65535, .words = any_word,
 		      .required = true},
-	[KEY_PROTOCOL] = {"protocol", conf_read_protocol, AT(protocol), "tcp"},
+	[KEY_PROTOCOL] = {"protocol", conf_read_protocol, AT(protocol), .fallback = "tcp"},
 	[KEY_SCHEDULER] = ROW_SCHEDULER,
 	[KEY_FORWARD] = ROW_FORWARD,
 	[KEY_ON_EMPTY] = ROW_ON_EMPTY,
 	[KEY_FLOW_TIMEOUT] = ROW_FLOW_TIMEOUT,
-	[KEY_SLOTS] = {"slots", read_slots, AT(slots), NULL, SLOTS_MIN, SLOTS_MAX},
+	[KEY_SLOTS] = {"slots", read_slots, AT(slots), .min = SLOTS_MIN, .max = SLOTS_MAX},
 	[KEY_CHECK] = ROW_CHECK,
 	[KEY_BACKENDS] = {.name = "backends"},
-	[KEY_BACKENDS_FILE] = {"backends_file", conf_read_text, AT(backends_file), NULL, 1, 4095},
+	[KEY_BACKENDS_FILE] = {"backends_file", conf_read_text, AT(backends_file), .min = 1,
+			       .max = 4095},
 };
 
 enum { DEFAULTS_CHECK = 4, DEFAULTS_MAX };
