@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt reload, drain, enable and weight: what changes something. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/ctl_client.h"
+#include "main/cli.h"
+#include "main/json.h"
+#include "pure/conf.h"
+
+static void reply_json(const struct cli *cli, const struct ctl_reply *r)
+{
+	struct json j;
+
+	json_open(&j, cli->out, false);
+	json_bool(&j, "ok", r->status == 0);
+	json_number(&j, "errno", (uint64_t)-r->status);
+	json_text_or_null(&j, "text", r->text);
+	json_close(&j);
+}
+
+static enum cli_exit call(const struct cli *cli, const struct ctl_command *c)
+{
+	struct ctl_reply r = {0};
+	struct client_error e;
+
+	if (ctl_client_call(cli->run_dir, cli->instance, c, &r, &e) < 0)
+		return cli_failed("%s", e.text);
+	if (cli->json)
+		reply_json(cli, &r);
+	else if (r.status < 0)
+		cli_failed("%s", r.text[0] ? r.text : strerror(-r.status));
+	else if (r.text[0])
+		fprintf(cli->out, "%s\n", r.text);
+	return r.status < 0 ? CLI_FAILED : CLI_DONE;
+}
+
+static enum cli_exit call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv)
+{
+	if (!argv[0][0] || !argv[1][0])
+		return cli_misused("the name of a service or backend cannot be empty");
+	if (strlen(argv[0]) >= sizeof(c->service))
+		return cli_failed("no service \"%s\": the name is too long", argv[0]);
+	if (strlen(argv[1]) >= sizeof(c->backend))
+		return cli_failed("no backend \"%s\": the name is too long", argv[1]);
+	strcpy(c->service, argv[0]);
+	strcpy(c->backend, argv[1]);
+	return call(cli, c);
+}
+
+enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
+{
+	struct ctl_command c = {.verb = CTL_RELOAD};
+
+	(void)argc, (void)argv;
+	return call(cli, &c);
+}
+
+enum cli_exit cmd_drain(struct cli *cli, int argc, char **argv)
+{
+	struct ctl_command c = {.verb = CTL_DRAIN};
+
+	(void)argc;
+	return call_on_backend(cli, &c, argv);
+}
+
+enum cli_exit cmd_enable(struct cli *cli, int argc, char **argv)
+{
+	struct ctl_command c = {.verb = CTL_ENABLE};
+
+	(void)argc;
+	return call_on_backend(cli, &c, argv);
+}
+
+enum cli_exit cmd_weight(struct cli *cli, int argc, char **argv)
+{
+	struct ctl_command c = {.verb = CTL_WEIGHT};
+	char *end;
+	long weight = strtol(argv[2], &end, 10);
+
+	(void)argc;
+	if (argv[2][0] < '0' || argv[2][0] > '9' || *end || weight > CONF_WEIGHT_MAX)
+		return cli_misused("\"%s\" is no weight: a number from 0 to %d", argv[2],
+				   CONF_WEIGHT_MAX);
+	c.weight = (uint16_t)weight;
+	return call_on_backend(cli, &c, argv);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt status, services and backends: how things are. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "io/stats_client.h"
+#include "main/cli.h"
+#include "main/json.h"
+#include "main/table.h"
+#include "main/units.h"
+#include "main/words.h"
+
+static void close_client(struct stats_client **c)
+{
+	stats_client_close(*c);
+}
+#define auto_client __attribute__((cleanup(close_client)))
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* ---- status -----------------------------------------------------------------------------------*/
+
+static void status_json(const struct cli *cli, const struct view_status *s,
+			const struct view_interface *rows, size_t n)
+{
+	struct json j;
+	size_t i;
+
+	json_open(&j, cli->out, false);
+	json_text(&j, "version", s->version);
+	json_text(&j, "instance", s->instance);
+	json_number(&j, "pid", s->pid);
+	json_number(&j, "uptime_ms", s->uptime_ms);
+	json_text(&j, "config_file", s->config_file);
+	json_number(&j, "config_age_ms", s->config_age_ms);
+	json_text_or_null(&j, "config_error", s->config_error);
+	json_number(&j, "services", s->services);
+	json_number(&j, "backends", s->backends);
+	json_number(&j, "usable_backends", s->usable_backends);
+	json_number(&j, "edits", s->edits);
+	json_number(&j, "events", s->events);
+	json_number(&j, "map_bytes", s->map_bytes);
+	json_list(&j, "interfaces");
+	for (i = 0; i < n; i++)
+		words_json_interface(&j, &rows[i]);
+	json_list_end(&j);
+	json_close(&j);
+}
+
+static const char *xdp_colour(enum view_xdp x)
+{
+	return x == VIEW_XDP_NATIVE ? "green" : x == VIEW_XDP_GENERIC ? "yellow" : "red";
+}
+
+static void print_interfaces(const struct cli *cli, const struct view_interface *rows, size_t n)
+{
+	static const struct table_column columns[] = {
+		{"INTERFACE", false, 0},
+		{"XDP", false, 0},
+		{"LINK", false, 0},
+		{"NOTE", false, 0},
+	};
+	struct table *t = table_new(columns, 4);
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const char *link = rows[i].link_up ? "up" : rows[i].ifindex ? "down" : "missing";
+
+		table_cell(t, "%s", rows[i].name);
+		table_coloured(t, xdp_colour(rows[i].xdp), words_xdp(rows[i].xdp));
+		table_coloured(t, rows[i].link_up ? "green" : "red", link);
+		table_cell(t, "%s", rows[i].note);
+	}
+	table_print(t, cli);
+	table_free(t);
+}
+
+static void print_status(const struct cli *cli, const struct view_status *s)
+{
+	const char *red = cli->colour ? "\033[31m" : "", *plain = cli->colour ? "\033[0m" : "";
+
+	fprintf(cli->out, "shuntd %s, instance %s, process %" PRIu32 ", up %s\n", s->version,
+		s->instance, s->pid, units_long_age(s->uptime_ms).text);
+	fprintf(cli->out, "config    %s, loaded %s ago\n", s->config_file,
+		units_age(s->config_age_ms).text);
+	if (s->config_error[0])
+		fprintf(cli->out, "          %sthe last reload was refused: %s%s\n", red,
+			s->config_error, plain);
+	fprintf(cli->out, "services  %" PRIu32 "\n", s->services);
+	fprintf(cli->out, "backends  %" PRIu32 ", of them %" PRIu32 " usable\n", s->backends,
+		s->usable_backends);
+	if (s->edits)
+		fprintf(cli->out,
+			"edits     %" PRIu32
+			" backend%s edited at run time (shunt backends marks %s)\n",
+			s->edits, plural(s->edits), s->edits == 1 ? "it" : "them");
+	fprintf(cli->out, "events    %" PRIu64 "\n", s->events);
+	fprintf(cli->out, "maps      %s\n", units_bytes(s->map_bytes).text);
+}
+
+enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
+{
+	auto_client struct stats_client *c = NULL;
+	auto_free struct view_interface *rows = NULL;
+	struct client_error e;
+	struct view_status s;
+	size_t n;
+
+	(void)argc, (void)argv;
+	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) < 0 ||
+	    stats_client_status(c, &s, &e) < 0 || stats_client_interfaces(c, &rows, &n, &e) < 0)
+		return cli_failed("%s", e.text);
+	if (cli->json) {
+		status_json(cli, &s, rows, n);
+		return CLI_DONE;
+	}
+	print_status(cli, &s);
+	fputc('\n', cli->out);
+	print_interfaces(cli, rows, n);
+	return CLI_DONE;
+}
+
+/* ---- services ---------------------------------------------------------------------------------*/
+
+static void service_row(struct table *t, const struct view_service *s)
+{
+	const char *colour = s->usable == 0 ? "red" : s->usable < s->backends ? "yellow" : "green";
+	char address[ADDR_PORT_TEXT_MAX], usable[32];
+
+	snprintf(usable, sizeof(usable), "%" PRIu32 "/%" PRIu32 "%s", s->usable, s->backends,
+		 s->failing_open ? "!" : "");
+	table_cell(t, "%s", s->name);
+	table_cell(t, "%s/%s", addr_port_format(&s->vip, s->port, address),
+		   conf_protocol_name(s->protocol));
+	table_cell(t, "%s", words_scheduler(s->scheduler));
+	table_cell(t, "%s", words_forward(s->forward));
+	table_coloured(t, colour, usable);
+	table_cell(t, "%s", units_count(s->traffic.packets_per_s).text);
+	table_cell(t, "%s", units_bytes(s->traffic.bytes_per_s).text);
+}
+
+static void print_services(const struct cli *cli, const struct view_service *rows, size_t n)
+{
+	static const struct table_column columns[] = {
+		{"SERVICE", false, 10}, {"ADDRESS", false, 20}, {"SCHED", false, 0},
+		{"FORWARD", false, 0},	{"USABLE", true, 0},	{"PKT/S", true, 0},
+		{"BYTES/S", true, 0},
+	};
+	struct table *t = table_new(columns, 7);
+	bool open = false;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		service_row(t, &rows[i]);
+		open |= rows[i].failing_open > 0;
+	}
+	table_print(t, cli);
+	table_free(t);
+	if (open)
+		fputs("! no backend is usable: all of them get packets (on_empty: all)\n",
+		      cli->out);
+}
+
+enum cli_exit cmd_services(struct cli *cli, int argc, char **argv)
+{
+	auto_client struct stats_client *c = NULL;
+	auto_free struct view_service *rows = NULL;
+	struct client_error e;
+	struct json j;
+	size_t n, i;
+
+	(void)argc, (void)argv;
+	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) < 0 ||
+	    stats_client_services(c, NULL, &rows, &n, &e) < 0)
+		return cli_failed("%s", e.text);
+	if (!cli->json) {
+		print_services(cli, rows, n);
+		return CLI_DONE;
+	}
+	json_open(&j, cli->out, false);
+	json_list(&j, "services");
+	for (i = 0; i < n; i++)
+		words_json_service(&j, &rows[i]);
+	json_list_end(&j);
+	json_close(&j);
+	return CLI_DONE;
+}
+
+/* ---- backends ---------------------------------------------------------------------------------*/
+
+static void backend_row(struct table *t, const struct view_backend *b)
+{
+	char address[ADDR_PORT_TEXT_MAX], reason[2 * VIEW_REASON_MAX];
+	/* The age is the health's, and says nothing of a drain or a next hop. */
+	bool aged = strcmp(words_state(b), words_health(b->health)) == 0;
+
+	table_cell(t, "%s", b->service);
+	table_cell(t, "%s", b->name);
+	table_cell(t, "%s", addr_port_format(&b->addr, b->port, address));
+	table_cell(t, "%" PRIu16 "%s", b->weight, b->edited ? "*" : "");
+	table_coloured(t, words_state_colour(b), words_state(b));
+	table_cell(t, "%s", aged ? units_age(b->health_age_ms).text : "");
+	table_cell(t, "%s", words_reason(b, reason, sizeof(reason)));
+}
+
+static void print_backends(const struct cli *cli, const struct view_backend *rows, size_t n)
+{
+	static const struct table_column columns[] = {
+		{"SERVICE", false, 10}, {"BACKEND", false, 10}, {"ADDRESS", false, 15},
+		{"WEIGHT", true, 0},	{"STATE", false, 0},	{"SINCE", true, 0},
+		{"REASON", false, 10},
+	};
+	struct table *t = table_new(columns, 7);
+	size_t i, edited = 0;
+
+	for (i = 0; i < n; i++) {
+		backend_row(t, &rows[i]);
+		edited += rows[i].edited;
+	}
+	table_print(t, cli);
+	table_free(t);
+	if (edited)
+		fputs("* edited at run time, not as the configuration says\n", cli->out);
+}
+
+enum cli_exit cmd_backends(struct cli *cli, int argc, char **argv)
+{
+	auto_client struct stats_client *c = NULL;
+	auto_free struct view_backend *rows = NULL;
+	struct client_error e;
+	struct json j;
+	size_t n, i;
+
+	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) < 0 ||
+	    stats_client_backends(c, argc > 0 ? argv[0] : NULL, &rows, &n, &e) < 0)
+		return cli_failed("%s", e.text);
+	if (!cli->json) {
+		print_backends(cli, rows, n);
+		return CLI_DONE;
+	}
+	json_open(&j, cli->out, false);
+	json_list(&j, "backends");
+	for (i = 0; i < n; i++)
+		words_json_backend(&j, &rows[i]);
+	json_list_end(&j);
+	json_close(&j);
+	return CLI_DONE;
+}

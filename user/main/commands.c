@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The subcommands of shunt, and what shunt help says of them. */
+#include <string.h>
+
+#include "main/cli.h"
+
+const struct command cli_commands[] = {
+	{
+		.name = "status",
+		.arguments = "",
+		.summary = "is shuntd well: its age, configuration and interfaces",
+		.help = "Shows the running daemon, the configuration in force and when it was "
+			"loaded, why\n"
+			"the last reload was refused if it was, and how XDP is attached to each "
+			"interface.\n"
+			"\n"
+			"JSON: version, instance, pid, uptime_ms, config_file, config_age_ms,\n"
+			"config_error (null: none), services, backends, usable_backends, edits, "
+			"events,\n"
+			"map_bytes, interfaces [name, ifindex, xdp, link_up, note].\n",
+		.example = "shunt status",
+		.takes = CLI_TAKES_JSON,
+		.run = cmd_status,
+	},
+	{
+		.name = "services",
+		.arguments = "",
+		.summary = "every service, its backends that are usable, its traffic",
+		.help = "USABLE counts the backends that get packets, of all that are configured; "
+			"a ! after\n"
+			"it says that none is usable and all of them are used instead (on_empty: "
+			"all).\n"
+			"\n"
+			"JSON: services [name, vip, port (0: any), protocol, scheduler, forward, "
+			"on_empty,\n"
+			"check, slots, backends, usable, failing_open, packets, bytes, flows,\n"
+			"packets_per_s, bytes_per_s, flows_per_s, no_backend].\n",
+		.example = "shunt services --json | jq '.services[] | select(.usable == 0).name'",
+		.takes = CLI_TAKES_JSON,
+		.run = cmd_services,
+	},
+	{
+		.name = "backends",
+		.arguments = "[SERVICE]",
+		.summary = "every backend, its state, since when and why",
+		.help = "States, the first that holds:\n"
+			"  drained      by hand: gets no new flows\n"
+			"  down         its check fails; REASON is the last probe's\n"
+			"  no next hop  no way to it: REASON says whether route, neighbour or "
+			"link\n"
+			"  unknown      not probed yet; gets packets like one that is up\n"
+			"  up\n"
+			"A * after the weight says that weight or state were changed at run time "
+			"and are\n"
+			"not as the configuration says.\n"
+			"\n"
+			"JSON: backends [service, name, address, port (0: any), state, weight,\n"
+			"configured_weight, drained, edited, health, health_age_ms, reason, "
+			"latency_us,\n"
+			"next_hop, mac, egress, slots, packets, bytes, flows, packets_per_s, "
+			"bytes_per_s,\n"
+			"flows_per_s]; reason, mac and egress may be null.\n",
+		.example = "shunt backends web",
+		.takes = CLI_TAKES_JSON,
+		.max_args = 1,
+		.run = cmd_backends,
+	},
+	{
+		.name = "stats",
+		.arguments = "[--watch [SECONDS]] [--all] [SERVICE]",
+		.summary = "packets, bytes and new flows, and what became of all packets",
+		.help = "Totals since a backend was configured, and rates over the daemon's last "
+			"sampling\n"
+			"interval. Bytes are those of the IP packets as they came in. Below, the "
+			"verdicts:\n"
+			"every packet has exactly one.\n"
+			"  -w, --watch [SECONDS]  again every so many seconds (2), until Ctrl-C\n"
+			"  -a, --all              verdicts that no packet has had, too\n"
+			"\n"
+			"JSON: time (seconds since 1970), services [name, packets, bytes, flows,\n"
+			"packets_per_s, bytes_per_s, flows_per_s, no_backend, backends [name, "
+			"packets, ...]],\n"
+			"verdicts [name, class, meaning, packets, packets_per_s]. With --watch, a "
+			"document a\n"
+			"line.\n",
+		.example = "shunt stats --watch 5 web",
+		.takes = CLI_TAKES_JSON | CLI_TAKES_WATCH | CLI_TAKES_ALL,
+		.max_args = 1,
+		.run = cmd_stats,
+	},
+	{
+		.name = "check",
+		.arguments = "FILE",
+		.summary = "would shuntd take this configuration?",
+		.help = "Reads FILE and the backend files that it names as shuntd would. Says "
+			"where the\n"
+			"first mistake is, what is allowed there, and ends with 1; no daemon is "
+			"needed.\n"
+			"\n"
+			"JSON: ok, file, services, backends, error (null: none).\n",
+		.example = "shunt check /etc/shunt/shunt.yaml && shunt reload",
+		.takes = CLI_TAKES_JSON,
+		.min_args = 1,
+		.max_args = 1,
+		.run = cmd_check,
+	},
+	{
+		.name = "reload",
+		.arguments = "",
+		.summary = "make shuntd read its configuration again",
+		.help = "A configuration with a mistake changes nothing: the mistake is shown, the "
+			"exit\n"
+			"status is 1, and the daemon goes on with what it had.\n"
+			"\n"
+			"JSON, also of drain, enable and weight: ok, errno, text.\n",
+		.example = "shunt reload",
+		.takes = CLI_TAKES_JSON,
+		.run = cmd_reload,
+	},
+	{
+		.name = "drain",
+		.arguments = "SERVICE BACKEND",
+		.summary = "give a backend no new flows",
+		.help = "Holds until shunt enable, also over a restart of the daemon.\n",
+		.example = "shunt drain web web1",
+		.takes = CLI_TAKES_JSON,
+		.min_args = 2,
+		.max_args = 2,
+		.run = cmd_drain,
+	},
+	{
+		.name = "enable",
+		.arguments = "SERVICE BACKEND",
+		.summary = "give a drained backend new flows again",
+		.help = "Undoes shunt drain.\n",
+		.example = "shunt enable web web1",
+		.takes = CLI_TAKES_JSON,
+		.min_args = 2,
+		.max_args = 2,
+		.run = cmd_enable,
+	},
+	{
+		.name = "weight",
+		.arguments = "SERVICE BACKEND N",
+		.summary = "change a backend's weight",
+		.help = "N is 0 to 1000; 0 gives it no new flows. Holds also over a restart of the "
+			"daemon.\n",
+		.example = "shunt weight web web1 5",
+		.takes = CLI_TAKES_JSON,
+		.min_args = 3,
+		.max_args = 3,
+		.run = cmd_weight,
+	},
+	{
+		.name = "decap",
+		.arguments = "ARGUMENTS...",
+		.summary = "on a backend: take off the tunnel headers (runs shunt-decap)",
+		.help = "shunt decap --help says more.\n",
+		.example = "shunt decap attach eth0 203.0.113.10",
+		.takes = CLI_TAKES_RAW,
+		.max_args = 1000,
+		.run = cmd_decap,
+	},
+	{
+		.name = "version",
+		.arguments = "",
+		.summary = "the version of this program",
+		.help = "shunt status shows the daemon's.\n\nJSON: version, protocol.\n",
+		.example = "shunt version",
+		.takes = CLI_TAKES_JSON,
+		.run = cmd_version,
+	},
+	{
+		.name = "help",
+		.arguments = "[COMMAND]",
+		.summary = "this, or all about one command",
+		.help = "",
+		.example = "shunt help stats",
+		.max_args = 1,
+		.run = cmd_help,
+	},
+	{0},
+};
+
+const struct command *cli_find_command(const char *name)
+{
+	const struct command *c;
+
+	for (c = cli_commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+#define WORD_MAX 16
+
+static int least(int a, int b, int c)
+{
+	int ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* How many letters have to be put in, left out or changed. Words of up to WORD_MAX. */
+static int distance(const char *a, const char *b)
+{
+	int row[WORD_MAX + 1], i, j, n = (int)strlen(b), diagonal, above;
+
+	for (j = 0; j <= n; j++)
+		row[j] = j;
+	for (i = 0; a[i]; i++) {
+		diagonal = row[0];
+		row[0] = i + 1;
+		for (j = 0; j < n; j++) {
+			above = row[j + 1];
+			row[j + 1] = least(row[j] + 1, above + 1, diagonal + (a[i] != b[j]));
+			diagonal = above;
+		}
+	}
+	return row[n];
+}
+
+const struct command *cli_suggest_command(const char *name)
+{
+	const struct command *c, *best = NULL;
+	int best_distance = 3, d;
+	size_t len = strlen(name);
+
+	if (len == 0 || len > WORD_MAX)
+		return NULL;
+	for (c = cli_commands; c->name; c++) {
+		d = distance(name, c->name);
+		if (d > 2 && strncmp(c->name, name, len) == 0)
+			d = 2;
+		if (d < best_distance) {
+			best = c;
+			best_distance = d;
+		}
+	}
+	return best;
+}
+
+void cli_usage(FILE *out)
+{
+	const struct command *c;
+
+	fputs("Usage: shunt [OPTIONS] COMMAND [ARGUMENTS]\n"
+	      "\n"
+	      "Shows and steers shuntd, the layer-4 load balancer.\n"
+	      "\n",
+	      out);
+	for (c = cli_commands; c->name; c++)
+		fprintf(out, "  %-10s%s\n", c->name, c->summary);
+	fputs("\n"
+	      "  -i, --instance NAME  which daemon (default)\n"
+	      "      --run-dir DIR    where its sockets are (/run/shunt)\n"
+	      "      --json           JSON instead of a table\n"
+	      "      --no-color       no colours, as with NO_COLOR set\n"
+	      "  -h, --help           this, or after a command all about it\n"
+	      "  -V, --version        the version\n"
+	      "\n"
+	      "The exit status is 0 when it was done, 1 when it failed, 2 when it was misused.\n",
+	      out);
+}
+
+void cli_command_help(FILE *out, const struct command *c)
+{
+	fprintf(out, "Usage: shunt %s%s%s\n\n%c%s.\n", c->name, *c->arguments ? " " : "",
+		c->arguments, c->summary[0] & ~0x20, c->summary + 1);
+	if (*c->help)
+		fprintf(out, "\n%s\n", c->help);
+	else
+		fputc('\n', out);
+	fprintf(out, "Example:\n  %s\n", c->example);
+}
+
+enum cli_exit cmd_help(struct cli *cli, int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc == 0) {
+		cli_usage(cli->out);
+		return CLI_DONE;
+	}
+	c = cli_find_command(argv[0]);
+	if (!c)
+		return cli_misused("there is no command \"%s\"", argv[0]);
+	cli_command_help(cli->out, c);
+	return CLI_DONE;
+}

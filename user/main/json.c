@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "main/json.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+/* Elements of a list that is a member of the document stand on lines of their own, as do the
+ * document's members. */
+#define LINES_DEPTH 2
+
+static void new_line(struct json *j)
+{
+	int i;
+
+	if (j->one_line || j->depth > LINES_DEPTH)
+		return;
+	putc('\n', j->out);
+	for (i = 0; i < j->depth; i++)
+		fputs("  ", j->out);
+}
+
+/* The length of the UTF-8 sequence at @s, or 0 when it is none. */
+static size_t utf8_length(const unsigned char *s)
+{
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4, i;
+
+	if (s[0] > 0xf4)
+		return 0;
+	for (i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static void put_string(FILE *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	putc('"', out);
+	while (*s) {
+		size_t n = utf8_length(s);
+
+		if (*s == '"' || *s == '\\')
+			fprintf(out, "\\%c", *s);
+		else if (*s < 0x20 || *s == 0x7f)
+			fprintf(out, "\\u%04x", *s);
+		else if (n == 0)
+			fputs("\\ufffd", out);
+		else
+			fwrite(s, 1, n, out);
+		s += n ? n : 1;
+	}
+	putc('"', out);
+}
+
+static void begin(struct json *j, const char *name)
+{
+	if (!j->first) {
+		putc(',', j->out);
+		if (j->one_line || j->depth > LINES_DEPTH)
+			putc(' ', j->out);
+	}
+	j->first = false;
+	new_line(j);
+	if (name) {
+		put_string(j->out, name);
+		fputs(": ", j->out);
+	}
+}
+
+static void open_level(struct json *j, const char *name, char bracket)
+{
+	begin(j, name);
+	putc(bracket, j->out);
+	j->depth++;
+	j->first = true;
+}
+
+static void close_level(struct json *j, char bracket)
+{
+	j->depth--;
+	if (!j->first && j->depth < LINES_DEPTH)
+		new_line(j);
+	putc(bracket, j->out);
+	j->first = false;
+}
+
+void json_open(struct json *j, FILE *out, bool one_line)
+{
+	*j = (struct json){.out = out, .one_line = one_line, .first = true, .depth = 1};
+	putc('{', out);
+}
+
+void json_close(struct json *j)
+{
+	close_level(j, '}');
+	putc('\n', j->out);
+}
+
+void json_object(struct json *j, const char *name)
+{
+	open_level(j, name, '{');
+}
+
+void json_object_end(struct json *j)
+{
+	close_level(j, '}');
+}
+
+void json_list(struct json *j, const char *name)
+{
+	open_level(j, name, '[');
+}
+
+void json_list_end(struct json *j)
+{
+	close_level(j, ']');
+}
+
+void json_number(struct json *j, const char *name, uint64_t value)
+{
+	begin(j, name);
+	fprintf(j->out, "%" PRIu64, value);
+}
+
+void json_bool(struct json *j, const char *name, bool value)
+{
+	begin(j, name);
+	fputs(value ? "true" : "false", j->out);
+}
+
+void json_text(struct json *j, const char *name, const char *value)
+{
+	begin(j, name);
+	put_string(j->out, value);
+}
+
+void json_text_or_null(struct json *j, const char *name, const char *value)
+{
+	begin(j, name);
+	if (value[0])
+		put_string(j->out, value);
+	else
+		fputs("null", j->out);
+}

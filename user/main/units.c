@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "main/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* One decimal below 100, none above. Tenths are cut, not rounded, so that 999,999 is not "1000 k". */
+static struct units scaled(uint64_t n, const char *unit)
+{
+	static const char *const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+	uint64_t step = 1, tenths;
+	struct units u;
+	int p = 0;
+
+	for (; n / step >= 1000; p++)
+		step *= 1000;
+	tenths = p ? n / (step / 10) : 0;
+	if (p == 0)
+		snprintf(u.text, sizeof(u.text), "%" PRIu64 "%s%s", n, *unit ? " " : "", unit);
+	else if (tenths < 1000)
+		snprintf(u.text, sizeof(u.text), "%" PRIu64 ".%" PRIu64 " %s%s", tenths / 10,
+			 tenths % 10, prefixes[p], unit);
+	else
+		snprintf(u.text, sizeof(u.text), "%" PRIu64 " %s%s", n / step, prefixes[p], unit);
+	return u;
+}
+
+struct units units_count(uint64_t n)
+{
+	return scaled(n, "");
+}
+
+struct units units_bytes(uint64_t n)
+{
+	return scaled(n, "B");
+}
+
+static const struct {
+	const char *name;
+	uint64_t ms;
+} ages[] = {{"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}};
+#define AGES (sizeof(ages) / sizeof(ages[0]))
+
+/* The largest unit that there is one of; days from two days on. */
+static size_t age_unit(uint64_t ms)
+{
+	size_t i = ms >= 2 * ages[0].ms ? 0 : 1;
+
+	while (i < AGES - 1 && ms < ages[i].ms)
+		i++;
+	return i;
+}
+
+struct units units_age(uint64_t ms)
+{
+	size_t i = age_unit(ms);
+	struct units u;
+
+	snprintf(u.text, sizeof(u.text), "%" PRIu64 " %s", ms / ages[i].ms, ages[i].name);
+	return u;
+}
+
+struct units units_long_age(uint64_t ms)
+{
+	size_t i = age_unit(ms);
+	struct units u;
+
+	if (i + 2 >= AGES || ms % ages[i].ms < ages[i + 1].ms)
+		return units_age(ms);
+	snprintf(u.text, sizeof(u.text), "%" PRIu64 " %s %" PRIu64 " %s", ms / ages[i].ms,
+		 ages[i].name, ms % ages[i].ms / ages[i + 1].ms, ages[i + 1].name);
+	return u;
+}
+
+struct units units_latency(uint32_t us)
+{
+	struct units u;
+
+	if (us < 1000)
+		snprintf(u.text, sizeof(u.text), "%" PRIu32 " us", us);
+	else if (us < 1000000)
+		snprintf(u.text, sizeof(u.text), "%" PRIu32 ".%" PRIu32 " ms", us / 1000,
+			 us % 1000 / 100);
+	else
+		snprintf(u.text, sizeof(u.text), "%" PRIu32 ".%" PRIu32 " s", us / 1000000,
+			 us % 1000000 / 100000);
+	return u;
+}

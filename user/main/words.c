@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "main/words.h"
+
+#include "main/units.h"
+#include "pure/verdict.h"
+
+const char *words_xdp(enum view_xdp x)
+{
+	return x <= VIEW_XDP_GENERIC ? view_xdp_name(x) : "?";
+}
+
+const char *words_health(enum health_state h)
+{
+	return h <= HEALTH_UNCHECKED ? health_name(h) : "?";
+}
+
+const char *words_nexthop(enum view_nexthop n)
+{
+	return n <= VIEW_NH_NOT_NEEDED ? view_nexthop_name(n) : "?";
+}
+
+const char *words_scheduler(enum shunt_scheduler s)
+{
+	return s < SHUNT_SCHEDULER_MAX ? conf_scheduler_name(s) : "?";
+}
+
+const char *words_forward(enum shunt_forward f)
+{
+	return f < SHUNT_FORWARD_MAX ? conf_forward_name(f) : "?";
+}
+
+const char *words_on_empty(enum conf_on_empty e)
+{
+	return e <= CONF_EMPTY_PASS ? conf_on_empty_name(e) : "?";
+}
+
+const char *words_check(enum conf_check_kind k)
+{
+	return k <= CONF_CHECK_HTTP ? conf_check_name(k) : "?";
+}
+
+static bool known(enum shunt_verdict v)
+{
+	return v > SHUNT_GO_ON && v < SHUNT_VERDICT_MAX;
+}
+
+const char *words_verdict(enum shunt_verdict v)
+{
+	return known(v) ? verdict_name(v) : "?";
+}
+
+const char *words_verdict_class(enum shunt_verdict v)
+{
+	return known(v) ? verdict_class_name(verdict_class(v)) : "?";
+}
+
+const char *words_verdict_meaning(enum shunt_verdict v)
+{
+	return known(v) ? verdict_words(v) : "this shunt is older than shuntd";
+}
+
+/* ---- a backend's state ------------------------------------------------------------------------*/
+
+enum state { STATE_DRAINED, STATE_DOWN, STATE_NO_NEXT_HOP, STATE_UNKNOWN, STATE_UP };
+
+static enum state state_of(const struct view_backend *b)
+{
+	if (b->admin == VIEW_ADMIN_DRAINED)
+		return STATE_DRAINED;
+	if (b->health == HEALTH_DOWN)
+		return STATE_DOWN;
+	if (b->nexthop != VIEW_NH_RESOLVED && b->nexthop != VIEW_NH_NOT_NEEDED)
+		return STATE_NO_NEXT_HOP;
+	return b->health == HEALTH_UNKNOWN ? STATE_UNKNOWN : STATE_UP;
+}
+
+static const struct {
+	const char *word, *colour;
+} states[] = {
+	[STATE_DRAINED] = {"drained", "yellow"},
+	[STATE_DOWN] = {"down", "red"},
+	[STATE_NO_NEXT_HOP] = {"no next hop", "red"},
+	[STATE_UNKNOWN] = {"unknown", NULL},
+	[STATE_UP] = {"up", "green"},
+};
+
+const char *words_state(const struct view_backend *b)
+{
+	return states[state_of(b)].word;
+}
+
+const char *words_state_colour(const struct view_backend *b)
+{
+	return states[state_of(b)].colour;
+}
+
+const char *words_reason(const struct view_backend *b, char *out, size_t size)
+{
+	switch (state_of(b)) {
+	case STATE_DRAINED:
+		snprintf(out, size, "%s%s", b->health == HEALTH_DOWN ? "and down: " : "",
+			 b->health == HEALTH_DOWN ? b->reason : "");
+		break;
+	case STATE_DOWN:
+		snprintf(out, size, "%s", b->reason);
+		break;
+	case STATE_NO_NEXT_HOP:
+		snprintf(out, size, "%s", words_nexthop(b->nexthop));
+		break;
+	case STATE_UNKNOWN:
+		snprintf(out, size, "%s",
+			 b->reason[0] ? b->reason : "not probed yet, counts as up");
+		break;
+	case STATE_UP:
+		if (b->health == HEALTH_UNCHECKED)
+			snprintf(out, size, "not checked");
+		else if (b->latency_us)
+			snprintf(out, size, "answers in %s", units_latency(b->latency_us).text);
+		else
+			snprintf(out, size, "%s", b->reason);
+	}
+	return out;
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------*/
+
+void words_json_traffic(struct json *j, const struct view_traffic *t)
+{
+	json_number(j, "packets", t->packets);
+	json_number(j, "bytes", t->bytes);
+	json_number(j, "flows", t->flows);
+	json_number(j, "packets_per_s", t->packets_per_s);
+	json_number(j, "bytes_per_s", t->bytes_per_s);
+	json_number(j, "flows_per_s", t->flows_per_s);
+}
+
+void words_json_interface(struct json *j, const struct view_interface *i)
+{
+	json_object(j, NULL);
+	json_text(j, "name", i->name);
+	json_number(j, "ifindex", i->ifindex);
+	json_text(j, "xdp", words_xdp(i->xdp));
+	json_bool(j, "link_up", i->link_up);
+	json_text_or_null(j, "note", i->note);
+	json_object_end(j);
+}
+
+static void json_address(struct json *j, const char *name, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	json_text_or_null(j, name, addr_is_none(a) ? "" : addr_format(a, text));
+}
+
+void words_json_service(struct json *j, const struct view_service *s)
+{
+	json_object(j, NULL);
+	json_text(j, "name", s->name);
+	json_address(j, "vip", &s->vip);
+	json_number(j, "port", s->port);
+	json_text(j, "protocol", conf_protocol_name(s->protocol));
+	json_text(j, "scheduler", words_scheduler(s->scheduler));
+	json_text(j, "forward", words_forward(s->forward));
+	json_text(j, "on_empty", words_on_empty(s->on_empty));
+	json_text(j, "check", words_check(s->check));
+	json_number(j, "slots", s->slots);
+	json_number(j, "backends", s->backends);
+	json_number(j, "usable", s->usable);
+	json_bool(j, "failing_open", s->failing_open);
+	words_json_traffic(j, &s->traffic);
+	json_number(j, "no_backend", s->no_backend);
+	json_object_end(j);
+}
+
+void words_json_backend(struct json *j, const struct view_backend *b)
+{
+	const uint8_t *m = b->mac;
+	char mac[24] = "";
+
+	if (m[0] | m[1] | m[2] | m[3] | m[4] | m[5])
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+			 m[4], m[5]);
+	json_object(j, NULL);
+	json_text(j, "service", b->service);
+	json_text(j, "name", b->name);
+	json_address(j, "address", &b->addr);
+	json_number(j, "port", b->port);
+	json_text(j, "state", words_state(b));
+	json_number(j, "weight", b->weight);
+	json_number(j, "configured_weight", b->configured_weight);
+	json_bool(j, "drained", b->admin == VIEW_ADMIN_DRAINED);
+	json_bool(j, "edited", b->edited);
+	json_text(j, "health", words_health(b->health));
+	json_number(j, "health_age_ms", b->health_age_ms);
+	json_text_or_null(j, "reason", b->reason);
+	json_number(j, "latency_us", b->latency_us);
+	json_text(j, "next_hop", words_nexthop(b->nexthop));
+	json_text_or_null(j, "mac", mac);
+	json_text_or_null(j, "egress", b->egress);
+	json_number(j, "slots", b->slots);
+	words_json_traffic(j, &b->traffic);
+	json_object_end(j);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The model's states in an operator's words, for the tables and for JSON alike. Numbers that a newer
+ * daemon knows and we do not are "?". */
+#ifndef SHUNT_WORDS_H
+#define SHUNT_WORDS_H
+
+#include "main/json.h"
+#include "pure/view.h"
+
+/* A backend's state, the first that holds: "drained", "down", "no next hop", "unknown" (not probed
+ * yet; gets packets), "up". */
+const char *words_state(const struct view_backend *b);
+const char *words_state_colour(const struct view_backend *b); /* NULL: none */
+/* Why it is so, or what is worth saying of it; may be empty. Returns @out. */
+const char *words_reason(const struct view_backend *b, char *out, size_t size);
+
+const char *words_xdp(enum view_xdp x);
+const char *words_health(enum health_state h);
+const char *words_nexthop(enum view_nexthop n);
+const char *words_scheduler(enum shunt_scheduler s);
+const char *words_forward(enum shunt_forward f);
+const char *words_on_empty(enum conf_on_empty e);
+const char *words_check(enum conf_check_kind k);
+const char *words_verdict(enum shunt_verdict v); /* "pass_not_vip" */
+const char *words_verdict_class(enum shunt_verdict v); /* "pass" */
+const char *words_verdict_meaning(enum shunt_verdict v); /* "no service at ..." */
+
+/* One object each, an element of a list. */
+void words_json_interface(struct json *j, const struct view_interface *i);
+void words_json_service(struct json *j, const struct view_service *s);
+void words_json_backend(struct json *j, const struct view_backend *b);
+/* packets, bytes, flows, packets_per_s, bytes_per_s, flows_per_s, as members. */
+void words_json_traffic(struct json *j, const struct view_traffic *t);
+
+#endif
