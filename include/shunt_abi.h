@@ -33,7 +33,6 @@
 	X(DROP_BAD_IP, DROP, "IP header contradicts itself or the frame")                          \
 	X(DROP_BAD_L4, DROP, "TCP or UDP header contradicts itself or the packet")                 \
 	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
-	X(DROP_NO_NEXT_HOP, DROP, "the flow's backend has no next hop")                            \
 	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes")                         \
 	X(DROP_NO_HEADROOM, DROP, "no room in front of the frame for a tunnel header")             \
 	X(DROP_NO_EGRESS, DROP, "the backend is behind an interface that shunt does not manage")   \
