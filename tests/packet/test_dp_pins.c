@@ -2,6 +2,8 @@
 /* What is left in /sys/fs/bpf when a daemon ends, and what the next one makes of it. */
 #include "dp_stage.h"
 
+#include <cap-ng.h>
+
 static void a_closed_dataplane_is_adopted(void **state)
 {
 	struct dp *dp = open_dp(N);
@@ -159,6 +161,40 @@ static void a_folder_outside_of_bpffs_is_left_alone(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* ---- capabilities ---*/
+
+/* In a child that keeps only @keep (-1: none) of root's capabilities. */
+static void open_says(int keep, const char *words)
+{
+	struct dp_options opt = options(N);
+	struct dp_error err = {""};
+	struct dp *dp = NULL;
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		capng_clear(CAPNG_SELECT_CAPS);
+		if (keep >= 0)
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)keep);
+		capng_apply(CAPNG_SELECT_CAPS);
+		if (dp_open(&opt, &dp, &err) == 0 || !strstr(err.text, words))
+			printf("# wanted \"%s\", got: %s\n", words, err.text);
+		fflush(stdout);
+		_exit(!strstr(err.text, words));
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void missing_capabilities_are_named(void **state)
+{
+	(void)state;
+	open_says(-1, "missing: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON");
+	open_says(CAP_BPF, "missing: CAP_NET_ADMIN, CAP_PERFMON");
+	open_says(CAP_NET_ADMIN, "missing: CAP_BPF, CAP_PERFMON");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +203,7 @@ int main(void)
 		STAGED(a_killed_one_forwards_on_and_is_adopted),
 		STAGED(pins_that_are_not_ours_are_refused_in_words),
 		STAGED(a_foreign_link_pin_is_refused_in_words),
+		STAGED(missing_capabilities_are_named),
 		STAGED(nothing_is_left_after_removal),
 		STAGED(a_folder_outside_of_bpffs_is_left_alone),
 	};

@@ -228,6 +228,22 @@ static void an_owner_keeps_the_counters_bases(void **state)
 	dp_close(dp);
 }
 
+static void an_owner_that_moves_takes_its_counts_along(void **state)
+{
+	struct dp *dp = open_dp(16, 64, 64);
+	struct dp_service s[2] = {test_service(3), test_service(4)};
+
+	(void)state;
+	fill(dp, 5);
+	switch_to(dp, s, 2);
+	assert_true(finds_service(dp, 3) && finds_service(dp, 3) && finds_service(dp, 4));
+	dp_owner_carry_counters(dp, 7, 9);
+	assert_int_equal(row_packets(dp, 9), 2);
+	assert_true(finds_service(dp, 4));
+	assert_int_equal(row_packets(dp, 9), 3);
+	dp_close(dp);
+}
+
 static void growing_keeps_contents_and_counts(void **state)
 {
 	struct dp *dp = open_dp(16, 64, 64);
@@ -348,6 +364,7 @@ int main(void)
 		cmocka_unit_test(services_are_read_back_as_they_were_given),
 		cmocka_unit_test(only_slots_that_differ_are_written),
 		cmocka_unit_test(an_owner_keeps_the_counters_bases),
+		cmocka_unit_test(an_owner_that_moves_takes_its_counts_along),
 		cmocka_unit_test(growing_keeps_contents_and_counts),
 		cmocka_unit_test(growing_to_what_there_is_does_nothing),
 		cmocka_unit_test(growing_moves_no_flow),

@@ -5,9 +5,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/own.h"
 #include "io/dp_impl.h"
@@ -36,7 +38,8 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 /* ---- grace period -----------------------------------------------------------------------------
  * The kernel promises that an update of a map in a map returns only when no program runs any more
  * that could have seen the old one (maybe_wait_bpf_programs, since 4.20), on every configuration.
- * membarrier's global command would do on most, but kernels with nohz_full refuse it. */
+ * membarrier's global command would do on most, but kernels with nohz_full refuse it and with one CPU
+ * it does not wait: it is for a daemon that may not update maps any more. */
 
 static int open_grace(struct dp *dp)
 {
@@ -54,7 +57,8 @@ void dp_grace(const struct dp *dp)
 {
 	uint32_t key = 0;
 
-	bpf_map_update_elem(dp->grace_fd, &key, &dp->grace_inner_fd, BPF_ANY);
+	if (bpf_map_update_elem(dp->grace_fd, &key, &dp->grace_inner_fd, BPF_ANY))
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 /* ---- open and close ---------------------------------------------------------------------------*/

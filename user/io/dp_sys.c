@@ -46,8 +46,8 @@ static uint64_t effective_capabilities(void)
 	return caps;
 }
 
-/* Appends what is missing, or nothing when it is not for want of a capability. */
-static void append_missing(char *text, size_t size)
+/* Appends what is missing, or who else may forbid it. */
+static void append_missing(char *text, size_t size, int rc)
 {
 	static const struct {
 		int cap;
@@ -74,6 +74,12 @@ static void append_missing(char *text, size_t size)
 		snprintf(text + len, size - len, "%s%s", glue, wanted[i].name);
 		glue = ", ";
 	}
+	if (glue[0] == ';' && rc == -EPERM) {
+		len = strlen(text);
+		snprintf(text + len, size - len,
+			 "; no capability is missing, so it is a container's user namespace, a "
+			 "security module or kernel lockdown that forbids it");
+	}
 }
 
 int dp_fail_os(struct dp_error *err, int rc, const char *format, ...)
@@ -89,7 +95,7 @@ int dp_fail_os(struct dp_error *err, int rc, const char *format, ...)
 	len = strlen(err->text);
 	snprintf(err->text + len, sizeof(err->text) - len, ": %s", strerror(-rc));
 	if (rc == -EPERM || rc == -EACCES)
-		append_missing(err->text, sizeof(err->text));
+		append_missing(err->text, sizeof(err->text), rc);
 	return rc;
 }
 
