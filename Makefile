@@ -99,13 +99,23 @@ $O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/shunt_abi.h
 
 $O/%.skel.h: $O/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@
 
 # ---- tests ---------------------------------------------------------------------------------------
 
+# The packet tests share fixtures, and a copy of the program whose headroom is not zero.
+PACKET_FIXTURES := $(call obj,$(wildcard tests/packet/fixture*.c))
+$(PACKET): $(PACKET_FIXTURES)
+$(PACKET_FIXTURES): | $O/tests/packet/poison.skel.h
+
+$O/tests/packet/%.bpf.o: tests/packet/%.bpf.c $(wildcard bpf/*) include/shunt_abi.h
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
 $(UNIT) $(PACKET) $(BENCH) $(FUZZ): $O/%: $O/%.o $O/libshunt.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(DAEMON_LIBS)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS)
 
 tests: $(UNIT) $(PACKET)
 

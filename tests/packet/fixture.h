@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The packet path loaded over tables filled by hand, and one packet run through it.
+ *
+ * There is a service for every combination of family, TCP or UDP, and kind (enum world_kind: what its
+ * one backend is like), at the family's VIP and port WORLD_PORT + kind; and one for any port at the
+ * family's second VIP.  Each has rows and slots of its own that a test may change. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fixture_frame.h"
+#include "shunt_abi.h"
+
+enum world_kind {
+	WORLD_DSR,
+	WORLD_DSR_TAG, /* one VLAN tag on the way out */
+	WORLD_DSR_TAGS, /* two */
+	WORLD_IPIP4, /* tunnel to an IPv4 backend */
+	WORLD_IPIP4_TAGS,
+	WORLD_IPIP6, /* tunnel to an IPv6 backend */
+	WORLD_IPIP6_TAG,
+	WORLD_LOCAL,
+	WORLD_EMPTY_DROP, /* all slots are 0 */
+	WORLD_EMPTY_PASS,
+	WORLD_UNUSABLE, /* the slots' backend is not usable */
+	WORLD_REDIRECT, /* behind another interface that is managed */
+	WORLD_NO_EGRESS, /* behind one that is not */
+	WORLD_BAD_METHOD,
+	WORLD_BAD_SLOTS, /* slots_at points beyond the table */
+	WORLD_BAD_ROW, /* the slots' backend is beyond the table */
+	WORLD_EXACT, /* at the second VIP, DSR */
+	WORLD_ANY, /* any other port there, DSR */
+	WORLD_MAX,
+};
+
+#define WORLD_PORT 8000
+#define WORLD_SERVICES (WORLD_MAX * 4)
+#define WORLD_SLOTS 256
+#define WORLD_ROWS_EACH 8 /* a service's own row and seven backends */
+#define WORLD_ROWS (WORLD_SERVICES * WORLD_ROWS_EACH)
+#define WORLD_FLOW_BUCKETS 64
+#define WORLD_IFINDEX_IN 1 /* what the test runner says a packet came in by */
+#define WORLD_IFINDEX_MANAGED 77
+#define WORLD_IFINDEX_UNMANAGED 78
+#define WORLD_MTU 1500
+#define WORLD_TIMEOUT 300 /* of flows, in ticks */
+
+struct fixture {
+	struct shunt_bpf *shunt;
+	struct poison_bpf *poison;
+	uint32_t cpus;
+	uint64_t hash_key[SHUNT_HASH_WORDS];
+	/* the maps */
+	struct shunt_ctl *ctl;
+	uint64_t *seeds;
+	struct shunt_service4 *services4;
+	struct shunt_service6 *services6;
+	struct shunt_slot_line *slots;
+	struct shunt_backend *backends;
+	struct shunt_counter *counters;
+	struct shunt_verdict_line *verdicts;
+	struct shunt_flow_bucket *flows;
+};
+
+/* What became of a packet: from the action and from all the counters, which are 0 before each. */
+struct outcome {
+	int action; /* XDP_* */
+	uint32_t verdicts; /* how many verdicts were counted, and the last of them */
+	enum shunt_verdict verdict;
+	uint32_t rows; /* how many rows were counted in, and the last of them */
+	uint32_t row;
+	uint64_t packets, bytes, flows; /* sums over the rows */
+	struct frame out;
+};
+
+/* cmocka group fixtures; the state is the struct fixture. */
+int fixture_open(void **state);
+int fixture_close(void **state);
+/* cmocka test fixture: the tables as described above, counters and flows 0. */
+int fixture_reset(void **state);
+
+/* Runs @in through the program as it is shipped. */
+void fixture_run(struct fixture *f, const struct frame *in, struct outcome *o);
+/* The same with a headroom that is not zero; only action and frame out are filled in. */
+void fixture_run_poisoned(struct fixture *f, const struct frame *in, struct outcome *o);
+/* The same without headroom; false when the kernel cannot do it. */
+bool fixture_run_cramped(struct fixture *f, const struct frame *in, struct outcome *o);
+
+/* A packet for the service of that kind: a TCP segment with ACK and payload, or a datagram. */
+struct recipe world_recipe(uint8_t family, uint8_t proto, enum world_kind kind);
+/* The services' entry, first row and slots. */
+struct shunt_service *world_service(struct fixture *f, uint8_t family, uint8_t proto,
+				    enum world_kind kind);
+uint32_t world_row(uint8_t family, uint8_t proto, enum world_kind kind);
+uint16_t *world_slot(struct fixture *f, const struct shunt_service *svc, uint32_t slot);
+/* Fills the family's tables; fixture_reset() does. */
+void world_build(struct fixture *f);
+
+#endif

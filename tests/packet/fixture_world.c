@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables that fixture.h describes, written by hand. */
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "pure/phash.h"
+
+#define HALF_SEEDS (2 * WORLD_SERVICES)
+#define HALF_ENTRIES (4 * WORLD_SERVICES)
+#define PER_FAMILY (2 * WORLD_MAX)
+
+static uint32_t service_index(uint8_t family, uint8_t proto, enum world_kind kind)
+{
+	return (family == 6 ? 2u : 0u) * WORLD_MAX + (proto == IPPROTO_UDP ? 1u : 0u) * WORLD_MAX +
+	       (uint32_t)kind;
+}
+
+uint32_t world_row(uint8_t family, uint8_t proto, enum world_kind kind)
+{
+	return service_index(family, proto, kind) * WORLD_ROWS_EACH;
+}
+
+/* 203.0.113.10 and .11, 2001:db8::10 and ::11. */
+static void vip(uint8_t family, enum world_kind kind, uint8_t out[static 16])
+{
+	uint8_t last = kind == WORLD_EXACT || kind == WORLD_ANY ? 1 : 0;
+
+	memset(out, 0, 16);
+	if (family == 4)
+		memcpy(out, (uint8_t[]){203, 0, 113, (uint8_t)(10 + last)}, 4);
+	else
+		memcpy(out, (uint8_t[]){0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(0x10 + last)}, 16);
+}
+
+struct recipe world_recipe(uint8_t family, uint8_t proto, enum world_kind kind)
+{
+	struct recipe r = {
+		.family = family,
+		.proto = proto,
+		.sport = 40123,
+		.dport = (uint16_t)(WORLD_PORT + kind),
+		.smac = {2, 0, 0, 0, 0, 1},
+		.dmac = {2, 0, 0, 0, 0, 2},
+		.tos = 0x2a,
+		.ttl = 57,
+		.tcp_flags = TCP_FLAG_ACK,
+		.payload = 33,
+		.tci = {0x0123, 0x0456, 0x0789},
+	};
+
+	if (family == 4)
+		memcpy(r.src, (uint8_t[]){198, 51, 100, 23}, 4);
+	else
+		memcpy(r.src, (uint8_t[]){0x20, 1, 0xd, 0xb8, 0, 7, 9, 8, 1, 2, 3, 4, 5, 6, 7, 8},
+		       16);
+	vip(family, kind, r.dst);
+	return r;
+}
+
+static bool to_ipv6(enum world_kind kind)
+{
+	return kind == WORLD_IPIP6 || kind == WORLD_IPIP6_TAG;
+}
+
+/* What the daemon precomputes: the outer header's words but tos, length and checksum. */
+static uint32_t outer_csum(uint8_t family, const struct shunt_backend *be)
+{
+	uint8_t ip[20] = {0x45, [6] = 0x40, [8] = 64, [9] = family == 4 ? 4 : 41};
+	uint16_t word;
+	uint32_t sum = 0;
+
+	memcpy(ip + 12, be->source, 4);
+	memcpy(ip + 16, be->addr, 4);
+	for (int i = 0; i < 20; i += 2) {
+		memcpy(&word, ip + i, 2);
+		sum += word;
+	}
+	return sum;
+}
+
+static uint8_t method_of(enum world_kind kind)
+{
+	switch (kind) {
+	case WORLD_IPIP4:
+	case WORLD_IPIP4_TAGS:
+	case WORLD_IPIP6:
+	case WORLD_IPIP6_TAG:
+		return SHUNT_IPIP;
+	case WORLD_LOCAL:
+		return SHUNT_LOCAL;
+	case WORLD_BAD_METHOD:
+		return SHUNT_FORWARD_MAX;
+	default:
+		return SHUNT_DSR;
+	}
+}
+
+static uint8_t tags_of(enum world_kind kind)
+{
+	switch (kind) {
+	case WORLD_DSR_TAG:
+	case WORLD_IPIP6_TAG:
+		return 1;
+	case WORLD_DSR_TAGS:
+	case WORLD_IPIP4_TAGS:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+static uint32_t egress_of(enum world_kind kind)
+{
+	switch (kind) {
+	case WORLD_REDIRECT:
+		return WORLD_IFINDEX_MANAGED;
+	case WORLD_NO_EGRESS:
+		return WORLD_IFINDEX_UNMANAGED;
+	default:
+		return WORLD_IFINDEX_IN;
+	}
+}
+
+static void backend_fill(struct shunt_backend *be, uint8_t family, enum world_kind kind, uint8_t n)
+{
+	*be = (struct shunt_backend){
+		.dmac = {2, 0xbe, 0, 0, (uint8_t)kind, n},
+		.smac = {2, 0x5c, 0, 0, (uint8_t)kind, 1},
+		.ifindex = egress_of(kind),
+		.vlan_tci = {htons(0x2064), htons(0x4065)},
+		.mtu = WORLD_MTU,
+		.method = method_of(kind),
+		.flags = kind == WORLD_UNUSABLE ? 0 : SHUNT_BE_USABLE,
+		.tags = tags_of(kind),
+	};
+	if (to_ipv6(kind)) {
+		be->flags |= SHUNT_BE_ADDR6;
+		memcpy(be->addr, (uint8_t[]){0xfd, 1, [7] = 0xab, [15] = n}, 16);
+		memcpy(be->source, (uint8_t[]){0xfd, 2, [6] = 0xcd, [15] = 9}, 16);
+	} else {
+		memcpy(be->addr, (uint8_t[]){10, 0, (uint8_t)kind, n}, 4);
+		memcpy(be->source, (uint8_t[]){10, 255, 254, 253}, 4);
+		be->outer_csum = outer_csum(family, be);
+	}
+}
+
+static struct shunt_service service_fill(struct fixture *f, uint8_t family, uint8_t proto,
+					 enum world_kind kind)
+{
+	uint32_t index = service_index(family, proto, kind);
+	struct shunt_service svc = {
+		.slots_at = index * (WORLD_SLOTS / SHUNT_SLOTS_PER_LINE),
+		.slot_mask = WORLD_SLOTS - 1,
+		.row = index * WORLD_ROWS_EACH,
+		.backends = 1,
+		.flags = kind == WORLD_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0,
+		.flow_timeout = WORLD_TIMEOUT,
+		.salt = index + 1,
+	};
+	uint16_t number = kind == WORLD_EMPTY_DROP || kind == WORLD_EMPTY_PASS ? 0 : 1;
+
+	if (kind == WORLD_BAD_SLOTS)
+		svc.slots_at = 1u << 24;
+	if (kind == WORLD_BAD_ROW)
+		number = SHUNT_BACKENDS_PER_SERVICE;
+	for (uint32_t i = 0; kind != WORLD_BAD_SLOTS && i < WORLD_SLOTS; i++)
+		*world_slot(f, &svc, i) = number;
+	for (uint8_t n = 1; n < WORLD_ROWS_EACH; n++)
+		backend_fill(&f->backends[svc.row + n], family, kind, n);
+	return svc;
+}
+
+uint16_t *world_slot(struct fixture *f, const struct shunt_service *svc, uint32_t slot)
+{
+	return &f->slots[svc->slots_at + slot / SHUNT_SLOTS_PER_LINE]
+			.slot[slot % SHUNT_SLOTS_PER_LINE];
+}
+
+/* The service as its number among its family's: TCP first. */
+static uint32_t port_proto_of(uint32_t i)
+{
+	uint16_t port = i % WORLD_MAX == WORLD_ANY ? 0 : (uint16_t)(WORLD_PORT + i % WORLD_MAX);
+
+	return shunt_port_proto(htons(port), i < WORLD_MAX ? IPPROTO_TCP : IPPROTO_UDP);
+}
+
+static uint64_t key_of(uint8_t family, uint32_t i)
+{
+	uint8_t addr[16];
+	uint64_t half[2];
+	uint32_t word;
+
+	vip(family, i % WORLD_MAX, addr);
+	memcpy(&word, addr, 4);
+	memcpy(half, addr, 16);
+	return family == 4 ? shunt_key4(word, port_proto_of(i))
+			   : shunt_key6(half[0], half[1], port_proto_of(i));
+}
+
+static uint64_t entry_of(const struct fixture *f, uint8_t family, uint64_t key)
+{
+	uint32_t half = f->ctl->active;
+	const struct shunt_index *x = family == 4 ? &f->ctl->v4[half] : &f->ctl->v6[half];
+	uint64_t seed = f->seeds[x->seeds_at + (key * x->bucket_mul >> x->bucket_shift)];
+
+	return x->entries_at + (key * seed >> x->shift);
+}
+
+struct shunt_service *world_service(struct fixture *f, uint8_t family, uint8_t proto,
+				    enum world_kind kind)
+{
+	uint32_t i = (proto == IPPROTO_UDP ? WORLD_MAX : 0u) + (uint32_t)kind;
+	uint64_t at = entry_of(f, family, key_of(family, i));
+
+	return family == 4 ? &f->services4[at].svc : &f->services6[at].svc;
+}
+
+static void index_build(struct fixture *f, uint8_t family)
+{
+	uint32_t half = f->ctl->active, seeds_at = half * HALF_SEEDS + (family == 6) * PER_FAMILY;
+	struct shunt_index *x = family == 4 ? &f->ctl->v4[half] : &f->ctl->v6[half];
+	uint64_t keys[PER_FAMILY];
+	struct phash p;
+
+	for (uint32_t i = 0; i < PER_FAMILY; i++)
+		keys[i] = key_of(family, i);
+	assert_int_equal(phash_build(keys, PER_FAMILY, &p), 0);
+	assert_true(p.n_seeds <= PER_FAMILY && p.n_entries <= HALF_ENTRIES);
+	memcpy(f->seeds + seeds_at, p.seeds, p.n_seeds * sizeof(*p.seeds));
+	*x = (struct shunt_index){
+		.bucket_mul = p.bucket_mul,
+		.bucket_shift = p.bucket_shift,
+		.shift = p.shift,
+		.seeds_at = seeds_at,
+		.entries_at = half * HALF_ENTRIES,
+		.flags = SHUNT_INDEX_EXACT | SHUNT_INDEX_ANY_PORT,
+	};
+	phash_fini(&p);
+}
+
+static void services_build(struct fixture *f, uint8_t family)
+{
+	index_build(f, family);
+	for (uint32_t i = 0; i < PER_FAMILY; i++) {
+		uint8_t proto = i < WORLD_MAX ? IPPROTO_TCP : IPPROTO_UDP;
+		struct shunt_service svc = service_fill(f, family, proto, i % WORLD_MAX);
+		uint64_t key = key_of(family, i), at = entry_of(f, family, key);
+
+		if (family == 4) {
+			f->services4[at] = (struct shunt_service4){key, svc};
+		} else {
+			f->services6[at].port_proto = port_proto_of(i);
+			f->services6[at].svc = svc;
+			vip(family, i % WORLD_MAX, (uint8_t *)f->services6[at].addr);
+		}
+	}
+}
+
+void world_build(struct fixture *f)
+{
+	services_build(f, 4);
+	services_build(f, 6);
+}
