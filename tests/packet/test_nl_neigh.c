@@ -2,6 +2,12 @@
 /* Neighbours of watched addresses: found, lost, changing their MAC. Times are printed. */
 #include "nl_world.h"
 
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/if_ether.h>
+#include <sys/socket.h>
+
 /* ---- neighbours -------------------------------------------------------------------------------*/
 
 static void a_silent_neighbour_is_reported_and_found_when_it_comes(void **state)
@@ -116,6 +122,96 @@ static void a_neighbour_made_permanent_behind_our_back_stays_so(void **state)
 	run("ip route flush dev vc proto boot scope link && ip neigh del 10.9.0.61 dev va");
 }
 
+/* ---- a neighbour of our own making ------------------------------------------------------------*/
+
+static const uint8_t mute_mac[6] = {2, 0, 0, 0, 0, 0x90}, mute_ip[4] = {10, 9, 0, 90};
+
+struct mute {
+	int fd;
+	unsigned int unicast, broadcast; /* how often it was asked */
+};
+
+static void answer(const struct mute *m, const struct sockaddr_ll *to, const struct ether_arp *arp)
+{
+	struct {
+		struct ether_header header;
+		struct ether_arp arp;
+	} __attribute__((packed)) frame = {.header.ether_type = htons(ETHERTYPE_ARP), .arp = *arp};
+
+	memcpy(frame.header.ether_dhost, arp->arp_sha, 6);
+	memcpy(frame.header.ether_shost, mute_mac, 6);
+	frame.arp.ea_hdr.ar_op = htons(ARPOP_REPLY);
+	memcpy(frame.arp.arp_tha, arp->arp_sha, 6);
+	memcpy(frame.arp.arp_tpa, arp->arp_spa, 4);
+	memcpy(frame.arp.arp_sha, mute_mac, 6);
+	memcpy(frame.arp.arp_spa, mute_ip, 4);
+	assert_int_equal(
+		sendto(m->fd, &frame, sizeof(frame), 0, (const struct sockaddr *)to, sizeof(*to)),
+		sizeof(frame));
+}
+
+/* Answers what is asked of everybody, but not what is asked of it alone. */
+static void on_arp(evutil_socket_t fd, short what, void *arg)
+{
+	struct {
+		struct ether_header header;
+		struct ether_arp arp;
+	} __attribute__((packed)) frame;
+	struct sockaddr_ll from;
+	socklen_t len = sizeof(from);
+	struct mute *m = arg;
+	struct ether_arp asked;
+
+	(void)what;
+	if (recvfrom(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&from, &len) <
+	    (ssize_t)sizeof(frame))
+		return;
+	if (memcmp(frame.arp.arp_tpa, mute_ip, 4) != 0 ||
+	    frame.arp.ea_hdr.ar_op != htons(ARPOP_REQUEST))
+		return;
+	if (from.sll_pkttype == PACKET_BROADCAST) {
+		m->broadcast++;
+		asked = frame.arp;
+		answer(m, &from, &asked);
+	} else if (memcmp(frame.header.ether_dhost, mute_mac, 6) == 0) {
+		m->unicast++;
+	}
+}
+
+static void open_mute(struct mute *m)
+{
+	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP)};
+
+	assert_int_equal(setns(there, CLONE_NEWNET), 0);
+	m->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ARP));
+	at.sll_ifindex = (int)if_nametoindex("vb");
+	assert_true(m->fd >= 0);
+	assert_int_equal(bind(m->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+}
+
+static void a_neighbour_deaf_to_unicast_stays_resolved_and_is_asked_less(void **state)
+{
+	struct seen *s = *state;
+	struct mute m = {0};
+	struct event *arp;
+	struct addr a;
+
+	open_mute(&m);
+	arp = event_new(s->base, m.fd, EV_READ | EV_PERSIST, on_arp, &m);
+	event_add(arp, NULL);
+	a = watch(s, "10.9.0.90");
+	expect(s, (struct wanted){a, NL_RESOLVED, "02:00:00:00:00:90", "va", 0, NULL}, SECOND);
+	s->reports = 0;
+	idle(s, 8 * SECOND);
+	assert_int_equal(s->reports, 0);
+	print_message("# asked %u times by unicast, %u by broadcast\n", m.unicast, m.broadcast);
+	assert_in_range(m.unicast, 3, 7); /* every second it would be 9 */
+	assert_in_range(m.broadcast, 3, 8);
+	event_free(arp);
+	close(m.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +221,7 @@ int main(void)
 		story(keeping_neighbours_alive_is_no_news),
 		story(permanent_neighbours_are_taken_as_they_are_and_stay),
 		story(a_neighbour_made_permanent_behind_our_back_stays_so),
+		story(a_neighbour_deaf_to_unicast_stays_resolved_and_is_asked_less),
 	};
 
 	return cmocka_run_group_tests(tests, make_world, end_world);

@@ -2,13 +2,14 @@
 /* Neighbours: the MAC of every address that watched ones are sent to, kept alive and kept true.
  *
  * Resolution is the kernel's own: what has no valid entry is asked for as if a packet were sent to
- * it (NTF_USE), and again every second. A neighbour that answered is asked by unicast every 0.7 s
- * (NUD_PROBE), less often when there are many, since the kernel alone would believe an entry for
- * half a minute and then take three seconds to find out that nobody has that MAC any more. Who does
- * not answer within 0.2 s is searched for by broadcast or multicast: its entry is put back to
- * NUD_NONE and used, which queues this host's own packets until the answer instead of losing them.
- * Until then, and while the kernel searches, the last MAC stands. Only when that fails is the
- * neighbour said not to answer.
+ * it (NTF_USE), and again every second. A neighbour that answered is asked by unicast every 0.5 to
+ * 0.7 s (NUD_PROBE), less often when there are more than some 300, since the kernel alone would
+ * believe an entry for half a minute and then take three seconds to find out that nobody has that
+ * MAC any more. Who does not answer within 0.25 s is searched for by broadcast or multicast: its
+ * entry is put back to NUD_NONE and used, which queues this host's own packets until the answer
+ * instead of losing them. Until then, and while the kernel searches, the last MAC stands. Only when
+ * that fails is the neighbour said not to answer; so are those beyond what the kernel has room for
+ * (net.ipv4.neigh.default.gc_thresh3, 1024 as it comes).
  *
  * Permanent, NOARP and externally learnt entries are taken as they are and never asked: NTF_USE and
  * a change of state would end their permanence. Since the event that tells of one may still be
