@@ -246,33 +246,47 @@ static int set_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp_e
 
 /* ---- attach -----------------------------------------------------------------------------------*/
 
+static int prepare(struct bpf_map *map, int fd)
+{
+	return fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
+}
+
+/* Keeps a descriptor of its own, unless there is one. */
+static int keep(int *fd, int skeletons)
+{
+	if (*fd < 0)
+		*fd = fcntl(skeletons, F_DUPFD_CLOEXEC, 0);
+	return *fd < 0 ? -errno : 0;
+}
+
+static int load_skeleton(struct decap_bpf *skel, struct place *p, int *program_fd)
+{
+	int rc = bpf_map__set_max_entries(skel->maps.decap_local, DP_DECAP_ADDRS_MAX);
+
+	if (rc == 0)
+		rc = prepare(skel->maps.decap_local, p->local_fd);
+	if (rc == 0)
+		rc = prepare(skel->maps.decap_counters, p->counters_fd);
+	if (rc == 0)
+		rc = decap_bpf__load(skel);
+	if (rc == 0)
+		rc = keep(program_fd, bpf_program__fd(skel->progs.shunt_decap));
+	if (rc == 0)
+		rc = keep(&p->local_fd, bpf_map__fd(skel->maps.decap_local));
+	if (rc == 0)
+		rc = keep(&p->counters_fd, bpf_map__fd(skel->maps.decap_counters));
+	return rc;
+}
+
 /* Loads this build's program over the maps that are there, or over new ones. */
 static int load(struct place *p, int *program_fd, struct dp_error *err)
 {
 	struct decap_bpf *skel = decap_bpf__open();
-	int rc = 0;
+	int rc;
 
 	if (!skel)
 		return dp_fail_os(err, -errno, "cannot read the decap program");
-	if (p->local_fd >= 0)
-		rc = bpf_map__reuse_fd(skel->maps.decap_local, p->local_fd);
-	if (rc == 0 && p->counters_fd >= 0)
-		rc = bpf_map__reuse_fd(skel->maps.decap_counters, p->counters_fd);
-	if (rc == 0 && p->local_fd < 0)
-		rc = bpf_map__set_max_entries(skel->maps.decap_local, DP_DECAP_ADDRS_MAX);
-	if (rc == 0)
-		rc = decap_bpf__load(skel);
-	if (rc == 0) {
-		*program_fd = fcntl(bpf_program__fd(skel->progs.shunt_decap), F_DUPFD_CLOEXEC, 0);
-		if (p->local_fd < 0)
-			p->local_fd =
-				fcntl(bpf_map__fd(skel->maps.decap_local), F_DUPFD_CLOEXEC, 0);
-		if (p->counters_fd < 0)
-			p->counters_fd =
-				fcntl(bpf_map__fd(skel->maps.decap_counters), F_DUPFD_CLOEXEC, 0);
-		if (*program_fd < 0 || p->local_fd < 0 || p->counters_fd < 0)
-			rc = -errno;
-	}
+	rc = load_skeleton(skel, p, program_fd);
 	decap_bpf__destroy(skel);
 	if (rc)
 		return dp_fail_os(err, rc, "cannot load the decap program into the kernel");

@@ -14,6 +14,7 @@
 
 /* The services of one family on their way into a half. */
 struct batch {
+	uint8_t family; /* 4 or 6 */
 	const struct dp_service **list; /* [n] */
 	uint64_t *keys; /* [n] */
 	size_t n;
@@ -90,8 +91,7 @@ static bool points_inside(const struct dp *dp, const struct shunt_service *svc)
 
 /* ---- build ------------------------------------------------------------------------------------*/
 
-static int batch_fill(const struct dp *dp, struct batch *b, uint8_t family,
-		      const struct dp_service *s, size_t n)
+static int batch_fill(const struct dp *dp, struct batch *b, const struct dp_service *s, size_t n)
 {
 	size_t i;
 
@@ -100,7 +100,7 @@ static int batch_fill(const struct dp *dp, struct batch *b, uint8_t family,
 	if (!b->list || !b->keys)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		if (s[i].vip.family != family)
+		if (s[i].vip.family != b->family)
 			continue;
 		if (!points_inside(dp, &s[i].svc))
 			return -ERANGE;
@@ -111,14 +111,14 @@ static int batch_fill(const struct dp *dp, struct batch *b, uint8_t family,
 	return 0;
 }
 
-static int batch_build(const struct dp *dp, struct batch *b, uint8_t family,
-		       const struct dp_service *s, size_t n, struct dp_error *err)
+static int batch_build(const struct dp *dp, struct batch *b, const struct dp_service *s, size_t n,
+		       struct dp_error *err)
 {
 	int rc;
 
 	if (n == 0)
 		return 0;
-	rc = batch_fill(dp, b, family, s, n);
+	rc = batch_fill(dp, b, s, n);
 	if (rc == -ERANGE)
 		return dp_fail(err, rc, "a service points outside of the tables");
 	if (rc == 0 && b->n)
@@ -160,9 +160,10 @@ static void write_entries6(struct shunt_service6 *to, const struct batch *b)
 	}
 }
 
-static void write_half(struct dp *dp, const struct batch *b, uint32_t half, bool v6,
+static void write_half(struct dp *dp, const struct batch *b, uint32_t half,
 		       struct shunt_index *index)
 {
+	bool v6 = b->family == 6;
 	uint32_t seeds_at = (2 * half + v6) * dp_half_seeds(&dp->set);
 	uint32_t entries_at = half * dp_half_entries(&dp->set);
 	uint64_t *seeds = dp->set.map[DP_SEEDS].mem;
@@ -190,17 +191,17 @@ static void write_half(struct dp *dp, const struct batch *b, uint32_t half, bool
 
 int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, struct dp_error *err)
 {
-	struct batch v4 = {0}, v6 = {0};
+	struct batch v4 = {.family = 4}, v6 = {.family = 6};
 	struct shunt_ctl *ctl = dp_ctl(dp);
 	uint32_t half = !(ctl->active & 1);
 	int rc;
 
-	rc = batch_build(dp, &v4, 4, s, n, err);
+	rc = batch_build(dp, &v4, s, n, err);
 	if (rc == 0)
-		rc = batch_build(dp, &v6, 6, s, n, err);
+		rc = batch_build(dp, &v6, s, n, err);
 	if (rc == 0) {
-		write_half(dp, &v4, half, false, &ctl->v4[half]);
-		write_half(dp, &v6, half, true, &ctl->v6[half]);
+		write_half(dp, &v4, half, &ctl->v4[half]);
+		write_half(dp, &v6, half, &ctl->v6[half]);
 		__atomic_store_n(&ctl->active, half, __ATOMIC_RELEASE);
 		dp_grace(dp);
 	}

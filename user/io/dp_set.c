@@ -159,24 +159,33 @@ static uint64_t flows_of(const struct dp_set *set)
 	return (uint64_t)set->map[DP_FLOWS].entries * SHUNT_FLOWS_PER_BUCKET / 2;
 }
 
+static bool services_fit(const struct dp_map *m)
+{
+	return m[DP_CTL].entries == 1 && m[DP_SEEDS].entries % 4 == 0 &&
+	       is_power_of_two(m[DP_SERVICES4].entries) &&
+	       m[DP_SERVICES4].entries == m[DP_SERVICES6].entries;
+}
+
+static bool rows_fit(const struct dp_map *m, uint32_t cpus)
+{
+	uint32_t rows = m[DP_BACKENDS].entries;
+
+	return rows && m[DP_OWNERS].entries == rows &&
+	       m[DP_COUNTERS].entries == (uint64_t)cpus * rows;
+}
+
 int dp_set_measure(const struct dp *dp, struct dp_set *set)
 {
 	const struct dp_map *m = set->map;
-	uint32_t rows = m[DP_BACKENDS].entries;
 
-	if (m[DP_CTL].entries != 1 || m[DP_SEEDS].entries % 4 ||
-	    !is_power_of_two(m[DP_SERVICES4].entries) ||
-	    m[DP_SERVICES4].entries != m[DP_SERVICES6].entries)
-		return -EINVAL;
-	if (!rows || m[DP_OWNERS].entries != rows ||
-	    m[DP_COUNTERS].entries != (uint64_t)dp->cpus * rows)
+	if (!services_fit(m) || !rows_fit(m, dp->cpus))
 		return -EINVAL;
 	if (m[DP_VERDICTS].fd >= 0 && m[DP_VERDICTS].entries != dp->cpus)
 		return -EINVAL;
 	if (m[DP_FLOWS].fd >= 0 && !is_power_of_two(m[DP_FLOWS].entries))
 		return -EINVAL;
 	set->sizes.services = services_for(dp_half_seeds(set), dp_half_entries(set));
-	set->sizes.rows = rows;
+	set->sizes.rows = m[DP_BACKENDS].entries;
 	set->sizes.slot_lines = m[DP_SLOTS].entries;
 	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
 	return 0;

@@ -201,18 +201,17 @@ int dp_lock(const char *dir, struct dp_error *err)
 /* ---- pins -------------------------------------------------------------------------------------*/
 
 /* The kernel tells the kinds apart by the name of the descriptor's inode only; an info call on the
- * wrong kind would be answered, wrongly. */
+ * wrong kind would be answered, wrongly. A new link is called "bpf_link", one opened by its pin
+ * "bpf-link". */
 static bool is_kind(int fd, enum dp_kind kind)
 {
 	static const char *const names[] = {
-		[DP_KIND_MAP] = "bpf-map", [DP_KIND_PROGRAM] = "bpf-prog", [DP_KIND_LINK] = "bpf"};
+		[DP_KIND_MAP] = "bpf-map", [DP_KIND_PROGRAM] = "bpf-prog", [DP_KIND_LINK] = "link"};
 	char link[64], target[64] = "";
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	if (readlink(link, target, sizeof(target) - 1) < 0)
 		return false;
-	if (kind == DP_KIND_LINK) /* "bpf_link" or, since 5.14, "bpf-link" */
-		return strstr(target, "link") != NULL;
 	return strstr(target, names[kind]) != NULL;
 }
 

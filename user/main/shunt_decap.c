@@ -228,20 +228,35 @@ static int do_detach(const struct args *a)
 	return DONE;
 }
 
+/* Prints one interface, or all; gives how many in @n. */
+static int print_status(const struct args *a, size_t *n, struct dp_error *err)
+{
+	void (*print)(void *arg, const struct dp_decap *d) = a->json ? print_json : print_text;
+	auto_free struct dp_decap *d = NULL;
+	int rc;
+
+	if (!a->ifname)
+		return dp_decap_each(print, n, err);
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		snprintf(err->text, sizeof(err->text), "out of memory");
+		return -ENOMEM;
+	}
+	rc = dp_decap_read(a->ifname, d, err);
+	if (rc == 0)
+		print(n, d);
+	return rc;
+}
+
 static int do_status(const struct args *a)
 {
-	auto_free struct dp_decap *d = calloc(1, sizeof(*d));
-	void (*print)(void *arg, const struct dp_decap *d) = a->json ? print_json : print_text;
-	struct dp_error err = {"out of memory"};
+	struct dp_error err = {""};
 	size_t n = 0;
-	int rc = d ? 0 : -ENOMEM;
+	int rc;
 
 	if (a->json)
 		printf("[");
-	if (rc == 0)
-		rc = a->ifname ? dp_decap_read(a->ifname, d, &err) : dp_decap_each(print, &n, &err);
-	if (rc == 0 && a->ifname)
-		print(&n, d);
+	rc = print_status(a, &n, &err);
 	if (a->json)
 		printf("%s]\n", n ? "\n" : "");
 	else if (rc == 0 && n == 0)
