@@ -108,7 +108,12 @@ PACKET_FIXTURES := $(call obj,$(wildcard tests/packet/fixture*.c))
 $(PACKET): $(PACKET_FIXTURES)
 $(PACKET_FIXTURES): | $O/tests/packet/poison.skel.h
 
-$O/tests/packet/%.bpf.o: tests/packet/%.bpf.c $(wildcard bpf/*) include/shunt_abi.h
+# The bench has a copy that restores the packet between two runs.
+BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard tests/bench/*.c)))
+$(BENCH): $(BENCH_PARTS)
+$(BENCH_PARTS): | $O/tests/bench/bench.skel.h
+
+$O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h) include/shunt_abi.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
@@ -116,6 +121,9 @@ $O/tests/packet/%.bpf.o: tests/packet/%.bpf.c $(wildcard bpf/*) include/shunt_ab
 $(UNIT) $(PACKET) $(BENCH) $(FUZZ): $O/%: $O/%.o $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS)
+
+bench: $(BENCH)
+	$(Q)O=$O $O/tests/bench/bench_shunt
 
 tests: $(UNIT) $(PACKET)
 

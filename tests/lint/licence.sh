@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 files '*.c' '*.h' '*.sh' '*.py' '*.service' Makefile .ci/run | while read -r f; do
   case $f in
-  bpf/*) want='GPL-2.0-only' ;;
+  bpf/* | *.bpf.c) want='GPL-2.0-only' ;; # the tests' own programs contain the packet path
   include/*) want='GPL-2.0-only OR BSD-2-Clause' ;;
   *) want='BSD-2-Clause' ;;
   esac

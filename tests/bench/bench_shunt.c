@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* make bench: what a packet costs. Every round measures every row once, in an order of its own, and
+ * checks it: the frame that came out, byte by byte, and that the counters rose by exactly the number
+ * of packets. Environment: ROUNDS, FILTER (part of a case's name; floors are always measured), CPU,
+ * O (where bench.json goes). */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "pure/maglev.h"
+#include "report.h"
+#include "world.h"
+
+#define ROUNDS_DEFAULT 9
+#define REPEAT 400000 /* packets a measurement, and at least one of each flow */
+#define FILLS 40
+
+static const uint32_t flow_counts[] = {1, 1024, 65536, 1048576};
+#define FLOW_COUNTS (sizeof(flow_counts) / sizeof(*flow_counts))
+#define ROWS_MAX (BENCH_CASES * FLOW_COUNTS)
+
+static const char *setting(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : otherwise;
+}
+
+static int pin_to_cpu(void)
+{
+	long last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	const char *cpu = setting("CPU", NULL);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu ? atoi(cpu) : last, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+static size_t make_rows(const struct bench_case *cases, struct bench_row *rows)
+{
+	const char *filter = setting("FILTER", "");
+	size_t n = 0;
+
+	for (size_t i = 0; i < BENCH_CASES; i++) {
+		bool is_case = cases[i].kind == BENCH_CASE;
+
+		if (is_case && !strstr(cases[i].name, filter))
+			continue;
+		for (size_t k = 0; k < (is_case ? FLOW_COUNTS : 1); k++)
+			rows[n++] = (struct bench_row){.c = &cases[i], .flows = flow_counts[k]};
+	}
+	return n;
+}
+
+static const char *check(const struct world *w, const struct bench_row *row, struct frame *sent,
+			 uint32_t repeat, const struct world_result *r)
+{
+	if (r->action != XDP_TX)
+		return "the action is not XDP_TX";
+	if (r->others || (row->c->kind == BENCH_CASE && r->forwarded != repeat))
+		return "not every packet was counted as forwarded";
+	if (row->c->kind == BENCH_CASE && row->c->scheduler == SHUNT_RR &&
+	    world_flows_held(w) < row->flows * 0.99)
+		return "the flow table does not hold the flows";
+	if (row->c->program[0] == 'f' && row->c->pushed == 0 && !row->c->shell)
+		return NULL; /* null: writes nothing */
+	frame_set_flow(sent, row->c->is_v6, r->flow);
+	return frame_check(row->c, sent, &r->out, world_backends(w, row->c), WORLD_BACKENDS);
+}
+
+static int measure(struct world *w, struct bench_row *row)
+{
+	uint32_t repeat = row->flows > REPEAT ? row->flows : REPEAT;
+	struct world_result result;
+	struct frame sent;
+	const char *wrong;
+	int rc = world_prepare(w, row->c, row->flows, &sent);
+
+	if (!rc)
+		rc = world_run(w, row->c, &sent, repeat, &result);
+	if (rc) {
+		fprintf(stderr, "bench: %s: %s\n", row->c->name, strerror(-rc));
+		return rc;
+	}
+	wrong = check(w, row, &sent, repeat, &result);
+	if (wrong) {
+		fprintf(stderr, "bench: %s, %u flows: %s\n", row->c->name, row->flows, wrong);
+		return -EBADMSG;
+	}
+	row->ns[row->rounds++] = result.ns;
+	return 0;
+}
+
+static void shuffle(size_t order[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t j = rand() % (i + 1);
+
+		order[i] = order[j];
+		order[j] = i;
+	}
+}
+
+static int measure_rounds(struct world *w, struct bench_report *r, int rounds)
+{
+	size_t order[ROWS_MAX];
+
+	for (int round = 0; round < rounds; round++) {
+		shuffle(order, r->n);
+		for (size_t i = 0; i < r->n; i++) {
+			int rc = measure(w, &r->rows[order[i]]);
+
+			if (rc)
+				return rc;
+		}
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "bench: round %d of %d\r", round + 1, rounds);
+	}
+	return 0;
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+/* The least of FILLS. */
+static double fill_ms(void)
+{
+	static uint16_t slots[65536];
+	struct slot_backend pool[100];
+	double least = 1e9;
+	char name[32];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "backend-%d", i);
+		pool[i] = (struct slot_backend){slot_backend_id(name), i + 1, 1, true};
+	}
+	for (int i = 0; i < FILLS; i++) {
+		double start = now_ms(), took;
+
+		if (maglev_fill(pool, 100, slots, 65536))
+			return 1e9;
+		took = now_ms() - start;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+static int bench(struct world *w)
+{
+	struct bench_case cases[BENCH_CASES];
+	auto_free struct bench_row *rows = calloc(ROWS_MAX, sizeof(*rows));
+	struct bench_report r = {.rows = rows};
+	int rounds = atoi(setting("ROUNDS", "0"));
+	char path[256];
+	int rc;
+
+	if (!rows)
+		return -ENOMEM;
+	if (rounds < 1 || rounds > BENCH_ROUNDS_MAX)
+		rounds = ROUNDS_DEFAULT;
+	bench_cases_fill(cases);
+	r.n = make_rows(cases, rows);
+	rc = measure_rounds(w, &r, rounds);
+	if (rc)
+		return rc;
+	r.fill_ms = fill_ms();
+	report_finish(&r);
+	report_table(&r);
+	report_figures(&r);
+	snprintf(path, sizeof(path), "%s/bench.json", setting("O", "build"));
+	return report_json(&r, path);
+}
+
+int main(void)
+{
+	struct world *w;
+	int rc = pin_to_cpu();
+
+	if (rc) {
+		fprintf(stderr, "bench: no such CPU: %s\n", strerror(-rc));
+		return 1;
+	}
+	w = world_open();
+	if (!w)
+		return 1;
+	rc = bench(w);
+	world_close(w);
+	return rc ? 1 : 0;
+}

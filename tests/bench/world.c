@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "world.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "pure/backend_row.h"
+#include "pure/hashkey.h"
+#include "pure/maglev.h"
+#include "tests/bench/bench.skel.h"
+
+#define ROWS (WORLD_BACKENDS + 1) /* of a service */
+#define FLOW_TIMEOUT 300 /* ticks: minutes, whatever HZ is */
+#define LOOPBACK 1 /* where test runs come in; packets leave where they came in */
+
+struct world {
+	struct dp *dp;
+	struct bench_bpf *skel;
+	struct shunt_backend backends[BENCH_SERVICES][WORLD_BACKENDS];
+	struct addr vips[BENCH_SERVICES];
+	uint64_t *flows; /* mapped */
+	size_t flow_words;
+};
+
+uint32_t world_slots(void)
+{
+	return slots_for(WORLD_BACKENDS);
+}
+
+static struct addr address(bool is_v6, const char *v4, const char *v6, uint32_t last)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr a = {0};
+	int len = snprintf(text, sizeof(text), is_v6 ? "%s%x" : "%s%u", is_v6 ? v6 : v4, last);
+
+	if (addr_parse(text, len, &a))
+		abort();
+	return a;
+}
+
+static void build_backends(struct world *w, const struct bench_case *c)
+{
+	for (uint32_t i = 0; i < WORLD_BACKENDS; i++) {
+		struct backend_row_spec spec = {
+			.addr = address(c->is_v6, "10.0.0.", "2001:db8::1:", i + 1),
+			.source = address(c->is_v6, "192.0.2.", "2001:db8::2:", 1),
+			.dmac = {2, 0, 0, 0xbe, c->service, i},
+			.smac = {2, 0, 0, 0, 0, 1},
+			.ifindex = LOOPBACK,
+			.mtu = 1500,
+			.method = c->method,
+			.vip_family = c->is_v6 ? 6 : 4,
+			.usable = true,
+		};
+
+		backend_row_build(&spec, &w->backends[c->service][i]);
+		dp_backend_write(w->dp, c->service * ROWS + 1 + i, &w->backends[c->service][i]);
+	}
+}
+
+static int fill_slots(struct world *w, const struct bench_case *c)
+{
+	static uint16_t slots[65536];
+	struct slot_backend pool[WORLD_BACKENDS];
+	uint32_t n = world_slots();
+	char name[32];
+	int err;
+
+	for (uint32_t i = 0; i < WORLD_BACKENDS; i++) {
+		snprintf(name, sizeof(name), "backend-%u", i);
+		pool[i] = (struct slot_backend){
+			.id = slot_backend_id(name), .number = i + 1, .weight = 1, .up = true};
+	}
+	err = c->scheduler == SHUNT_RR ? interleave_fill(pool, WORLD_BACKENDS, true, slots, n)
+				       : maglev_fill(pool, WORLD_BACKENDS, slots, n);
+	if (!err)
+		dp_slots_write(w->dp, c->service * (n / SHUNT_SLOTS_PER_LINE), slots, n);
+	return err;
+}
+
+static struct dp_service service(const struct world *w, const struct bench_case *c)
+{
+	return (struct dp_service){
+		.vip = w->vips[c->service],
+		.port = WORLD_PORT,
+		.protocol = c->protocol,
+		.svc = {
+			.slots_at = c->service * (world_slots() / SHUNT_SLOTS_PER_LINE),
+			.slot_mask = world_slots() - 1,
+			.row = c->service * ROWS,
+			.salt = c->service + 1,
+			.backends = WORLD_BACKENDS,
+			.flags = c->scheduler == SHUNT_RR ? SHUNT_SVC_FLOWS : 0,
+			.scheduler = c->scheduler,
+			.flow_timeout = FLOW_TIMEOUT,
+		}};
+}
+
+static int fill_tables(struct world *w, struct dp_error *err)
+{
+	struct bench_case c[BENCH_CASES];
+	struct dp_service s[BENCH_SERVICES];
+	int rc;
+
+	bench_cases_fill(c);
+	for (size_t i = 0; i < BENCH_CASES; i++) {
+		uint32_t at = c[i].service;
+
+		if (c[i].kind != BENCH_CASE)
+			continue;
+		w->vips[at] = address(c[i].is_v6, "203.0.113.", "2001:db8:100::", at + 10);
+		build_backends(w, &c[i]);
+		rc = fill_slots(w, &c[i]);
+		if (rc)
+			return rc;
+		s[at] = service(w, &c[i]);
+	}
+	return dp_services_switch(w->dp, s, BENCH_SERVICES, err);
+}
+
+static uint32_t entries_of(const struct world *w, const char *map)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(dp_map_fd(w->dp, map), &info, &len) ? 0 : info.max_entries;
+}
+
+/* Loads the bench's programs over the maps of dp, with the settings that dp gives its own. */
+static int load_programs(struct world *w, const uint64_t key[static SHUNT_HASH_WORDS])
+{
+	struct shunt_settings *settings;
+	struct bpf_map *map;
+
+	w->skel = bench_bpf__open();
+	if (!w->skel)
+		return -errno;
+	settings = (struct shunt_settings *)&w->skel->rodata->settings;
+	memcpy(settings->hash_key, key, sizeof(settings->hash_key));
+	settings->rows = entries_of(w, "backends");
+	settings->flow_mask = entries_of(w, "flows") - 1;
+	settings->cpus = entries_of(w, "counters") / settings->rows;
+	bpf_object__for_each_map(map, w->skel->obj)
+	{
+		int fd = dp_map_fd(w->dp, bpf_map__name(map));
+
+		if (fd >= 0 && bpf_map__reuse_fd(map, fd))
+			return -errno;
+	}
+	return bench_bpf__load(w->skel);
+}
+
+static int map_flows(struct world *w)
+{
+	size_t bytes = (size_t)entries_of(w, "flows") * sizeof(struct shunt_flow_bucket);
+	void *at =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, dp_map_fd(w->dp, "flows"), 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	w->flows = at;
+	w->flow_words = bytes / sizeof(*w->flows);
+	return 0;
+}
+
+static int set_up(struct world *w, struct dp_error *err)
+{
+	struct dp_options opt = {
+		.sizes = {
+			.services = BENCH_SERVICES,
+			.rows = BENCH_SERVICES * ROWS,
+			.slot_lines = BENCH_SERVICES * world_slots() / SHUNT_SLOTS_PER_LINE,
+			.flows = WORLD_FLOWS,
+		}};
+	int rc;
+
+	hashkey_derive(NULL, opt.hash_key);
+	rc = dp_open(&opt, &w->dp, err);
+	if (!rc)
+		rc = fill_tables(w, err);
+	if (!rc)
+		rc = load_programs(w, opt.hash_key);
+	return rc ? rc : map_flows(w);
+}
+
+struct world *world_open(void)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct dp_error err = {.text = ""};
+	int rc = w ? set_up(w, &err) : -ENOMEM;
+
+	if (rc == 0)
+		return w;
+	fprintf(stderr, "bench: %s: %s\n", strerror(-rc), err.text);
+	if (w)
+		world_close(w);
+	return NULL;
+}
+
+void world_close(struct world *w)
+{
+	if (w->flows)
+		munmap(w->flows, w->flow_words * sizeof(*w->flows));
+	bench_bpf__destroy(w->skel);
+	if (w->dp)
+		dp_close(w->dp);
+	free(w);
+}
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+/* Packets that the backends of @c were sent. */
+static uint64_t forwarded(const struct world *w, const struct bench_case *c)
+{
+	struct dp_counter counter;
+	uint64_t sum = 0;
+
+	if (c->kind != BENCH_CASE)
+		return 0;
+	for (uint32_t i = 1; i <= WORLD_BACKENDS; i++) {
+		dp_counter_read(w->dp, c->service * ROWS + i, &counter);
+		sum += counter.packets;
+	}
+	return sum;
+}
+
+static uint64_t not_forwarded(const struct world *w)
+{
+	uint64_t packets[SHUNT_VERDICT_MAX], sum = 0;
+
+	dp_verdicts_read(w->dp, packets);
+	for (int v = 0; v < SHUNT_VERDICT_MAX; v++)
+		sum += packets[v];
+	return sum;
+}
+
+static int run(struct world *w, const struct bench_case *c, const struct frame *f, uint32_t repeat,
+	       struct world_result *out)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(w->skel->obj, c->program);
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f->bytes, .data_size_in = f->len,
+		    .data_out = out->out.bytes, .data_size_out = FRAME_MAX, .repeat = repeat);
+	double before;
+	int rc;
+
+	if (!p)
+		return -ENOENT;
+	before = cpu_ns();
+	rc = bpf_prog_test_run_opts(bpf_program__fd(p), &o);
+	out->ns = (cpu_ns() - before) / repeat;
+	out->action = o.retval;
+	out->out.len = o.data_size_out;
+	return rc;
+}
+
+int world_run(struct world *w, const struct bench_case *c, const struct frame *f, uint32_t repeat,
+	      struct world_result *out)
+{
+	const struct bench_state *state = &w->skel->bss->state;
+	uint64_t sent = forwarded(w, c), others = not_forwarded(w);
+	int rc = run(w, c, f, repeat, out);
+
+	out->forwarded = forwarded(w, c) - sent;
+	out->others = not_forwarded(w) - others;
+	out->flow = bench_flow(state->runs, state->flow_mask);
+	return rc;
+}
+
+/* Each flow opens and goes on, so that it stands in the table confirmed. */
+static int open_flows(struct world *w, const struct bench_case *c, uint32_t flows)
+{
+	static const enum frame_flags steps[] = {FRAME_SYN, FRAME_ACK};
+	struct world_result ignored;
+	struct frame f;
+	int rc = 0;
+
+	memset(w->flows, 0, w->flow_words * sizeof(*w->flows));
+	for (int i = 0; i < 2 && !rc; i++) {
+		frame_build(c, &w->vips[c->service], WORLD_PORT, steps[i], &f);
+		rc = run(w, c, &f, flows, &ignored);
+	}
+	return rc;
+}
+
+int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f)
+{
+	struct bench_state *state = (void *)&w->skel->bss->state;
+	const struct addr any = address(c->is_v6, "203.0.113.", "2001:db8:100::", 1);
+	struct world_result ignored;
+
+	frame_build(c, c->kind == BENCH_CASE ? &w->vips[c->service] : &any, WORLD_PORT, FRAME_ACK,
+		    f);
+	frame_state(f, c->is_v6, state);
+	state->flow_mask = flows - 1;
+	if (c->kind == BENCH_CASE && c->scheduler == SHUNT_RR)
+		return open_flows(w, c, flows);
+	return run(w, c, f, flows / 4 + 10000, &ignored);
+}
+
+const struct shunt_backend *world_backends(const struct world *w, const struct bench_case *c)
+{
+	return c->kind == BENCH_CASE ? w->backends[c->service] : NULL;
+}
+
+uint64_t world_flows_held(const struct world *w)
+{
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < w->flow_words; i++)
+		held += w->flows[i] != 0;
+	return held;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables that packets are sent through, filled as shuntd fills them, and the programs over them:
+ * a service for each case, each with 100 backends and as many slots as shuntd gives them. */
+#ifndef BENCH_WORLD_H
+#define BENCH_WORLD_H
+
+#include <stdint.h>
+
+#include "bench.h"
+#include "cases.h"
+#include "frame.h"
+#include "io/dp.h"
+
+#define WORLD_BACKENDS 100
+#define WORLD_PORT 443
+#define WORLD_FLOWS 1048576 /* room in the flow table, as shuntd's default */
+
+struct world;
+
+/* Loads everything; needs root. Returns NULL with the reason on standard error. */
+struct world *world_open(void);
+void world_close(struct world *w);
+
+/* Makes @c what the next runs do, with @flows (a power of two) flows, and fills @f with the frame to
+ * send. For rr the flow table is emptied and then filled with these flows. Returns 0 or -errno. */
+int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f);
+
+struct world_result {
+	double ns; /* a run, of this thread's CPU time */
+	uint32_t flow; /* of the last run */
+	uint32_t action; /* of the last run */
+	uint64_t forwarded; /* by how much the service's backends' counters rose */
+	uint64_t others; /* and those of verdicts */
+	struct frame out;
+};
+
+/* Runs the program of @c @repeat times on @f in one call. Returns 0 or -errno. */
+int world_run(struct world *w, const struct bench_case *c, const struct frame *f, uint32_t repeat,
+	      struct world_result *out);
+
+/* The rows of @c's backends, WORLD_BACKENDS of them. */
+const struct shunt_backend *world_backends(const struct world *w, const struct bench_case *c);
+
+/* How many words of the flow table are in use. */
+uint64_t world_flows_held(const struct world *w);
+
+uint32_t world_slots(void);
+
+#endif
