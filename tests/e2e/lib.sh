@@ -21,14 +21,14 @@ export LC_ALL=C
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 O=$(realpath "${O:-build}")
 E2E=$PWD/tests/e2e
-P=sh$$
-INSTANCE=e2e-$$
+P=${P:-sh$$} # of the namespaces' names
+INSTANCE=${INSTANCE:-e2e-$$}
 VIP4=203.0.113.10
 VIP6=2001:db8::10
 W=$(mktemp -d /tmp/shunt-e2e.XXXXXX) || exit 1
 python=/usr/bin/python3 # python3 may be a wrapper that takes its time
 [ -x $python ] || python=python3
-cases=0 failures=0 shuntd=
+cases=0 failures=0
 declare -A pids=() # of everything started here, by name
 
 [ "$(id -u)" -eq 0 ] || { echo "needs root" && exit 1; }
@@ -47,11 +47,11 @@ result() {
 
 # check WORDS COMMAND...: the command succeeds; what it prints is shown when it does not.
 check() {
-  local words=$1 said rc
+  local words=$1 rc
   shift
-  said=$("$@" 2>&1)
+  "$@" >"$W/said" 2>&1 # not in a subshell: it may start something
   rc=$?
-  [ $rc -eq 0 ] || note "exit status $rc: $* ${said:+: $said}"
+  [ $rc -eq 0 ] || note "exit status $rc: $*: $(head -c 2000 "$W/said")"
   result $((rc != 0)) "$words"
 }
 
@@ -219,7 +219,7 @@ backend() {
 decap() {
   local n
   for n; do
-    on "b$n" "$O/shunt-decap" attach eth0 "$(addr4 "$n")" "$(addr6 "$n")" || return
+    on "b$n" "$O/shunt-decap" attach eth0 "$(addr4 "$n")" "$(addr6 "$n")" >/dev/null || return
   done
 }
 
@@ -243,13 +243,15 @@ stage() {
 }
 
 # companion [PORT]: lets what native XDP sends back on the balancer's cable arrive at the bridge.
-companion() { on sw "$O/shunt-decap" attach "${1:-lb}"; }
+companion() { on sw "$O/shunt-decap" attach "${1:-lb}" >/dev/null; }
 
 # ---- servers and clients -------------------------------------------------------------------------
 
-# web N [PORT]: nginx in bN that answers its name, and 200 on /healthz; both families, every address.
+# web N [PORT...]: nginx in bN that answers its name, and 200 on /healthz; both families, every address.
 web() {
-  local n=$1 port=${2:-80} dir=$W/web$1
+  local n=$1 dir=$W/web$1 port
+  shift
+  [ $# -gt 0 ] || set -- 80
   mkdir -p "$dir"
   cat >"$dir/nginx.conf" <<END
 daemon off;
@@ -263,14 +265,14 @@ http {
   uwsgi_temp_path $dir/t4; scgi_temp_path $dir/t5;
   default_type text/plain;
   server {
-    listen [::]:$port ipv6only=off backlog=4096;
+    $(for port; do echo "listen [::]:$port ipv6only=off backlog=4096;"; done)
     location / { return 200 "b$n\n"; }
     location /healthz { return 200 "well\n"; }
   }
 }
 END
   start "web$n" "b$n" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
-  wait_for 5 on "b$n" curl -sf --max-time 1 "http://127.0.0.1:$port/healthz"
+  wait_for 5 on "b$n" curl -sf --max-time 1 "http://127.0.0.1:$1/healthz"
 }
 
 # udp N PORT: a server in bN that answers every datagram with "bN CLIENT'S-ADDRESS PORT".
@@ -279,6 +281,14 @@ udp() {
   wait_for 5 on "b$1" "$python" "$E2E/udp.py" ask 127.0.0.1 "$2" 1
 }
 
+# echo_server N PORT; bulk ADDRESS PORT MBIT SECONDS: one connection, every byte comes back right.
+echo_server() {
+  start "echo$1" "b$1" "$python" "$E2E/bulk.py" serve "$2"
+  wait_for 5 on "b$1" "$python" "$E2E/bulk.py" run 127.0.0.1 "$2" 1 0.1
+}
+bulk() { on client "$python" "$E2E/bulk.py" run "$@"; }
+
+ask_udp() { on client "$python" "$E2E/udp.py" ask "$@"; }
 get() { on client curl -s --max-time 2 "$@"; }
 
 # spread N URL: N requests, each a connection of its own; "COUNT ANSWER" a line, sorted by answer.
@@ -310,25 +320,49 @@ config() {
   } >"$W/shunt.yaml"
 }
 
-# backends N...: lines for a backends file.
+# service NAME PROTOCOL VIP PORT LINE...: its part of the configuration, LINEs as they are.
+service() {
+  printf -- '  - name: %s\n    protocol: %s\n    vip: "%s"\n    port: %s\n' "$1" "$2" "$3" "$4"
+  shift 4
+  printf '    %s\n' "$@"
+}
+# A check that finds out fast: down after 3 x 250 ms, up after 2.
+# shellcheck disable=SC2034 # for the stories
+FAST='check: { type: http, path: /healthz, interval: 250ms, timeout: 200ms, rise: 2, fall: 3 }'
+# shellcheck disable=SC2034
+FAST_TCP='check: { type: tcp, interval: 250ms, timeout: 200ms, rise: 2, fall: 3 }'
+
+# backends4 N..., backends6 N...: lines for a backends file.
 backends4() { for n; do echo "$(addr4 "$n") name=b$n"; done; }
 backends6() { for n; do echo "$(addr6 "$n") name=b$n"; done; }
 
 shunt() { on lb "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" "$@"; }
 
-# shuntd_start: 1 and the log's end when it is not ready in ten seconds.
+# count_state STATE [SERVICE]: how many backends are "up", "down", "drained", "no neighbour", ...
+count_state() {
+  shunt backends ${2:+"$2"} --json | jq --arg state "$1" '[.backends[] | select(.state == $state)] | length'
+}
+all_up() { [ "$(count_state up)" -eq "$1" ]; }
+# is_state SERVICE BACKEND STATE
+is_state() {
+  shunt backends "$1" --json |
+    jq -e --arg name "$2" --arg state "$3" '.backends[] | select(.name == $name) | .state == $state'
+}
+
+# shuntd_start [OPTION...]: 1 and the end of its log when it is not ready in ten seconds.
 shuntd_start() {
   mkdir -p "$W/run" "$W/state"
-  : >"$W/shuntd.ready"
   start shuntd lb "$O/shuntd" -c "$W/shunt.yaml" "$@"
-  shuntd=${pids[shuntd]}
-  wait_for "${READY_WITHIN:-10}" shuntd_ready && return
+  wait_for "${READY_WITHIN:-10}" shuntd_settled && shunt status >/dev/null 2>&1 && return
   note "shuntd is not ready:"
   tail -n 20 "$W/shuntd.log" | sed 's/^/#   /'
   return 1
 }
-shuntd_ready() {
-  kill -0 "$shuntd" || return 0 # it has ended: no need to wait on
-  shunt status
-}
+shuntd_settled() { shunt status || ended "${pids[shuntd]}"; }
 shuntd_stop() { stop shuntd "${1:-TERM}"; }
+
+# running N: shuntd starts and N backends come up; ends the script when not.
+running() {
+  check "shuntd starts" shuntd_start || finish
+  check "$1 backends are up" wait_for 5 all_up "$1" || { shunt backends | head -n 40 | sed 's/^/# /' && finish; }
+}

@@ -12,8 +12,10 @@ udp 1 5353
 is "a backend answers by IPv4" "$(get http://10.0.0.11/)" b1
 is "a backend answers by IPv6" "$(get 'http://[fd00::12]/')" b2
 is "the health page answers from the balancer" "$(on lb curl -s http://10.0.0.12/healthz)" well
-is "UDP is answered by name" "$(on client "$python" "$E2E/udp.py" ask 10.0.0.11 5353 3 2)" "3 b1"
-is "UDP is answered by name over IPv6" "$(on client "$python" "$E2E/udp.py" ask fd00::11 5353 3)" "3 b1"
+is "UDP is answered by name" "$(ask_udp 10.0.0.11 5353 3 2)" "3 b1"
+is "UDP is answered by name over IPv6" "$(ask_udp fd00::11 5353 3)" "3 b1"
+check "an echo server starts" echo_server 1 7000
+check "a connection gets every byte back" bulk 10.0.0.11 7000 20 0.5
 is "the VIP is answered on the backend itself" "$(on b1 curl -s http://$VIP4/)" b1
 ip -n "$P-client" route replace $VIP4/32 dev eth0
 is "nobody answers ARP for the VIP" "$(get http://$VIP4/; echo $?)" 28

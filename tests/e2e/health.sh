@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A backend that dies is out and costs nothing after its detection, comes back, and a service without
+# any healthy backend does what on_empty says.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+stage 3
+companion && decap 1 2 3
+for n in 1 2 3; do web $n; done
+backends4 1 2 3 >"$W/web.backends"
+never='check: { type: http, path: /healthz, status: 404, interval: 250ms, timeout: 200ms }'
+vip lb 203.0.113.99
+for last in 11 12 99; do route_vip 203.0.113.$last; done
+for n in 1 2 3; do vip b$n 203.0.113.11 && vip b$n 203.0.113.12; done
+config <<END
+services:
+$(service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends")
+$(service open tcp 203.0.113.11 80 "forward: ipip" "$never" "backends_file: web.backends")
+$(service shut tcp 203.0.113.12 80 "forward: ipip" "$never" "on_empty: drop" "backends_file: web.backends")
+$(service aside tcp 203.0.113.99 80 "forward: ipip" "$never" "on_empty: pass" "backends_file: web.backends")
+END
+check "shuntd starts" shuntd_start || finish
+wait_for 5 all_up 3
+
+load web "http://$VIP4/" 300
+sleep 1
+died=$(now_ms)
+stop web2 KILL
+check "a dead backend is detected" wait_for 5 is_state web b2 down
+detected=$(now_ms)
+note "after $((detected - died)) ms of at most 3 x 250 ms and a timeout"
+holds "in the time of three checks" "$((detected - died)) < 1500"
+sleep 1.5
+web 2
+check "a revived backend is detected" wait_for 5 is_state web b2 up
+sleep 1
+stop_load web
+failures_of web
+note "$(loaded web total) requests, $(loaded web failed 0 "$detected") failed before the detection"
+is "no request fails after the detection, nor by the return" "$(loaded web failed "$detected")" 0
+is "the revived backend serves again" "$(spread 200 "http://$VIP4/" | awk '$1 > 30' | wc -l)" 3
+
+kill -STOP "${pids[web3]}"
+check "a backend that accepts but does not answer is down" wait_for 5 is_state web b3 down
+kill -CONT "${pids[web3]}"
+check "and up when it answers again" wait_for 5 is_state web b3 up
+
+is "on_empty: all, the default, uses every backend" \
+  "$(spread 200 http://203.0.113.11/ | awk '$1 > 30' | wc -l)" 3
+is "on_empty: drop drops" "$(get http://203.0.113.12/; echo $?)" 28
+check "and counts it in words" grep -qi 'on_empty: drop' <(shunt stats)
+is "on_empty: pass without a server on this host refuses" "$(get http://203.0.113.99/; echo $?)" 7
+start sorry lb "$python" -m http.server --bind 203.0.113.99 80 --directory "$W"
+is "on_empty: pass reaches this host's own server" \
+  "$(wait_for 5 get -f http://203.0.113.99/; get -o /dev/null -w '%{http_code}' http://203.0.113.99/)" 200
+finish
