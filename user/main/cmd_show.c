@@ -60,10 +60,10 @@ static const char *xdp_colour(enum view_xdp x)
 static void print_interfaces(const struct cli *cli, const struct view_interface *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"INTERFACE", false, 0},
-		{"XDP", false, 0},
-		{"LINK", false, 0},
-		{"NOTE", false, 0},
+		{"INTERFACE", false, TABLE_WHOLE, 0},
+		{"XDP", false, TABLE_WHOLE, 0},
+		{"LINK", false, TABLE_WHOLE, 0},
+		{"NOTE", false, TABLE_FOLD, 30},
 	};
 	struct table *t = table_new(columns, 4);
 	size_t i;
@@ -80,17 +80,28 @@ static void print_interfaces(const struct cli *cli, const struct view_interface 
 	table_free(t);
 }
 
-static void print_status(const struct cli *cli, const struct view_status *s)
+/* Why the last reload was refused, under the configuration that is in force. */
+static void print_config_error(const struct cli *cli, const char *error)
 {
 	const char *red = cli->colour ? "\033[31m" : "", *plain = cli->colour ? "\033[0m" : "";
+	char text[640];
+	char *line = text, *next;
 
+	snprintf(text, sizeof(text), "the last reload was refused: %s", error);
+	if (cli->width > 40)
+		table_fold(text, cli->width - 10);
+	while ((next = strsep(&line, "\n")))
+		fprintf(cli->out, "          %s%s%s\n", red, next, plain);
+}
+
+static void print_status(const struct cli *cli, const struct view_status *s)
+{
 	fprintf(cli->out, "shuntd %s, instance %s, process %" PRIu32 ", up %s\n", s->version,
 		s->instance, s->pid, units_long_age(s->uptime_ms).text);
 	fprintf(cli->out, "config    %s, loaded %s ago\n", s->config_file,
 		units_age(s->config_age_ms).text);
 	if (s->config_error[0])
-		fprintf(cli->out, "          %sthe last reload was refused: %s%s\n", red,
-			s->config_error, plain);
+		print_config_error(cli, s->config_error);
 	fprintf(cli->out, "services  %" PRIu32 "\n", s->services);
 	fprintf(cli->out, "backends  %" PRIu32 ", of them %" PRIu32 " usable\n", s->backends,
 		s->usable_backends);
@@ -147,9 +158,10 @@ static void service_row(struct table *t, const struct view_service *s)
 static void print_services(const struct cli *cli, const struct view_service *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE", false, 10}, {"ADDRESS", false, 20}, {"SCHED", false, 0},
-		{"FORWARD", false, 0},	{"USABLE", true, 0},	{"PKT/S", true, 0},
-		{"BYTES/S", true, 0},
+		{"SERVICE", false, TABLE_CUT, 10}, {"ADDRESS", false, TABLE_CUT, 20},
+		{"SCHED", false, TABLE_WHOLE, 0},  {"FORWARD", false, TABLE_WHOLE, 0},
+		{"USABLE", true, TABLE_WHOLE, 0},  {"PKT/S", true, TABLE_WHOLE, 0},
+		{"BYTES/S", true, TABLE_WHOLE, 0},
 	};
 	struct table *t = table_new(columns, 7);
 	bool open = false;
@@ -211,9 +223,10 @@ static void backend_row(struct table *t, const struct view_backend *b)
 static void print_backends(const struct cli *cli, const struct view_backend *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE", false, 10}, {"BACKEND", false, 10}, {"ADDRESS", false, 15},
-		{"WEIGHT", true, 0},	{"STATE", false, 0},	{"SINCE", true, 0},
-		{"REASON", false, 10},
+		{"SERVICE", false, TABLE_CUT, 8},  {"BACKEND", false, TABLE_CUT, 8},
+		{"ADDRESS", false, TABLE_CUT, 14}, {"WEIGHT", true, TABLE_WHOLE, 0},
+		{"STATE", false, TABLE_WHOLE, 0},  {"SINCE", true, TABLE_WHOLE, 0},
+		{"REASON", false, TABLE_FOLD, 15},
 	};
 	struct table *t = table_new(columns, 7);
 	size_t i, edited = 0;

@@ -137,13 +137,13 @@ static void service_rows(struct table *t, const struct snapshot *s, size_t i, si
 static void print_traffic(const struct cli *cli, const struct snapshot *s)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE, BACKEND", false, 16},
-		{"PACKETS", true, 0},
-		{"BYTES", true, 0},
-		{"FLOWS", true, 0},
-		{"PKT/S", true, 0},
-		{"BYTES/S", true, 0},
-		{"FLOWS/S", true, 0},
+		{"SERVICE, BACKEND", false, TABLE_CUT, 16},
+		{"PACKETS", true, TABLE_WHOLE, 0},
+		{"BYTES", true, TABLE_WHOLE, 0},
+		{"FLOWS", true, TABLE_WHOLE, 0},
+		{"PKT/S", true, TABLE_WHOLE, 0},
+		{"BYTES/S", true, TABLE_WHOLE, 0},
+		{"FLOWS/S", true, TABLE_WHOLE, 0},
 	};
 	struct table *t = table_new(columns, 7);
 	size_t i, at = 0;
@@ -157,10 +157,10 @@ static void print_traffic(const struct cli *cli, const struct snapshot *s)
 static void print_verdicts(const struct cli *cli, const struct snapshot *s)
 {
 	static const struct table_column columns[] = {
-		{"VERDICT", false, 0},
-		{"PACKETS", true, 0},
-		{"PKT/S", true, 0},
-		{"MEANING", false, 20},
+		{"VERDICT", false, TABLE_WHOLE, 0},
+		{"PACKETS", true, TABLE_WHOLE, 0},
+		{"PKT/S", true, TABLE_WHOLE, 0},
+		{"MEANING", false, TABLE_FOLD, 30},
 	};
 	struct table *t = table_new(columns, 4);
 	size_t i;

@@ -11,7 +11,7 @@ const struct command cli_commands[] = {
 		.summary = "is shuntd well: its age, configuration and interfaces",
 		.help = "Shows the running daemon, the configuration in force and when it was "
 			"loaded, why\n"
-			"the last reload was refused if it was, and how XDP is attached to each "
+			"the last reload was refused if it was, and how XDP is attached to each\n"
 			"interface.\n"
 			"\n"
 			"JSON: version, instance, pid, uptime_ms, config_file, config_age_ms,\n"
@@ -27,13 +27,13 @@ const struct command cli_commands[] = {
 		.arguments = "",
 		.summary = "every service, its backends that are usable, its traffic",
 		.help = "USABLE counts the backends that get packets, of all that are configured; "
-			"a ! after\n"
-			"it says that none is usable and all of them are used instead (on_empty: "
-			"all).\n"
+			"a !\n"
+			"after it says that none is usable and all of them are used instead\n"
+			"(on_empty: all).\n"
 			"\n"
-			"JSON: services [name, vip, port (0: any), protocol, scheduler, forward, "
-			"on_empty,\n"
-			"check, slots, backends, usable, failing_open, packets, bytes, flows,\n"
+			"JSON: services [name, vip, port (0: any), protocol, scheduler, forward,\n"
+			"on_empty, check, slots, backends, usable, failing_open, packets, bytes, "
+			"flows,\n"
 			"packets_per_s, bytes_per_s, flows_per_s, no_backend].\n",
 		.example = "shunt services --json | jq '.services[] | select(.usable == 0).name'",
 		.takes = CLI_TAKES_JSON,
@@ -71,18 +71,16 @@ const struct command cli_commands[] = {
 		.summary = "packets, bytes and new flows, and what became of all packets",
 		.help = "Totals since a backend was configured, and rates over the daemon's last "
 			"sampling\n"
-			"interval. Bytes are those of the IP packets as they came in. Below, the "
-			"verdicts:\n"
-			"every packet has exactly one.\n"
+			"interval. Bytes are those of the IP packets as they came in. Below, the\n"
+			"verdicts: every packet has exactly one.\n"
 			"  -w, --watch [SECONDS]  again every so many seconds (2), until Ctrl-C\n"
 			"  -a, --all              verdicts that no packet has had, too\n"
 			"\n"
 			"JSON: time (seconds since 1970), services [name, packets, bytes, flows,\n"
-			"packets_per_s, bytes_per_s, flows_per_s, no_backend, backends [name, "
-			"packets, ...]],\n"
-			"verdicts [name, class, meaning, packets, packets_per_s]. With --watch, a "
-			"document a\n"
-			"line.\n",
+			"packets_per_s, bytes_per_s, flows_per_s, no_backend,\n"
+			"backends [name, packets, ...]],\n"
+			"verdicts [name, class, meaning, packets, packets_per_s].\n"
+			"With --watch, a document a line.\n",
 		.example = "shunt stats --watch 5 web",
 		.takes = CLI_TAKES_JSON | CLI_TAKES_WATCH | CLI_TAKES_ALL,
 		.max_args = 1,
@@ -143,7 +141,8 @@ const struct command cli_commands[] = {
 		.name = "weight",
 		.arguments = "SERVICE BACKEND N",
 		.summary = "change a backend's weight",
-		.help = "N is 0 to 1000; 0 gives it no new flows. Holds also over a restart of the "
+		.help = "N is 0 to 1000; 0 gives it no new flows. Holds also over a restart of "
+			"the\n"
 			"daemon.\n",
 		.example = "shunt weight web web1 5",
 		.takes = CLI_TAKES_JSON,

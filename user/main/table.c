@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
+#include <wctype.h>
 
 #include "base/own.h"
 
 #define GAP "  "
+#define FOLDED_WELL 24 /* columns in which folded text reads well */
 
 struct cell {
 	char *text;
@@ -54,9 +56,27 @@ void table_free(struct table *t)
 	free(t);
 }
 
+/* What others have told the daemon must not steer the terminal. */
+static void make_printable(char *s)
+{
+	wchar_t c;
+	int n;
+
+	if (!s)
+		return;
+	for (; *s; s += n) {
+		n = mbtowc(&c, s, MB_CUR_MAX);
+		if (n > 0 && iswprint((wint_t)c))
+			continue;
+		n = 1;
+		*s = '?';
+	}
+}
+
 /* Takes @text. */
 static void add_cell(struct table *t, char *text, const char *colour)
 {
+	make_printable(text);
 	if (t->n == t->room) {
 		size_t room = t->room ? 2 * t->room : 64;
 		struct cell *cells = reallocarray(t->cells, room, sizeof(*cells));
@@ -102,29 +122,53 @@ static int text_width(const char *text)
 	return width < 0 ? (int)strlen(text) : width;
 }
 
+/* How many bytes of @s fill at most @width columns; at least one character. */
+static size_t bytes_within(const char *s, int width)
+{
+	size_t at = 0;
+	int used = 0;
+
+	while (s[at]) {
+		wchar_t c;
+		int n = mbtowc(&c, s + at, MB_CUR_MAX), w = n > 0 ? wcwidth(c) : 1;
+
+		used += w > 0 ? w : 0;
+		if (used > width && at > 0)
+			break;
+		at += n > 0 ? (size_t)n : 1;
+	}
+	return at;
+}
+
 /* Cuts @text to @width columns, the last of them an ellipsis. */
 static void cut(char **text, int width)
 {
 	const char *ellipsis = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? "\u2026" : "~";
-	char *s = *text, *longer;
-	int used = 0;
+	char *shorter;
 
-	if (text_width(s) <= width)
+	if (text_width(*text) <= width)
 		return;
-	while (*s) {
-		wchar_t c;
-		int n = mbtowc(&c, s, MB_CUR_MAX), w = n > 0 ? wcwidth(c) : 1;
-
-		if (used + (w > 0 ? w : 1) > width - 1)
-			break;
-		used += w > 0 ? w : 1;
-		s += n > 0 ? n : 1;
-	}
-	*s = '\0';
-	if (asprintf(&longer, "%s%s", *text, ellipsis) < 0)
+	(*text)[bytes_within(*text, width - 1)] = '\0';
+	if (asprintf(&shorter, "%s%s", *text, ellipsis) < 0)
 		return;
 	free(*text);
-	*text = longer;
+	*text = shorter;
+}
+
+void table_fold(char *text, int width)
+{
+	while (text_width(text) > width) {
+		size_t most = bytes_within(text, width), at = most;
+
+		while (at > 0 && text[at] != ' ')
+			at--;
+		if (at == 0) /* a word longer than the line: it stands out */
+			at = strcspn(text, " ");
+		if (!text[at])
+			return;
+		text[at] = '\n';
+		text += at + 1;
+	}
 }
 
 static void measure(struct table *t)
@@ -141,25 +185,50 @@ static void measure(struct table *t)
 	}
 }
 
-static void fit(struct table *t, int width)
+/* The widest column that may still be made narrower in this way, but not below @least, or NULL. */
+static int *widest(const struct table *t, enum table_fit way, int least)
 {
-	int total = (int)((t->n_columns - 1) * strlen(GAP));
+	int *found = NULL;
+	size_t c;
+
+	for (c = 0; c < t->n_columns; c++)
+		if (t->columns[c].fit == way && t->widths[c] > t->columns[c].least &&
+		    t->widths[c] > least && (!found || t->widths[c] > *found))
+			found = &t->widths[c];
+	return found;
+}
+
+static void fit_cells(struct table *t)
+{
 	size_t i, c;
 
-	for (i = 0; i < t->n_columns; i++)
-		total += t->widths[i];
-	for (c = t->n_columns; c-- > 0 && total > width;) {
-		int give = t->widths[c] - t->columns[c].cut_to;
-
-		if (t->columns[c].cut_to == 0 || give <= 0)
+	for (i = 0; i < t->n; i++) {
+		c = i % t->n_columns;
+		if (!t->cells[i].text)
 			continue;
-		give = give < total - width ? give : total - width;
-		t->widths[c] -= give;
-		total -= give;
-		for (i = c; i < t->n; i += t->n_columns)
-			if (t->cells[i].text)
-				cut(&t->cells[i].text, t->widths[c]);
+		if (t->columns[c].fit == TABLE_CUT)
+			cut(&t->cells[i].text, t->widths[c]);
+		else if (t->columns[c].fit == TABLE_FOLD)
+			table_fold(t->cells[i].text, t->widths[c]);
 	}
+}
+
+static void fit(struct table *t, int width)
+{
+	int over = (int)((t->n_columns - 1) * strlen(GAP)) - width, *column;
+	size_t c;
+
+	for (c = 0; c < t->n_columns; c++)
+		over += t->widths[c];
+	if (over <= 0)
+		return;
+	for (; over > 0 && (column = widest(t, TABLE_FOLD, FOLDED_WELL)); over--)
+		--*column;
+	for (; over > 0 && (column = widest(t, TABLE_CUT, 0)); over--)
+		--*column;
+	for (; over > 0 && (column = widest(t, TABLE_FOLD, 0)); over--)
+		--*column;
+	fit_cells(t);
 }
 
 /* ---- printing ---------------------------------------------------------------------------------*/
@@ -168,10 +237,18 @@ static bool add_columns(struct libscols_table *st, const struct table *t)
 {
 	size_t i;
 
-	for (i = 0; i < t->n_columns; i++)
-		if (!scols_table_new_column(st, t->columns[i].title, 0,
-					    t->columns[i].right ? SCOLS_FL_RIGHT : 0))
+	for (i = 0; i < t->n_columns; i++) {
+		struct libscols_column *c = scols_table_new_column(
+			st, t->columns[i].title, 0, t->columns[i].right ? SCOLS_FL_RIGHT : 0);
+
+		if (!c)
 			return false;
+		if (t->columns[i].fit != TABLE_FOLD)
+			continue;
+		scols_column_set_flags(c, SCOLS_FL_WRAP);
+		scols_column_set_safechars(c, "\n");
+		scols_column_set_wrapfunc(c, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+	}
 	return true;
 }
 
@@ -204,8 +281,23 @@ static void print_heading(const struct table *t, FILE *out)
 	putc('\n', out);
 }
 
+/* Without the spaces at the ends of lines. */
+static void print_lines(const char *text, FILE *out)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n"), kept = len;
+
+		while (kept > 0 && text[kept - 1] == ' ')
+			kept--;
+		fwrite(text, 1, kept, out);
+		putc('\n', out);
+		text += text[len] ? len + 1 : len;
+	}
+}
+
 void table_print(struct table *t, const struct cli *cli)
 {
+	auto_free char *text = NULL;
 	struct libscols_table *st;
 
 	if (!t)
@@ -219,11 +311,11 @@ void table_print(struct table *t, const struct cli *cli)
 	if (cli->width > 0)
 		fit(t, cli->width);
 	if (st && add_columns(st, t) && add_lines(st, t)) {
-		scols_table_set_stream(st, cli->out);
 		scols_table_set_column_separator(st, GAP);
 		scols_table_set_termforce(st, SCOLS_TERMFORCE_NEVER); /* it fits already */
 		scols_table_enable_colors(st, cli->colour);
-		scols_print_table(st);
+		if (scols_print_table_to_string(st, &text) == 0)
+			print_lines(text, cli->out);
 	}
 	scols_unref_table(st);
 }

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A small daemon's rows, the same every time: one of every state that an operator may be shown, long
+ * names, both families, and what only a newer daemon would send. */
+#ifndef SHUNT_GOLDEN_ROWS_H
+#define SHUNT_GOLDEN_ROWS_H
+
+#include <netinet/in.h>
+
+#include "fake_daemon.h"
+
+#define V4(a, b, c, d)                                                                             \
+	{                                                                                          \
+		.family = 4, .bytes = { a, b, c, d }                                               \
+	}
+#define V6(last)                                                                                   \
+	{                                                                                          \
+		.family = 6, .bytes = { 0x20, 0x01, 0x0d, 0xb8, [15] = last }                      \
+	}
+#define MINUTES(n) ((n)*60000ull)
+#define LONG_NAME "a-service-with-a-name-of-as-many-letters-as-a-name-may-have-xxx"
+
+static const struct view_interface golden_interfaces[] = {
+	{.name = "eth0", .ifindex = 2, .xdp = VIEW_XDP_NATIVE, .link_up = true},
+	{.name = "eth1",
+	 .ifindex = 3,
+	 .xdp = VIEW_XDP_GENERIC,
+	 .link_up = true,
+	 .note = "the driver has no native XDP: slower by far"},
+	{.name = "eth2", .ifindex = 0, .note = "there is no such interface"},
+	{.name = "eth3", .ifindex = 9, .xdp = 77, .note = "from the \"future\""},
+};
+
+static const struct view_service golden_services[] = {
+	{.name = "web",
+	 .vip = V4(203, 0, 113, 10),
+	 .port = 80,
+	 .protocol = IPPROTO_TCP,
+	 .forward = SHUNT_IPIP,
+	 .check = CONF_CHECK_HTTP,
+	 .slots = 1024,
+	 .backends = 6,
+	 .usable = 3,
+	 .traffic = {12345678, 4500000000, 123456, 12345, 9876543, 321},
+	 .no_backend = 42},
+	{.name = "dns",
+	 .vip = V6(0x53),
+	 .port = 53,
+	 .protocol = IPPROTO_UDP,
+	 .scheduler = SHUNT_WRR,
+	 .on_empty = CONF_EMPTY_DROP,
+	 .slots = 64,
+	 .backends = 1,
+	 .usable = 1,
+	 .traffic = {999, 64000, 998, 1, 64, 1}},
+	{.name = LONG_NAME,
+	 .vip = V4(203, 0, 113, 11),
+	 .protocol = IPPROTO_TCP,
+	 .forward = SHUNT_LOCAL,
+	 .slots = 32,
+	 .backends = 1,
+	 .failing_open = 1},
+	{.name = "empty", .vip = V6(1), .port = 443, .protocol = IPPROTO_TCP, .scheduler = 99},
+};
+
+#define WEB(name_, last) .service = "web", .name = name_, .addr = V4(10, 0, 0, last), .port = 80
+static const struct view_backend golden_backends[] = {
+	{WEB("web1", 11), .weight = 1, .configured_weight = 1, .health = HEALTH_UP,
+	 .health_age_ms = MINUTES(3), .reason = "ok", .latency_us = 1234,
+	 .mac = {2, 0, 0, 0, 0, 0x11}, .egress = "eth0", .slots = 512,
+	 .traffic = {12345000, 4499000000, 123000, 12345, 9876543, 321}},
+	{WEB("web2", 12), .weight = 2, .configured_weight = 1, .edited = true,
+	 .health = HEALTH_DOWN, .health_age_ms = 12000, .reason = "HTTP status 503, wanted 200-399",
+	 .egress = "eth0"},
+	{WEB("web3", 13), .weight = 1, .configured_weight = 1, .nexthop = VIEW_NH_NO_NEIGHBOUR},
+	{WEB("web4", 14), .weight = 1, .configured_weight = 1, .admin = VIEW_ADMIN_DRAINED,
+	 .edited = true, .health = HEALTH_DOWN, .reason = "connection refused"},
+	{WEB("web5", 15), .weight = 1, .configured_weight = 1, .health_age_ms = 700},
+	{WEB("web6", 16), .weight = 1000, .configured_weight = 1000, .health = HEALTH_DOWN,
+	 .health_age_ms = MINUTES(60 * 24 * 12), .reason = "bad: \033[31m\"red\"\\\t\xff\xc3\xa9",
+	 .nexthop = 88},
+	{.service = "dns",
+	 .name = "2001:db8::13",
+	 .addr = V6(0x13),
+	 .port = 53,
+	 .weight = 1,
+	 .configured_weight = 1,
+	 .health = HEALTH_UNCHECKED,
+	 .health_age_ms = MINUTES(90),
+	 .traffic = {999, 64000, 998, 1, 64, 1}},
+	{.service = LONG_NAME,
+	 .name = "a-backend-with-a-name-of-as-many-letters-as-a-name-may-have-xxx",
+	 .addr = {.family = 6,
+		  .bytes = {0x20, 1, 0xd, 0xb8, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33, 0x44, 0x44,
+			    0x55, 0x55, 0x66, 0x66}},
+	 .weight = 1,
+	 .configured_weight = 1,
+	 .health = HEALTH_DOWN,
+	 .health_age_ms = MINUTES(47 * 60),
+	 .reason = "connection timed out after 1 s, which is the timeout of this check",
+	 .nexthop = VIEW_NH_NOT_NEEDED},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static uint64_t golden_generation(void *arg)
+{
+	(void)arg;
+	return 1;
+}
+
+static void golden_status(void *arg, struct view_status *out)
+{
+	(void)arg;
+	*out = (struct view_status){
+		.version = "0.1.0",
+		.instance = "test",
+		.pid = 1234,
+		.uptime_ms = MINUTES(60 * 3 + 12),
+		.config_age_ms = MINUTES(5),
+		.config_file = "/etc/shunt/shunt.yaml",
+		.services = fake->services,
+		.backends = fake->services ? 8 : 0,
+		.usable_backends = fake->services ? 4 : 0,
+		.edits = fake->services ? 2 : 0,
+		.events = 34,
+		.map_bytes = 12345678,
+	};
+	if (fake->services)
+		snprintf(out->config_error, sizeof(out->config_error),
+			 "/etc/shunt/shunt.yaml:3:5: unknown key \"vips\"; did you mean \"vip\"?");
+}
+
+static bool golden_interface(void *arg, uint32_t i, struct view_interface *out)
+{
+	(void)arg;
+	if (!fake->services || i >= COUNT(golden_interfaces))
+		return false;
+	*out = golden_interfaces[i];
+	return true;
+}
+
+static bool golden_service(void *arg, uint32_t i, struct view_service *out)
+{
+	(void)arg;
+	if (i >= fake->services)
+		return false;
+	*out = golden_services[i];
+	return true;
+}
+
+static int64_t golden_find(void *arg, const char *name)
+{
+	int64_t i;
+
+	(void)arg;
+	for (i = 0; i < fake->services; i++)
+		if (strcmp(golden_services[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+static bool golden_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
+{
+	size_t b;
+
+	(void)arg;
+	for (b = 0; service < fake->services && b < COUNT(golden_backends); b++) {
+		if (strcmp(golden_backends[b].service, golden_services[service].name) != 0)
+			continue;
+		if (i-- == 0) {
+			*out = golden_backends[b];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool golden_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out)
+{
+	(void)arg;
+	if (!fake->services)
+		return false;
+	*out = (struct view_verdict){.verdict = v};
+	if (v == SHUNT_FORWARD_IPIP)
+		out->packets = 12345636, out->packets_per_s = 12345;
+	if (v == SHUNT_PASS_NOT_VIP)
+		out->packets = 1000;
+	if (v == SHUNT_DROP_NO_EGRESS)
+		out->packets = 999999;
+	if (v == SHUNT_DROP_BAD_TABLE)
+		*out = (struct view_verdict){.verdict = 200, .packets = 1};
+	return true;
+}
+
+/* Drains what is there, refuses what is not, as a daemon would say it. */
+static void golden_command(void *arg, const struct ctl_command *c, struct ctl_reply *r)
+{
+	(void)arg;
+	if (c->verb == CTL_RELOAD) {
+		r->status = -EINVAL;
+		snprintf(r->text, sizeof(r->text),
+			 "/etc/shunt/shunt.yaml:3:5: unknown key \"vips\"");
+	} else if (golden_find(NULL, c->service) < 0) {
+		r->status = -ENOENT;
+		snprintf(r->text, sizeof(r->text), "no service \"%s\"; there are:\n  web\n  dns",
+			 c->service);
+	} else if (c->verb == CTL_WEIGHT) {
+		snprintf(r->text, sizeof(r->text), "%s %s: weight %u", c->service, c->backend,
+			 c->weight);
+	} else if (c->verb == CTL_DRAIN) {
+		snprintf(r->text, sizeof(r->text), "%s %s: drained", c->service, c->backend);
+	}
+}
+
+static const struct stats_source golden_source = {
+	NULL,		golden_generation, golden_status,  golden_interface,
+	golden_service, golden_find,	   golden_backend, golden_verdict,
+};
+
+#endif
