@@ -50,8 +50,8 @@ static bool same_below(const struct nl_iface *a, const struct nl_iface *b)
 	       a->vlan_id == b->vlan_id && a->vlan_proto == b->vlan_proto;
 }
 
-/* Puts a link in, or what is known of it now over what was. Returns it, NULL without memory: then it
- * is as unknown as if its event had been lost. */
+/* Puts a link in, or what is known of it now over what was. Returns it; NULL without memory: then
+ * it is as unknown as if its event had been lost. */
 static const struct nl_iface *iface_put(struct nl *nl, const struct nl_iface *now)
 {
 	struct nl_iface *iface = nl_set_find(&nl->ifaces, &now->ifindex);
