@@ -151,8 +151,8 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_VIP = 2, /* addr */
 	SHUNT_SERVICE_PORT = 3, /* u16, host order; left out: any */
 	SHUNT_SERVICE_PROTOCOL = 4, /* u8: 6 TCP, 17 UDP */
-	SHUNT_SERVICE_SCHEDULER = 5, /* u8: enum shunt_scheduler */
-	SHUNT_SERVICE_FORWARD = 6, /* u8: enum shunt_forward */
+	SHUNT_SERVICE_SCHEDULER = 5, /* u8: 0 maglev, 1 rr, 2 wrr */
+	SHUNT_SERVICE_FORWARD = 6, /* u8: 0 dsr, 1 ipip, 2 local */
 	SHUNT_SERVICE_ON_EMPTY = 7, /* u8: 0 all, 1 drop, 2 pass */
 	SHUNT_SERVICE_CHECK = 8, /* u8: 0 none, 1 tcp, 2 http */
 	SHUNT_SERVICE_SLOTS = 9, /* u32 */
@@ -196,7 +196,9 @@ enum shunt_backend_attr {
 };
 
 enum shunt_verdict_attr {
-	SHUNT_VERDICT_NUMBER = 1, /* u8: enum shunt_verdict */
+	/* text: "pass_not_vip", the names of shunt_abi.h in small letters.  The numbers there may
+	 * differ between versions. */
+	SHUNT_VERDICT_NAME = 1,
 	SHUNT_VERDICT_PACKETS = 2, /* u64 */
 	SHUNT_VERDICT_PACKETS_S = 3, /* u64 a second */
 };

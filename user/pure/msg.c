@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pure/msg_fields.h"
+#include "pure/verdict.h"
 
 /* ---- writing ----------------------------------------------------------------------------------*/
 
@@ -68,6 +69,13 @@ static bool put_number(struct nlmsghdr *m, size_t room, const struct field *f, c
 	}
 }
 
+static bool put_verdict(struct nlmsghdr *m, size_t room, uint16_t attr, enum shunt_verdict v)
+{
+	if (v <= SHUNT_GO_ON || v >= SHUNT_VERDICT_MAX)
+		return true;
+	return mnl_attr_put_strz_check(m, room, attr, verdict_name(v));
+}
+
 static bool put_field(struct nlmsghdr *m, size_t room, const struct field *f, const char *member)
 {
 	static const char no_mac[6];
@@ -77,6 +85,8 @@ static bool put_field(struct nlmsghdr *m, size_t room, const struct field *f, co
 		return put_text(m, room, f, member);
 	case FIELD_ADDR:
 		return put_addr(m, room, f->attr, (const struct addr *)member);
+	case FIELD_VERDICT:
+		return put_verdict(m, room, f->attr, *(const enum shunt_verdict *)member);
 	case FIELD_MAC:
 		return memcmp(member, no_mac, sizeof(no_mac)) == 0 ||
 		       mnl_attr_put_check(m, room, f->attr, sizeof(no_mac), member);
@@ -170,6 +180,20 @@ static int get_addr(const struct nlattr *a, struct addr *out)
 	return 0;
 }
 
+static int get_verdict(const struct nlattr *a, enum shunt_verdict *out)
+{
+	const char *name = mnl_attr_get_payload(a);
+	size_t len = mnl_attr_get_payload_len(a);
+	enum shunt_verdict v = SHUNT_GO_ON + 1;
+
+	if (len == 0 || strnlen(name, len) != len - 1)
+		return -EBADMSG;
+	while (v < SHUNT_VERDICT_MAX && strcmp(verdict_name(v), name) != 0)
+		v++;
+	*out = v;
+	return 0;
+}
+
 static int get_u8(const struct field *f, const struct nlattr *a, char *member)
 {
 	uint8_t value = mnl_attr_get_u8(a);
@@ -191,6 +215,8 @@ static int get_field(const struct field *f, const struct nlattr *a, char *member
 
 	if (f->type == FIELD_TEXT)
 		return get_text(f, a, member);
+	if (f->type == FIELD_VERDICT)
+		return get_verdict(a, (enum shunt_verdict *)member);
 	if (f->type == FIELD_ADDR)
 		return get_addr(a, (struct addr *)member);
 	if (mnl_attr_get_payload_len(a) != wire_size[f->type])

@@ -36,6 +36,10 @@
 	{                                                                                          \
 		.attr = attr_, .type = FIELD_ADDR, MEMBER(s, m)                                    \
 	}
+#define VERDICT(attr_, s, m)                                                                       \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_VERDICT, MEMBER(s, m)                                 \
+	}
 #define MAC(attr_, s, m)                                                                           \
 	{                                                                                          \
 		.attr = attr_, .type = FIELD_MAC, MEMBER(s, m)                                     \
@@ -133,7 +137,7 @@ static const struct field backend_fields[] = {
 };
 
 static const struct field verdict_fields[] = {
-	ENUM(SHUNT_VERDICT_NUMBER, view_verdict, verdict, SHUNT_VERDICT_MAX),
+	VERDICT(SHUNT_VERDICT_NAME, view_verdict, verdict),
 	U64(SHUNT_VERDICT_PACKETS, view_verdict, packets),
 	U64(SHUNT_VERDICT_PACKETS_S, view_verdict, packets_per_s),
 };
