@@ -2,6 +2,10 @@
 /* Probes against servers that behave, and what they send them. */
 #include "probe_world.h"
 
+#include <errno.h>
+#include <sched.h>
+#include <sys/mman.h>
+
 /* ---- tcp ---------------------------------------------------------------------------------------- */
 
 static void connects(void **state)
@@ -58,6 +62,39 @@ static void no_answer_to_connect_is_a_timeout(void **state)
 	for (size_t i = 0; i < 4; i++)
 		close(fill[i]);
 	close(fd);
+}
+
+/* In a network namespace without an interface that is up: known at once, for many at a time. */
+static void without_a_route_it_is_unreachable(void **state)
+{
+	struct probe_question q = question_tcp(80);
+	struct world w;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNET) < 0)
+			_exit(77);
+		q.addr = (struct addr){.family = 4, .bytes = {192, 0, 2, 1}};
+		world_open(&w);
+		for (uint32_t i = 0; i < 500; i++) {
+			q.timeout_ms = 1000 + i;
+			if (probe_pool_add(w.pool, i, &q) < 0)
+				_exit(1);
+		}
+		world_run(&w, 2000, 10000);
+		for (size_t i = 0; i < w.n; i++)
+			if (w.seen[i].r.code != PROBE_UNREACHABLE ||
+			    w.seen[i].r.detail != ENETUNREACH)
+				_exit(2);
+		_exit(w.n >= 2000 ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
 }
 
 /* ---- http that is well ------------------------------------------------------------------------- */
@@ -126,6 +163,44 @@ static void an_interim_reply_is_not_the_reply(void **state)
 	assert_int_equal(answer_of(serve_interim, asking("ok")).code, PROBE_OK);
 }
 
+static mono_t *replied; /* when the server last sent its reply; shared with it */
+
+static void serve_and_note(int fd)
+{
+	skip_request(fd);
+	*replied = mono_now();
+	put(fd, "HTTP/1.1 503 Unwell\r\n\r\n");
+}
+
+/* From the reply that decides to the callback in the daemon, the least of twenty. */
+static void a_verdict_reaches_the_daemon_at_once(void **state)
+{
+	int64_t least_us = INT64_MAX, took_us;
+	struct probe_question q = asking("");
+	struct server s;
+	struct world w;
+
+	(void)state;
+	replied = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(replied != MAP_FAILED);
+	s = server_start(AF_INET, serve_and_note);
+	q.port = s.port;
+	q.interval_ms = 20;
+	world_open(&w);
+	assert_int_equal(probe_pool_add(w.pool, 1, &q), 0);
+	for (size_t n = 1; n <= 20; n++) {
+		world_run(&w, n, 5000);
+		assert_int_equal(w.n, n);
+		took_us = mono_diff_us(*replied, w.seen[n - 1].at);
+		least_us = took_us < least_us ? took_us : least_us;
+	}
+	print_message("%lld us from the reply to the callback\n", (long long)least_us);
+	assert_in_range(least_us, 0, 1000);
+	world_close(&w);
+	server_stop(&s);
+	munmap(replied, 4096);
+}
+
 /* Sends the request back as the body. */
 static void serve_echo(int fd)
 {
@@ -167,11 +242,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(connects_by_ipv6),
 		cmocka_unit_test(a_port_where_nobody_listens_refuses),
 		cmocka_unit_test(no_answer_to_connect_is_a_timeout),
+		cmocka_unit_test(without_a_route_it_is_unreachable),
 		cmocka_unit_test(a_good_status_is_enough_without_a_text),
 		cmocka_unit_test(finds_the_text),
 		cmocka_unit_test(finds_a_text_that_comes_in_pieces),
 		cmocka_unit_test(finds_a_text_across_chunks),
 		cmocka_unit_test(an_interim_reply_is_not_the_reply),
+		cmocka_unit_test(a_verdict_reaches_the_daemon_at_once),
 		cmocka_unit_test(the_request_says_what_was_asked),
 	};
 

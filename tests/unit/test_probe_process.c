@@ -3,9 +3,11 @@
  * should be, which this binary plays too. */
 #include "probe_world.h"
 
+#include <cap-ng.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/resource.h>
 
@@ -89,6 +91,64 @@ static void closing_leaves_no_process(void **state)
 	assert_int_equal(kill(child, 0), -1);
 	assert_int_equal(errno, ESRCH);
 	probe_pool_close(NULL);
+}
+
+/* The child must not outlive a daemon that is killed. */
+static void a_killed_daemon_takes_its_child_along(void **state)
+{
+	struct world w;
+	pid_t daemon, child = 0;
+	int said[2], status;
+
+	(void)state;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	assert_int_equal(pipe(said), 0);
+	daemon = fork();
+	if (daemon == 0) {
+		world_open(&w);
+		world_run(&w, 0, 200);
+		child = probe_pool_child(w.pool);
+		(void)!write(said[1], &child, sizeof(child));
+		pause();
+	}
+	assert_int_equal(read(said[0], &child, sizeof(child)), sizeof(child));
+	kill(daemon, SIGKILL);
+	assert_int_equal(waitpid(daemon, &status, 0), daemon);
+	alarm(10);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	alarm(0);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	close(said[0]);
+	close(said[1]);
+}
+
+/* As a daemon that has kept few capabilities: it may not signal its child. */
+static void a_child_that_cannot_be_killed_ends_too(void **state)
+{
+	struct world w;
+	int status;
+	pid_t pid, child;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		alarm(20);
+		capng_get_caps_process();
+		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_KILL);
+		if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+			_exit(1);
+		world_open(&w);
+		world_run(&w, 0, 200);
+		child = probe_pool_child(w.pool);
+		if (kill(child, SIGKILL) == 0 || errno != EPERM)
+			_exit(2);
+		world_close(&w);
+		_exit(kill(child, 0) < 0 && errno == ESRCH ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void an_unknown_user_is_refused(void **state)
@@ -204,13 +264,16 @@ static void end_after(const void *message, size_t size, char why[static PROBE_WH
 	char *const argv[] = {name, mode, NULL};
 	struct probe_program program = {.path = "/proc/self/exe", .argv = argv};
 	struct probe_process process;
+	struct pollfd ended = {.events = POLLIN};
 
 	assert_int_equal(probe_process_start(&program, &process), 0);
 	if (size)
 		assert_int_equal(send(process.sock, message, size, 0), size);
 	else
 		shutdown(process.sock, SHUT_RDWR);
-	probe_process_reap(&process, why);
+	ended.fd = process.pidfd;
+	assert_int_equal(poll(&ended, 1, 10000), 1);
+	probe_process_end(&process, why);
 }
 
 static void the_child_ends_at_a_message_that_is_none(void **state)
@@ -400,6 +463,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_killed_child_is_started_again_with_its_checks),
 		cmocka_unit_test(ignores_what_stops_the_whole_group),
 		cmocka_unit_test(closing_leaves_no_process),
+		cmocka_unit_test(a_killed_daemon_takes_its_child_along),
+		cmocka_unit_test(a_child_that_cannot_be_killed_ends_too),
 		cmocka_unit_test(an_unknown_user_is_refused),
 		cmocka_unit_test(a_child_that_talks_nonsense_is_replaced),
 		cmocka_unit_test(a_child_that_cannot_run_says_so),

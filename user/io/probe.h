@@ -59,13 +59,16 @@ typedef void probe_restart_fn(void *arg, const char *why);
 /* Starts the child as @user (must exist and not be root; when already unprivileged, as is). The
  * child is this executable run again as "shuntd --probe-child" with the socket as descriptor 3 and
  * nothing else open but standard error, and /dev/null below that. It dies with the thread that
- * opened the pool. A child that ends is started again at once, then after 1, 2, 4, ... 30 s.
+ * opened the pool. As root the daemon needs CAP_SETUID and CAP_SETGID as long as it lives, since
+ * every new child takes its user itself; CAP_KILL to end a child that does not end when its socket
+ * closes, and CAP_SETPCAP to empty the child's bounding set, are better had.
+ * A child that ends is started again at once, then after 1, 2, 4, ... 30 s.
  * Returns 0, -ENOENT or -EPERM for the user, or another -errno. */
 int probe_pool_open(struct event_base *base, const char *user, probe_result_fn *result,
 		    probe_restart_fn *restarted, void *arg, struct probe_pool **out)
 	__attribute__((warn_unused_result));
 
-/* Kills and reaps the child, forgets all checks. Not from within a callback; NULL is nothing. */
+/* Ends and reaps the child, forgets all checks. Not from within a callback; NULL is nothing. */
 void probe_pool_close(struct probe_pool *p);
 
 /* Starts a check; its first probe runs within a tenth of the interval. @id is the caller's, unique.

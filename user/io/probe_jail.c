@@ -20,12 +20,21 @@ static int set_limits(void)
 	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
 }
 
-/* All capability sets, the bounding set with them. */
+static bool may_empty_bounding_set(void)
+{
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+}
+
+/* All capability sets with it. Where a daemon has no CAP_SETPCAP the bounding set stays, which a
+ * process that can gain no privileges has no use for. */
 static int switch_user(const struct probe_identity *who)
 {
+	capng_flags_t flags = CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT;
+
+	if (may_empty_bounding_set())
+		flags |= CAPNG_CLEAR_BOUNDING;
 	capng_clear(CAPNG_SELECT_ALL);
-	if (capng_change_id((int)who->uid, (int)who->gid,
-			    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT) != 0)
+	if (capng_change_id((int)who->uid, (int)who->gid, flags) != 0)
 		return -EPERM;
 	if (getuid() != who->uid || geteuid() != who->uid || getgid() != who->gid ||
 	    getegid() != who->gid || getgroups(0, NULL) != 0)
@@ -36,9 +45,7 @@ static int switch_user(const struct probe_identity *who)
 static int drop_capabilities(void)
 {
 	capng_clear(CAPNG_SELECT_ALL);
-	/* Only a process with CAP_SETPCAP can empty the bounding set; without privileges to gain it
-	 * means nothing. */
-	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	(void)capng_apply(CAPNG_SELECT_BOUNDS); /* fails without CAP_SETPCAP */
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_apply(CAPNG_SELECT_AMBIENT) != 0)
 		return -EPERM;
 	return 0;

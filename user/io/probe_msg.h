@@ -91,12 +91,14 @@ struct probe_process {
 int probe_process_start(const struct probe_program *program, struct probe_process *out)
 	__attribute__((warn_unused_result));
 
-/* Sends SIGKILL, by the pidfd. No effect on a child that has ended or on none. */
+/* Sends SIGKILL, by the pidfd, which needs CAP_KILL when the child has another user. No effect on a
+ * child that has ended or on none. */
 void probe_process_kill(const struct probe_process *process);
 
-/* Waits for the end of the child, which the caller has seen or brought about, closes both
- * descriptors, and writes how it ended into @why. Does nothing and writes "" when there is none. */
-void probe_process_reap(struct probe_process *process, char why[static PROBE_WHY_MAX]);
+/* Closes the socket, at which the child ends by itself, kills it if it does not, reaps it, and
+ * writes how it ended into @why. Takes milliseconds, at the very worst a second: then the child is
+ * left behind. Does nothing and writes "" when there is none. */
+void probe_process_end(struct probe_process *process, char why[static PROBE_WHY_MAX]);
 
 /* ---- the pool, opened with a program of the caller's choice (probe_pool.c) ---------------------- */
 

@@ -75,19 +75,6 @@ static int reports_take(struct probe_pool *p)
 	return n;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct probe_pool *p = arg;
-
-	(void)fd;
-	(void)what;
-	if (reports_take(p) >= 0)
-		return;
-	/* A child that has not ended by itself ends now; on_ended() does the rest. */
-	event_del(&p->readable);
-	probe_process_kill(&p->process);
-}
-
 static void on_replay(evutil_socket_t fd, short what, void *arg)
 {
 	struct probe_pool *p = arg;
@@ -111,7 +98,7 @@ static bool command_send(struct probe_pool *p, const struct probe_ask *a)
 	return send(p->process.sock, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(m);
 }
 
-/* An error other than "no room now" is the end of the child, which on_ended() sees. */
+/* An error other than "no room now" is the end of the child, which the other events see. */
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct probe_pool *p = arg;
@@ -154,6 +141,7 @@ void probe_pool_remove(struct probe_pool *p, uint64_t id)
 
 /* ---- the child ---------------------------------------------------------------------------------- */
 
+static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_ended(evutil_socket_t fd, short what, void *arg);
 
 static int child_start(struct probe_pool *p)
@@ -182,7 +170,7 @@ static void child_end(struct probe_pool *p, char why[static PROBE_WHY_MAX])
 	event_del(&p->readable);
 	event_del(&p->writable);
 	event_del(&p->ended);
-	probe_process_reap(&p->process, why);
+	probe_process_end(&p->process, why);
 	if (p->fault)
 		snprintf(why, PROBE_WHY_MAX, "%s", p->fault);
 	probe_asks_untold(&p->asks);
@@ -207,20 +195,39 @@ static void child_again(struct probe_pool *p, const char *why)
 		p->setup.restarted(p->setup.arg, words);
 }
 
-static void on_ended(evutil_socket_t fd, short what, void *arg)
+/* The child has ended, has closed its end, or is to end. */
+static void child_over(struct probe_pool *p)
 {
-	struct probe_pool *p = arg;
 	char why[PROBE_WHY_MAX];
 
-	(void)fd;
-	(void)what;
-	/* What it reported before its end counts. */
-	while (!p->fault && reports_take(p) > 0)
-		;
+	if (p->fault)
+		probe_process_kill(&p->process);
 	child_end(p, why);
 	if (mono_diff_us(p->started, mono_now()) >= SETTLED_US)
 		p->failures = 0;
 	child_again(p, why);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+
+	(void)fd;
+	(void)what;
+	if (reports_take(p) < 0)
+		child_over(p);
+}
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+
+	(void)fd;
+	(void)what;
+	/* What it reported before its end counts. */
+	while (reports_take(p) > 0)
+		;
+	child_over(p);
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *arg)
@@ -304,7 +311,6 @@ void probe_pool_close(struct probe_pool *p)
 
 	if (!p)
 		return;
-	probe_process_kill(&p->process);
 	child_end(p, why);
 	event_del(&p->restart);
 	event_del(&p->replay);

@@ -2,6 +2,7 @@
 /* The probe child as a process: started, killed, reaped. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 
 #include "base/own.h"
 #include "io/probe_msg.h"
+
+#define GRACE_MS 100 /* for the child to end when its socket closes */
+#define KILLED_MS 1000 /* and after SIGKILL */
 
 /* Between fork and exec: only what is safe there. */
 static void become_program(const struct probe_program *program, int sock)
@@ -115,21 +119,38 @@ static const char *exit_words(int status)
 	}
 }
 
-void probe_process_reap(struct probe_process *process, char why[static PROBE_WHY_MAX])
+static bool ended_within(const struct probe_process *process, int ms)
+{
+	struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
+
+	return poll(&ended, 1, ms) > 0;
+}
+
+static void status_words(int status, char why[static PROBE_WHY_MAX])
+{
+	if (WIFSIGNALED(status))
+		snprintf(why, PROBE_WHY_MAX, "killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(why, PROBE_WHY_MAX, "exit status %d (%s)", WEXITSTATUS(status),
+			 exit_words(WEXITSTATUS(status)));
+}
+
+void probe_process_end(struct probe_process *process, char why[static PROBE_WHY_MAX])
 {
 	int status = 0;
 
 	why[0] = '\0';
 	if (!process->pid)
 		return;
-	if (waitpid(process->pid, &status, 0) < 0)
-		snprintf(why, PROBE_WHY_MAX, "lost: %s", strerror(errno));
-	else if (WIFSIGNALED(status))
-		snprintf(why, PROBE_WHY_MAX, "killed by signal %d (%s)", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)));
+	shutdown(process->sock, SHUT_RDWR);
+	if (!ended_within(process, GRACE_MS))
+		probe_process_kill(process);
+	/* Without CAP_KILL a child of another user that ignores its socket cannot be ended. */
+	if (!ended_within(process, KILLED_MS) || waitpid(process->pid, &status, WNOHANG) <= 0)
+		snprintf(why, PROBE_WHY_MAX, "it would not end and is left alone");
 	else
-		snprintf(why, PROBE_WHY_MAX, "exit status %d (%s)", WEXITSTATUS(status),
-			 exit_words(WEXITSTATUS(status)));
+		status_words(status, why);
 	close(process->pidfd);
 	close(process->sock);
 	*process = (struct probe_process){.pidfd = -1, .sock = -1};
