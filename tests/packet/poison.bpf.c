@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The packet path behind a headroom that is not zero, as a driver's is not: the kernel's test runner
  * zeroes it, which hides header bytes that are never written. */
 #include "../../bpf/shunt.bpf.c"
