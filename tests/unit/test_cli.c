@@ -93,6 +93,7 @@ static void tables_on_a_terminal_are_as_they_were(void **state)
 	golden_on_terminal("terminal-services", "services");
 	golden_on_terminal("terminal-backends", "backends");
 	golden_on_terminal("terminal-stats", "--no-color stats");
+	golden_on_terminal("terminal-no-daemon", "-i a-name-of-31-characters--------- stats");
 }
 
 static void json_is_as_it_was(void **state)

@@ -12,14 +12,36 @@
 
 #include "main/cli.h"
 #include "main/json.h"
+#include "main/table.h"
 #include "shunt_msg.h"
+
+/* Folds each line of @text to the terminal that standard error may be. */
+static void fold_for_terminal(char *text)
+{
+	struct winsize size = {0};
+	char *line = text, *end;
+
+	if (!isatty(STDERR_FILENO) || ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+		return;
+	for (; line; line = end ? end + 1 : NULL) {
+		end = strchr(line, '\n');
+		if (end)
+			*end = '\0';
+		table_fold(line, size.ws_col);
+		if (end)
+			*end = '\n';
+	}
+}
 
 static void complain(const char *format, va_list args)
 {
+	char text[SHUNT_MSG_TEXT_MAX + 512] = "shunt: ";
+	size_t used = strlen(text);
+
+	vsnprintf(text + used, sizeof(text) - used, format, args);
+	fold_for_terminal(text);
 	fflush(stdout);
-	fputs("shunt: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s\n", text);
 }
 
 enum cli_exit cli_failed(const char *format, ...)

@@ -228,7 +228,8 @@ static void fit(struct table *t, int width)
 		--*column;
 	for (; over > 0 && (column = widest(t, TABLE_FOLD, 0)); over--)
 		--*column;
-	fit_cells(t);
+	if (over <= 0) /* on a terminal so narrow that nothing helps, whole text is best */
+		fit_cells(t);
 }
 
 /* ---- printing ---------------------------------------------------------------------------------*/

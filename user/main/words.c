@@ -63,13 +63,18 @@ const char *words_verdict_meaning(enum shunt_verdict v)
 
 enum state { STATE_DRAINED, STATE_DOWN, STATE_NO_NEXT_HOP, STATE_UNKNOWN, STATE_UP };
 
+static bool has_next_hop(const struct view_backend *b)
+{
+	return b->nexthop == VIEW_NH_RESOLVED || b->nexthop == VIEW_NH_NOT_NEEDED;
+}
+
 static enum state state_of(const struct view_backend *b)
 {
 	if (b->admin == VIEW_ADMIN_DRAINED)
 		return STATE_DRAINED;
 	if (b->health == HEALTH_DOWN)
 		return STATE_DOWN;
-	if (b->nexthop != VIEW_NH_RESOLVED && b->nexthop != VIEW_NH_NOT_NEEDED)
+	if (!has_next_hop(b))
 		return STATE_NO_NEXT_HOP;
 	return b->health == HEALTH_UNKNOWN ? STATE_UNKNOWN : STATE_UP;
 }
@@ -102,7 +107,8 @@ const char *words_reason(const struct view_backend *b, char *out, size_t size)
 			 b->health == HEALTH_DOWN ? b->reason : "");
 		break;
 	case STATE_DOWN:
-		snprintf(out, size, "%s", b->reason);
+		snprintf(out, size, "%s%s%s", b->reason, has_next_hop(b) ? "" : "; next hop: ",
+			 has_next_hop(b) ? "" : words_nexthop(b->nexthop));
 		break;
 	case STATE_NO_NEXT_HOP:
 		snprintf(out, size, "%s", words_nexthop(b->nexthop));
