@@ -162,6 +162,18 @@ static bool next_event(int fd, int timeout_ms, enum shunt_msg_command command, s
 	return m && msg_command(m) == command && msg_get(m, command, ev) == 0;
 }
 
+static void an_event_that_nobody_hears_is_no_error(void **state)
+{
+	uint32_t port;
+	int fd;
+
+	(void)state;
+	assert_int_equal(stats_sock_open(&fd, &port), 0);
+	assert_int_equal(stats_sock_send_group(fd, SHUNT_MSG_GROUP, "x", 1), 0);
+	assert_true(stats_sock_send_group(-1, SHUNT_MSG_GROUP, "x", 1) < 0);
+	close(fd);
+}
+
 static void events_are_numbered_and_the_heart_beats(void **state)
 {
 	struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = 1u << (SHUNT_MSG_GROUP - 1)};
@@ -200,6 +212,7 @@ int main(void)
 		cmocka_unit_test(a_daemon_without_services_gives_empty_lists),
 		cmocka_unit_test(rows_that_change_in_between_start_the_dump_over),
 		cmocka_unit_test(rows_that_never_rest_end_in_an_error),
+		cmocka_unit_test(an_event_that_nobody_hears_is_no_error),
 		cmocka_unit_test(events_are_numbered_and_the_heart_beats),
 	};
 
