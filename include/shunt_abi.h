@@ -44,7 +44,7 @@ enum shunt_verdict {
 #define X(name, class_, words) SHUNT_##name,
 	SHUNT_VERDICTS(X)
 #undef X
-	SHUNT_VERDICT_MAX, /* one past the last */
+		SHUNT_VERDICT_MAX, /* one past the last */
 };
 
 enum shunt_verdict_class { SHUNT_CLASS_FORWARD, SHUNT_CLASS_PASS, SHUNT_CLASS_DROP };
@@ -56,19 +56,19 @@ enum shunt_forward { SHUNT_DSR, SHUNT_IPIP, SHUNT_LOCAL, SHUNT_FORWARD_MAX };
 
 /* Flags of a service. */
 #define SHUNT_SVC_ON_EMPTY_PASS 1u /* no backend: PASS_NO_BACKEND instead of DROP_NO_BACKEND */
-#define SHUNT_SVC_FLOWS 2u         /* index by per-CPU cursor and remember every flow (rr, wrr) */
+#define SHUNT_SVC_FLOWS 2u /* index by per-CPU cursor and remember every flow (rr, wrr) */
 
 /* A service's part that does not depend on the address family.  Read only after its key matched. */
 struct shunt_service {
-	__u32 slots_at;    /* first element in `slots`, of 32 slots each */
-	__u32 slot_mask;   /* 2^k - 1, k in [5, 16]: number of slots less one */
-	__u32 row;         /* row of the service itself; backend number b stands at row + b */
-	__u16 backends;    /* highest backend number in use; a flow that names a higher one is void */
-	__u8 flags;        /* SHUNT_SVC_* */
-	__u8 scheduler;    /* enum shunt_scheduler, for display; the packet path reads flags */
+	__u32 slots_at; /* first element in `slots`, of 32 slots each */
+	__u32 slot_mask; /* 2^k - 1, k in [5, 16]: number of slots less one */
+	__u32 row; /* row of the service itself; backend number b stands at row + b */
+	__u16 backends; /* highest backend number in use; a flow that names a higher one is void */
+	__u8 flags; /* SHUNT_SVC_* */
+	__u8 scheduler; /* enum shunt_scheduler, for display; the packet path reads flags */
 	__u16 flow_timeout; /* in flow ticks (SHUNT_FLOW_TICK_SHIFT): an older entry is void */
 	__u16 pad;
-	__u32 salt;        /* mixed into the tags of the service's flows; stays when its row moves */
+	__u32 salt; /* mixed into the tags of the service's flows; stays when its row moves */
 };
 
 /* Exact IPv4 service.  key is shunt_key4(); 0 is an empty entry. */
@@ -115,13 +115,13 @@ static inline __attribute__((always_inline)) __u64 shunt_key6(__u64 a, __u64 b, 
 struct shunt_index {
 	__u64 bucket_mul;
 	__u32 bucket_shift; /* 64 - log2(buckets), buckets >= 2 */
-	__u32 shift;        /* 64 - log2(entries), entries >= 2 */
+	__u32 shift; /* 64 - log2(entries), entries >= 2 */
 	__u32 seeds_at;
 	__u32 entries_at;
 	__u32 flags; /* SHUNT_INDEX_* */
 	__u32 pad;
 };
-#define SHUNT_INDEX_EXACT 1u    /* there are services with a port */
+#define SHUNT_INDEX_EXACT 1u /* there are services with a port */
 #define SHUNT_INDEX_ANY_PORT 2u /* there are services for any port: look again with port 0 */
 
 /* The one element of `ctl`.  The daemon writes the half that is not active, then flips `active`. */
@@ -149,25 +149,25 @@ struct shunt_slot_line {
  * One row for each (service, backend) pair; the service's own row (number 0) has no address and
  * counts what found no backend.  64 bytes, a cache line, written so that the packet path copies
  * whole words. */
-#define SHUNT_BE_USABLE 1u   /* may get packets: has a next hop and is not down */
-#define SHUNT_BE_ADDR6 2u    /* addr and source are IPv6 */
-#define SHUNT_BE_NO_NEW 4u   /* draining: flows that are remembered stay, new ones go elsewhere */
+#define SHUNT_BE_USABLE 1u /* may get packets: has a next hop and is not down */
+#define SHUNT_BE_ADDR6 2u /* addr and source are IPv6 */
+#define SHUNT_BE_NO_NEW 4u /* draining: flows that are remembered stay, new ones go elsewhere */
 
 struct shunt_backend {
-	__be32 addr[4];   /* tunnel destination; IPv4 in addr[0], the rest 0 */
+	__be32 addr[4]; /* tunnel destination; IPv4 in addr[0], the rest 0 */
 	__be32 source[4]; /* tunnel source, same family */
-	__u8 dmac[6];     /* next hop's */
-	__u8 smac[6];     /* egress interface's */
-	__u32 ifindex;    /* egress interface, the physical one below VLAN devices */
+	__u8 dmac[6]; /* next hop's */
+	__u8 smac[6]; /* egress interface's */
+	__u32 ifindex; /* egress interface, the physical one below VLAN devices */
 	__u32 outer_csum; /* IPIP over IPv4: ones' complement sum, in memory order and unfolded, of the
 			   * outer header with tos, length and checksum as 0: id 0, DF, TTL 64, and
 			   * protocol 4 or 41 by the family of the service's address */
 	__be16 vlan_tci[2]; /* tags to put in front, outermost first */
-	__u16 mtu;        /* largest IP packet, with the tunnel header, that the path takes */
-	__be16 port;      /* 0: for the forwarding methods that translate ports */
-	__u8 method;      /* enum shunt_forward */
-	__u8 flags;       /* SHUNT_BE_* */
-	__u8 tags;        /* VLAN tags to put in front, 0 to 2; with two the outer one is 802.1ad,
+	__u16 mtu; /* largest IP packet, with the tunnel header, that the path takes */
+	__be16 port; /* 0: for the forwarding methods that translate ports */
+	__u8 method; /* enum shunt_forward */
+	__u8 flags; /* SHUNT_BE_* */
+	__u8 tags; /* VLAN tags to put in front, 0 to 2; with two the outer one is 802.1ad,
 			   * else 802.1Q */
 	__u8 pad;
 };
@@ -176,8 +176,8 @@ struct shunt_backend {
  * never reset: the daemon keeps offsets (struct shunt_owner). */
 struct shunt_counter {
 	__u64 packets;
-	__u64 bytes;  /* of the IP packets as they came in, layer 2 and tunnel headers not counted */
-	__u64 flows;  /* TCP SYNs without ACK; for UDP, flows newly remembered */
+	__u64 bytes; /* of the IP packets as they came in, layer 2 and tunnel headers not counted */
+	__u64 flows; /* TCP SYNs without ACK; for UDP, flows newly remembered */
 	__u64 cursor; /* in a service's own row: its round-robin cursor on this CPU */
 };
 
@@ -187,12 +187,12 @@ struct shunt_counter {
 struct shunt_owner {
 	char service[SHUNT_NAME_MAX];
 	char backend[SHUNT_NAME_MAX]; /* empty in the service's own row */
-	__u32 number;    /* the backend's number in the service; 0 in its own row */
-	__u32 slots_at;  /* own row: as in struct shunt_service */
-	__u32 slots;     /* own row: number of slots, a power of two */
-	__u32 rows;      /* own row: rows reserved for the service, itself included */
-	__be32 addr[4];  /* the backend's address */
-	__u32 addr6;     /* 1 if addr is IPv6 */
+	__u32 number; /* the backend's number in the service; 0 in its own row */
+	__u32 slots_at; /* own row: as in struct shunt_service */
+	__u32 slots; /* own row: number of slots, a power of two */
+	__u32 rows; /* own row: rows reserved for the service, itself included */
+	__be32 addr[4]; /* the backend's address */
+	__u32 addr6; /* 1 if addr is IPv6 */
 	__u32 pad;
 	/* Subtracted from the counters' sums (mod 2^64): what the row had counted for an earlier
 	 * owner; or, after tables have grown, a negative number. */
@@ -238,9 +238,9 @@ static inline __attribute__((always_inline)) __u32 shunt_slot_of(__u64 hash, __u
 
 struct shunt_settings {
 	__u64 hash_key[SHUNT_HASH_WORDS]; /* from the config's hash_secret */
-	__u32 rows;        /* capacity of `backends` and stride of `counters` */
-	__u32 flow_mask;   /* number of flow buckets less one, a power of two less one */
-	__u32 cpus;        /* possible CPUs: the cursors are staggered by 2^k / cpus */
+	__u32 rows; /* capacity of `backends` and stride of `counters` */
+	__u32 flow_mask; /* number of flow buckets less one, a power of two less one */
+	__u32 cpus; /* possible CPUs: the cursors are staggered by 2^k / cpus */
 	__u32 pad;
 };
 
@@ -272,7 +272,7 @@ struct shunt_verdict_line {
  *   decap_counters  PERCPU_ARRAY, enum shunt_decap_count -> __u64 packets */
 struct shunt_decap_addr {
 	__be32 addr[4]; /* IPv4 in addr[0], the rest 0 */
-	__u32 family;   /* 4 or 6 */
+	__u32 family; /* 4 or 6 */
 };
 
 #define SHUNT_DECAP_COUNTS(X)                                                                      \
@@ -284,7 +284,7 @@ enum shunt_decap_count {
 #define X(name, words) SHUNT_DECAP_##name,
 	SHUNT_DECAP_COUNTS(X)
 #undef X
-	SHUNT_DECAP_COUNT_MAX,
+		SHUNT_DECAP_COUNT_MAX,
 };
 
 #ifndef __cplusplus

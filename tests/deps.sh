@@ -18,8 +18,7 @@ git                  | git                  | git           | lint looks at trac
 libbpf-dev           | libbpf-devel         | libbpf        | loads and reads the packet path
 libelf-dev           | elfutils-libelf-devel| libelf        | libbpf needs it
 zlib1g-dev           | zlib-devel           | zlib          | libbpf needs it
-libnl-3-dev          | libnl3-devel         | libnl         | links, neighbours
-libnl-route-3-dev    | libnl3-devel         | libnl         | routes
+libnl-3-dev          | libnl3-devel         | libnl         | links, routes, neighbours
 libmnl-dev           | libmnl-devel         | libmnl        | stats over netlink
 libevent-dev         | libevent-devel       | libevent      | the event loop
 libyaml-dev          | libyaml-devel        | libyaml       | the configuration

@@ -74,7 +74,7 @@ mapfile -t quiet < <(files 'user/base/*.[ch]' 'user/pure/*.[ch]' 'user/io/*.[ch]
   never 'libbpf is for io/dp and io/decap' '\bbpf_\w+\s*\(' "${not_dp[@]}"
   includes 'libbpf is for io/dp and io/decap' '(<bpf/|".*skel\.h")' "${not_dp[@]}"
   includes 'libnl is for io/nl' '<netlink/' "${not_nl[@]}"
-  never 'libnl is for io/nl' '\b(nl_|rtnl_)(?=(socket|cache|send|recv|link|neigh|route|addr|msg|connect|object))\w+\s*\(' \
+  never 'libnl is for io/nl' '\b(nl_(?=(socket|cache|send|recv|addr|msg|connect|object))|rtnl_)\w+\s*\(' \
     "${not_nl[@]}"
   never 'XDP_* is for finish.h' '\bXDP_(PASS|DROP|TX|REDIRECT|ABORTED)\b' "${not_finish[@]}"
   never 'no log in the packet path' '\b(bpf_printk|bpf_trace_printk|log_\w+)\s*\(' "${bpf[@]}"

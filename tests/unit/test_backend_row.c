@@ -87,12 +87,31 @@ static void bounds_the_mtu(void **state)
 	assert_int_equal(b.mtu, 65535);
 }
 
+static void reads_back_what_it_built(void **state)
+{
+	struct backend_row_spec s = spec_of("10.0.0.11", "10.0.0.1", 4), back;
+	struct shunt_backend b, again;
+
+	(void)state;
+	s.tags = 2;
+	s.vlan_tci[0] = 300;
+	s.vlan_tci[1] = 5;
+	backend_row_build(&s, &b);
+	backend_row_read(&b, &back);
+	assert_int_equal(back.vlan_tci[0], 300);
+	assert_int_equal(addr_compare(&back.source, &s.source), 0);
+	back.vip_family = 4;
+	backend_row_build(&back, &again);
+	assert_memory_equal(&again, &b, sizeof(b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(precomputes_the_outer_checksum),
 		cmocka_unit_test(copies_addresses_and_macs),
 		cmocka_unit_test(bounds_the_mtu),
+		cmocka_unit_test(reads_back_what_it_built),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,13 @@
  * the next configuration. */
 #include "engine/state.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/own.h"
+#include "pure/backend_row.h"
 
 struct adoption {
 	struct engine *e;
@@ -20,23 +20,22 @@ struct adoption {
 
 static void adopt_next_hop(struct backend *b)
 {
-	const struct shunt_backend *row = &b->row;
+	struct backend_row_spec spec;
 
 	b->nexthop.state = NL_RESOLVING;
-	if (!(row->flags & SHUNT_BE_USABLE))
+	backend_row_read(&b->row, &spec);
+	if (!spec.usable)
 		return;
-	b->nexthop.state = NL_RESOLVED;
-	b->nexthop.ifindex = row->ifindex;
-	b->nexthop.tags = row->tags;
-	b->nexthop.mtu = row->mtu;
-	b->nexthop.vlan_tci[0] = ntohs(row->vlan_tci[0]);
-	b->nexthop.vlan_tci[1] = ntohs(row->vlan_tci[1]);
-	memcpy(b->nexthop.dmac, row->dmac, sizeof(row->dmac));
-	memcpy(b->nexthop.smac, row->smac, sizeof(row->smac));
-	if (row->method != SHUNT_IPIP)
-		return;
-	b->nexthop.source.family = b->addr.family;
-	memcpy(b->nexthop.source.bytes, row->source, sizeof(row->source));
+	b->nexthop = (struct nl_nexthop){
+		.state = NL_RESOLVED,
+		.ifindex = spec.ifindex,
+		.vlan_tci = {spec.vlan_tci[0], spec.vlan_tci[1]},
+		.tags = spec.tags,
+		.mtu = spec.mtu,
+		.source = spec.source,
+	};
+	memcpy(b->nexthop.dmac, spec.dmac, sizeof(spec.dmac));
+	memcpy(b->nexthop.smac, spec.smac, sizeof(spec.smac));
 }
 
 static struct backend *adopt_backend(struct engine *e, struct service *s, uint32_t number)

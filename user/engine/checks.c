@@ -125,10 +125,11 @@ int checks_open(struct engine *e, struct engine_error *err)
 		probe_pool_open(e->base, e->conf->probe_user, on_result, on_restart, e, &e->probes);
 
 	if (ret == -EPERM)
-		snprintf(err->text, sizeof(err->text),
-			 "probes read untrusted bytes and do not run as \"%s\"; set probe_user to a "
-			 "user without privileges, such as nobody",
-			 e->conf->probe_user);
+		snprintf(
+			err->text, sizeof(err->text),
+			"probes read untrusted bytes and do not run as \"%s\"; set probe_user to a "
+			"user without privileges, such as nobody",
+			e->conf->probe_user);
 	else if (ret)
 		snprintf(err->text, sizeof(err->text),
 			 "cannot start the probing process as user \"%s\": %s; set probe_user to "

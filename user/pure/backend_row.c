@@ -40,3 +40,24 @@ void backend_row_build(const struct backend_row_spec *spec, struct shunt_backend
 		b.outer_csum = outer_sum(&b, spec->vip_family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP);
 	*out = b;
 }
+
+void backend_row_read(const struct shunt_backend *row, struct backend_row_spec *out)
+{
+	uint8_t family = row->flags & SHUNT_BE_ADDR6 ? 6 : 4;
+
+	*out = (struct backend_row_spec){
+		.addr.family = family,
+		.source.family = row->method == SHUNT_IPIP ? family : 0,
+		.ifindex = row->ifindex,
+		.vlan_tci = {ntohs(row->vlan_tci[0]), ntohs(row->vlan_tci[1])},
+		.tags = row->tags,
+		.mtu = row->mtu,
+		.method = (enum shunt_forward)row->method,
+		.usable = row->flags & SHUNT_BE_USABLE,
+		.no_new = row->flags & SHUNT_BE_NO_NEW,
+	};
+	memcpy(out->addr.bytes, row->addr, sizeof(row->addr));
+	memcpy(out->source.bytes, row->source, sizeof(row->source));
+	memcpy(out->dmac, row->dmac, sizeof(row->dmac));
+	memcpy(out->smac, row->smac, sizeof(row->smac));
+}

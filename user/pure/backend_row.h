@@ -26,4 +26,7 @@ struct backend_row_spec {
 /* Fills all of @out, the precomputed checksum included. */
 void backend_row_build(const struct backend_row_spec *spec, struct shunt_backend *out);
 
+/* The reverse, for adoption; `vip_family` is not in a row and comes out as 0. */
+void backend_row_read(const struct shunt_backend *row, struct backend_row_spec *out);
+
 #endif

@@ -25,13 +25,13 @@ struct view_status {
 	char instance[32];
 	uint32_t pid;
 	uint64_t uptime_ms;
-	uint64_t config_age_ms;            /* since the configuration in force was loaded */
+	uint64_t config_age_ms; /* since the configuration in force was loaded */
 	char config_file[256];
-	char config_error[512];            /* why the last reload was refused; empty: it was not */
+	char config_error[512]; /* why the last reload was refused; empty: it was not */
 	uint32_t services, backends, usable_backends;
-	uint32_t edits;                    /* runtime edits in force */
-	uint64_t events;                   /* sequence number of the last event */
-	uint64_t map_bytes;                /* memory of all maps */
+	uint32_t edits; /* runtime edits in force */
+	uint64_t events; /* sequence number of the last event */
+	uint64_t map_bytes; /* memory of all maps */
 };
 
 enum view_xdp { VIEW_XDP_NONE, VIEW_XDP_NATIVE, VIEW_XDP_GENERIC };
@@ -54,9 +54,10 @@ struct view_service {
 	enum conf_on_empty on_empty;
 	enum conf_check_kind check;
 	uint32_t slots;
-	uint32_t backends, usable, failing_open; /* failing_open: 1 when on_empty: all is in force */
-	struct view_traffic traffic;             /* sum of the backends, and what found none */
-	uint64_t no_backend;                     /* packets that found none */
+	uint32_t backends, usable,
+		failing_open; /* failing_open: 1 when on_empty: all is in force */
+	struct view_traffic traffic; /* sum of the backends, and what found none */
+	uint64_t no_backend; /* packets that found none */
 };
 
 enum view_admin { VIEW_ADMIN_ENABLED, VIEW_ADMIN_DRAINED };
@@ -67,27 +68,27 @@ enum view_nexthop {
 	VIEW_NH_NO_NEIGHBOUR, /* does not answer ARP or neighbour discovery */
 	VIEW_NH_LINK_DOWN,
 	VIEW_NH_OTHER_INTERFACE, /* routed over an interface that shunt is not told to use */
-	VIEW_NH_IS_LOCAL,        /* the address is this host's own */
-	VIEW_NH_NOT_NEEDED,      /* forward: local */
+	VIEW_NH_IS_LOCAL, /* the address is this host's own */
+	VIEW_NH_NOT_NEEDED, /* forward: local */
 };
 
 struct view_backend {
 	char service[SHUNT_NAME_MAX];
 	char name[SHUNT_NAME_MAX];
 	struct addr addr;
-	uint16_t port;                /* 0: any */
-	uint16_t weight;              /* in force */
+	uint16_t port; /* 0: any */
+	uint16_t weight; /* in force */
 	uint16_t configured_weight;
 	enum view_admin admin;
-	bool edited;                  /* weight or admin come from a runtime edit */
+	bool edited; /* weight or admin come from a runtime edit */
 	enum health_state health;
-	uint64_t health_age_ms;       /* how long it has been so */
+	uint64_t health_age_ms; /* how long it has been so */
 	char reason[VIEW_REASON_MAX]; /* of the last probe result, in words; empty: none yet */
-	uint32_t latency_us;          /* of the last probe */
+	uint32_t latency_us; /* of the last probe */
 	enum view_nexthop nexthop;
-	uint8_t mac[6];               /* next hop's; zero when not resolved */
-	char egress[16];              /* interface name */
-	uint32_t slots;               /* owned now */
+	uint8_t mac[6]; /* next hop's; zero when not resolved */
+	char egress[16]; /* interface name */
+	uint32_t slots; /* owned now */
 	struct view_traffic traffic;
 };
 
@@ -96,8 +97,8 @@ struct view_verdict {
 	uint64_t packets, packets_per_s;
 };
 
-const char *view_xdp_name(enum view_xdp x);           /* "none", "native", "generic" */
-const char *view_admin_name(enum view_admin a);       /* "enabled", "drained" */
-const char *view_nexthop_name(enum view_nexthop n);   /* "resolved", "no route", ... */
+const char *view_xdp_name(enum view_xdp x); /* "none", "native", "generic" */
+const char *view_admin_name(enum view_admin a); /* "enabled", "drained" */
+const char *view_nexthop_name(enum view_nexthop n); /* "resolved", "no route", ... */
 
 #endif
