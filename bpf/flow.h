@@ -162,9 +162,10 @@ static __always_inline __u32 flow_limits(const struct shunt_service *svc)
 
 /* The two below are global functions, so that the verifier checks them once, on their own. */
 
-/* The number of the backend that the flow was given, if that holds; else FLOW_*.  @salt,
- * @row and @limits (flow_limits()) are the service's.  Notes that the flow is alive and, if the
- * packet @confirms it, that this was not its first. */
+/* The number of the backend that the flow was given, if that holds; else FLOW_*.  @salt, @row and
+ * @limits (flow_limits()) are the service's.  Notes that the flow is alive and, if the packet
+ * @confirms it, that this was not its first.  A number 0 would be the service's own row, which is
+ * never usable. */
 __noinline __u32 flow_find(__u64 hash, __u32 salt, __u32 row, __u32 limits, __u32 confirms)
 {
 	__u32 number;
@@ -179,7 +180,7 @@ __noinline __u32 flow_find(__u64 hash, __u32 salt, __u32 row, __u32 limits, __u3
 		return FLOW_UNKNOWN;
 	w = flow_read(word);
 	number = flow_number(w);
-	if (!flow_is_fresh(&f, w) || !number || number > limits >> 16)
+	if (!flow_is_fresh(&f, w) || number > limits >> 16)
 		return FLOW_UNKNOWN;
 	if (!backend_is_usable(row + number))
 		return FLOW_ORPHANED;

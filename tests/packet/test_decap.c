@@ -238,6 +238,7 @@ static void what_contradicts_itself_is_dropped(void **state)
 		{"IPv4 said, IPv6 inside", WORLD_IPIP4, 6, 8, 0x4004},
 		{"IPv6 said, IPv4 inside", WORLD_IPIP4, 4, 8, 0x4029},
 		{"inner longer than the outer", WORLD_IPIP4, 4, 22, 74},
+		{"inner version 5", WORLD_IPIP4, 4, 20, 0x552a},
 		{"inner shorter than a header", WORLD_IPIP4, 4, 22, 19},
 		{"inner longer, IPv6", WORLD_IPIP4, 6, 24, 54},
 		{"outer IPv6 longer than the frame", WORLD_IPIP6, 4, 4, 74},

@@ -230,6 +230,31 @@ static void an_age_from_the_next_tick_holds(void **state)
 	assert_int_equal(syn(f, 1), number);
 }
 
+/* The tick that it is now. */
+static uint16_t tick(struct fixture *f)
+{
+	*only_word(f) = 0;
+	syn(f, 60000);
+	return (uint16_t)*only_word(f);
+}
+
+static void a_flow_holds_up_to_its_timeout(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t number, is;
+	uint16_t before;
+
+	/* once more if a tick begins meanwhile */
+	do {
+		memset(f->flows, 0, WORLD_FLOW_BUCKETS * sizeof(*f->flows));
+		number = syn(f, 1);
+		before = (uint16_t)*only_word(f);
+		*only_word(f) = aged(*only_word(f), WORLD_TIMEOUT);
+		is = syn(f, 1);
+	} while (tick(f) != before);
+	assert_int_equal(is, number);
+}
+
 static void an_expired_flow_begins_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -263,8 +288,11 @@ static void a_number_that_is_gone_holds_nothing(void **state)
 	struct fixture *f = *state;
 	struct shunt_service *svc = world_service(f, 4, IPPROTO_TCP, WORLD_DSR);
 
-	while (syn(f, 1) != 7)
+	for (int n = 1; n < 7; n++) {
+		assert_int_equal(syn(f, 1), n);
 		*only_word(f) = 0;
+	}
+	assert_int_equal(syn(f, 1), 7);
 	svc->backends = 7;
 	assert_int_equal(ack(f, 1), 7);
 	svc->backends = 6;
@@ -400,6 +428,7 @@ static void the_place_is_free_or_expired_or_the_oldest_unconfirmed(void **state)
 	assert_int_equal(place_taken(f, words), 6);
 	words[1] = aged(w, WORLD_TIMEOUT + 60) | SHUNT_FLOW_CONFIRMED;
 	assert_int_equal(place_taken(f, words), 1);
+	words[1] = aged(w, 65500); /* older than any age that a free word could be read as */
 	words[4] = 0;
 	assert_int_equal(place_taken(f, words), 4);
 }
@@ -437,6 +466,7 @@ int main(void)
 		TEST(the_second_datagram_confirms),
 		TEST(a_packet_makes_its_flow_young),
 		TEST(an_age_from_the_next_tick_holds),
+		TEST(a_flow_holds_up_to_its_timeout),
 		TEST(an_expired_flow_begins_anew),
 		TEST(an_unknown_flow_goes_by_hash_and_is_not_remembered),
 		TEST(a_number_that_is_gone_holds_nothing),

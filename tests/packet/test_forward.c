@@ -190,6 +190,28 @@ static void every_tos_and_length_has_a_right_header(void **state)
 	}
 }
 
+/* Every value of one word of the header, so every way that the sum can carry. */
+static void the_outer_checksum_is_right_for_every_sum(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = world_recipe(4, IPPROTO_UDP, WORLD_IPIP4);
+	struct shunt_backend *be = &f->backends[world_row(4, IPPROTO_UDP, WORLD_IPIP4) + 1];
+	struct outcome o;
+	struct frame in;
+
+	frame_build(&r, &in);
+	be->addr[0] = 0;
+	be->outer_csum -= htons(10 << 8) + htons(WORLD_IPIP4 << 8 | 1);
+	for (uint32_t word = 0; word < 65536; word++) {
+		memcpy((char *)be->addr + 2, &(uint16_t){(uint16_t)word}, 2);
+		be->outer_csum += word;
+		fixture_run(f, &in, &o);
+		be->outer_csum -= word;
+		assert_int_equal(o.packets, 1);
+		assert_int_equal(fold16(sum16(0, o.out.bytes + 14, 20)), 0xffff);
+	}
+}
+
 static uint16_t overhead(enum world_kind kind)
 {
 	return is_tunnel(kind) ? (outer_family(kind) == 4 ? 20 : 40) : 0;
@@ -327,6 +349,7 @@ int main(void)
 		TEST(ipv6_extension_headers_travel_along),
 		TEST(padding_stays_and_a_longer_tail_goes),
 		TEST(every_tos_and_length_has_a_right_header),
+		TEST(the_outer_checksum_is_right_for_every_sum),
 		TEST(what_the_path_does_not_take_is_too_big),
 		TEST(a_syn_is_counted_as_a_flow),
 		TEST(the_way_out_is_the_backends),
