@@ -87,7 +87,13 @@ skip_all() {
   exit 77
 }
 
+# finish: the story's end, and the daemon's, if it still runs.
 finish() {
+  if [ -n "${pids[shuntd]:-}" ]; then check "shuntd ends well when told to" shuntd_stop; fi
+  if grep -qE 'runtime error:|Sanitizer' "$W"/*.log 2>/dev/null; then
+    result 1 "no sanitizer complains"
+    grep -hE -A 20 'runtime error:|Sanitizer' "$W"/*.log | head -n 60 | sed 's/^/#   /'
+  fi
   echo "1..$cases"
   [ $failures -eq 0 ]
   exit
