@@ -219,6 +219,22 @@ static void a_cut_message_is_no_message(void **state)
 	}
 }
 
+static void a_message_that_claims_to_be_longer_is_no_message(void **state)
+{
+	static const uint32_t claims[] = {0, 15, 16, 19, 2000, 0x7fffffff, 0x80000014, 0xffffffff};
+	struct view_status s = {0};
+	struct packet p;
+	size_t i;
+
+	(void)state;
+	packet_init(&p);
+	assert_int_equal(msg_put_status(&p.out, &s), 0);
+	for (i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+		((struct nlmsghdr *)p.bytes)->nlmsg_len = claims[i];
+		assert_null(first(&p));
+	}
+}
+
 static void another_programs_message_is_none_of_ours(void **state)
 {
 	struct view_status s = {.pid = 1};
@@ -443,6 +459,7 @@ int main(void)
 		cmocka_unit_test(a_message_that_does_not_fit_leaves_nothing),
 		cmocka_unit_test(messages_follow_one_another),
 		cmocka_unit_test(a_cut_message_is_no_message),
+		cmocka_unit_test(a_message_that_claims_to_be_longer_is_no_message),
 		cmocka_unit_test(another_programs_message_is_none_of_ours),
 		cmocka_unit_test(unknown_attributes_are_skipped),
 		cmocka_unit_test(an_unknown_number_of_an_enum_becomes_one_past_the_last),

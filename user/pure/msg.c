@@ -127,8 +127,10 @@ const struct nlmsghdr *msg_next(const void **data, size_t *len)
 	const struct nlmsghdr *m = *data;
 	size_t step;
 
-	if (*len > INT32_MAX || !mnl_nlmsg_ok(m, (int)*len) || m->nlmsg_type != SHUNT_MSG_TYPE ||
-	    m->nlmsg_len < MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct shunt_msg_header)))
+	/* Not mnl_nlmsg_ok(): it compares as int, so that a length of 2^31 and more is fine to it. */
+	if (*len < MNL_NLMSG_HDRLEN || m->nlmsg_len > *len || m->nlmsg_len > INT32_MAX ||
+	    m->nlmsg_len < MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct shunt_msg_header)) ||
+	    m->nlmsg_type != SHUNT_MSG_TYPE)
 		return NULL;
 	step = MNL_ALIGN(m->nlmsg_len);
 	if (step > *len)
