@@ -323,4 +323,12 @@ static inline void status_line(pid_t pid, const char *key, char out[static 128])
 	fclose(f);
 }
 
+static inline void status_is(pid_t pid, const char *key, const char *want)
+{
+	char got[128];
+
+	status_line(pid, key, got);
+	assert_string_equal(got, want);
+}
+
 #endif

@@ -39,8 +39,8 @@ static void probes_at_the_interval_with_jitter(void **state)
 	}
 	/* 30 intervals of 100 ms on average, none far from it, not all the same. */
 	assert_in_range(mono_diff_us(w.seen[0].at, w.seen[30].at), 2600000, 3600000);
-	assert_true(least > 70000);
-	assert_true(most - least > 3000);
+	assert_true(least > 50000);
+	assert_true(most - least > 10000);
 	world_close(&w);
 	server_stop(&s);
 }
