@@ -71,9 +71,10 @@ static bool put_number(struct nlmsghdr *m, size_t room, const struct field *f, c
 
 static bool put_verdict(struct nlmsghdr *m, size_t room, uint16_t attr, enum shunt_verdict v)
 {
-	if (v <= SHUNT_GO_ON || v >= SHUNT_VERDICT_MAX)
+	if (v == SHUNT_GO_ON)
 		return true;
-	return mnl_attr_put_strz_check(m, room, attr, verdict_name(v));
+	return mnl_attr_put_strz_check(m, room, attr,
+				       v < SHUNT_VERDICT_MAX ? verdict_name(v) : "?");
 }
 
 static bool put_field(struct nlmsghdr *m, size_t room, const struct field *f, const char *member)
@@ -166,6 +167,7 @@ static int get_text(const struct field *f, const struct nlattr *a, char *member)
 
 	if (len == 0 || len > f->size || strnlen(text, len) != len - 1)
 		return -EBADMSG;
+	memset(member, 0, f->size); /* an attribute may come twice: the last one holds */
 	memcpy(member, text, len);
 	return 0;
 }
