@@ -116,7 +116,7 @@ static void on_result(void *arg, uint64_t id, const struct probe_result *r)
 static void on_restart(void *arg, const char *why)
 {
 	(void)arg;
-	log_warning("checks: the probing process ended (%s) and was started again", why);
+	log_warning("checks: the probing process: %s", why);
 }
 
 int checks_open(struct engine *e, struct engine_error *err)
