@@ -106,8 +106,10 @@ int floor_mac_swap(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	c = cursor_at_start(ctx);
 	front = take(&c, sizeof(*front));
+	if (!front)
+		return XDP_ABORTED;
 	back = take(&c, sizeof(*back));
-	if (!front || !back)
+	if (!back)
 		return XDP_ABORTED;
 	a = *front;
 	*front = a >> 48 | (__u64)*back << 16 | a << 48;
