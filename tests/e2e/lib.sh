@@ -144,7 +144,9 @@ cleanup() {
     tail -n 60 "$W/shuntd.log" | sed 's/^/#   /'
   fi
   for name in "${!pids[@]}"; do stop "$name" KILL; done
-  for name in $(ip netns list | awk '{print $1}' | grep "^$P-"); do ip netns del "$name"; done
+  for name in "/run/netns/$P-"*; do
+    if [ -e "$name" ]; then ip netns del "${name##*/}"; fi
+  done
   rm -rf "$W" "/sys/fs/bpf/shunt/$INSTANCE"
   exit $rc
 }

@@ -4,10 +4,10 @@
 # backends in under 1% of a core and 40 MiB.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
+if [ "${O##*/}" = build-san ]; then skip_all "sanitizers take time and memory of their own"; fi
 stage 1
 companion
 web 1
-if [ "${O##*/}" = build-san ]; then skip_all "sanitizers take time and memory of their own"; fi
 {
   echo "services:"
   for i in $(seq 0 9999); do

@@ -5,20 +5,24 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
-# code FILE: the file without comments, and without the inside of strings except in #include.
-code() {
-  perl -0777 -pe '
-    s{^\h*\#\h*include[^\n]*(*SKIP)(*FAIL)|"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*}
-     {my $t = $&; my $n = $t =~ tr/\n//; ($t =~ /^"/ ? "\"\"" : " ") . "\n" x $n}gmsex' "$1"
+# strip FILE...: copies into $bare, without comments and without the inside of strings but in #include.
+strip() {
+  local f
+  for f; do
+    mkdir -p "$bare/${f%/*}"
+    perl -0777 -pe '
+      s{^\h*\#\h*include[^\n]*(*SKIP)(*FAIL)|"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*}
+       {my $t = $&; my $n = $t =~ tr/\n//; ($t =~ /^"/ ? "\"\"" : " ") . "\n" x $n}gmsex' "$f" >"$bare/$f"
+  done
 }
 
 # never WHAT REGEX FILE...
 never() {
-  local what=$1 regex=$2 f
+  local what=$1 regex=$2
   shift 2
-  for f; do
-    code "$f" | grep -nP "$regex" | grep -v '^[0-9]*:\s*#\s*include' | sed "s|^\([0-9]*\):\s*|$f:\1: $what: |"
-  done
+  [ $# -gt 0 ] || return
+  (cd "$bare" && grep -nHP "$regex" "$@") | grep -v '^[^:]*:[0-9]*:\s*#\s*include' |
+    sed "s|^\([^:]*:[0-9]*\):\s*|\1: $what: |"
 }
 
 # includes WHAT REGEX FILE...: the same in #include lines only.
@@ -63,6 +67,9 @@ mapfile -t bpf < <(files 'bpf/*.[ch]')
 mapfile -t not_finish < <(files 'bpf/*.[ch]' | but '^bpf/(finish\.h|decap[^/]*)$')
 mapfile -t quiet < <(files 'user/base/*.[ch]' 'user/pure/*.[ch]' 'user/io/*.[ch]' 'user/engine/*.[ch]' |
   but '^user/base/log\.[ch]$')
+bare=$(mktemp -d) || exit 1
+trap 'rm -rf "$bare"' EXIT
+strip "${user[@]}" "${bpf[@]}"
 {
   never 'floor 1 never reads errno' '\berrno\b' "${pure[@]}"
   never 'floor 1 has no clock' '\b(time|clock_gettime|gettimeofday|mono_now\w*)\s*\(' "${pure[@]}"
