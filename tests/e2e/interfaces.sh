@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Interfaces: none of that name, native mode where there is none, two arms with the backends behind the
-# second.
+# Interfaces: one that is not there, native and generic mode when told to, generic where there is nothing
+# else.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 stage 2
