@@ -11,15 +11,15 @@ other4=10.9.0.7
 namespace a
 namespace b
 ip link add name eth0 netns "$P-a" type veth peer name eth0 netns "$P-b"
-ip -n "$P-a" link set eth0 address 02:00:00:00:00:0a up
-ip -n "$P-b" link set eth0 address 02:00:00:00:00:0b up
+on a ip link set eth0 address 02:00:00:00:00:0a up
+on b ip link set eth0 address 02:00:00:00:00:0b up
 address a eth0 10.9.0.1/24 fd09::1/64
 address b eth0 10.9.0.2/24 fd09::2/64
 address b lo $VIP4/32 $VIP6/128 $other4/32
 on b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
   net.ipv4.conf.default.rp_filter=0
-ip -n "$P-b" route add default via 10.9.0.1
-ip -n "$P-b" route add default via fd09::1
+on b ip route add default via 10.9.0.1
+on b ip route add default via fd09::1
 
 cat >"$W/listen.py" <<'END'
 import socket

@@ -33,16 +33,16 @@ check "it stops" shuntd_stop
 rm -rf "/sys/fs/bpf/shunt/$INSTANCE"
 
 # macvlan has no native XDP. The balancer's addresses move to one.
-ip -n "$P-lb" addr flush dev eth0
+on lb ip addr flush dev eth0
 on lb sysctl -qw net.ipv4.conf.all.arp_ignore=1
-ip -n "$P-lb" link add link eth0 name mv0 type macvlan mode bridge
-ip -n "$P-lb" link set mv0 up
+on lb ip link add link eth0 name mv0 type macvlan mode bridge
+on lb ip link set mv0 up
 address lb mv0 10.0.0.2/24 fd00::2/64
 INTERFACES='{ name: mv0, xdp: native }' config < <(services)
 refuses "native mode where there is none: refused with the reason" 1 'mv0.*native' \
   on lb timeout 5 "$O/shuntd" -c "$W/shunt.yaml"
 INTERFACES=mv0 config < <(services)
-ip -n "$P-client" neigh flush dev eth0
+on client ip neigh flush dev eth0
 check "it falls back to generic mode" shuntd_start
 check "shunt status says so" grep -q 'mv0.*generic' <(shunt status)
 check "and the log says why" grep -qi 'mv0.*generic' "$W/shuntd.log"

@@ -155,7 +155,8 @@ trap 'exit 130' INT TERM HUP
 
 # ---- the stage -----------------------------------------------------------------------------------
 
-# on NS COMMAND...: in that namespace. Not "ip netns exec", which mounts another /sys and hides pins.
+# on NS COMMAND...: in that namespace. Not "ip netns exec", which mounts another /sys and hides pins, nor
+# "ip -n", which tries the same and fails in a chroot.
 on() {
   local ns=$1
   shift
@@ -167,7 +168,7 @@ namespace() {
   ip netns add "$P-$1" || return
   on "$1" sysctl -qw net.ipv6.conf.all.dad_transmits=0 net.ipv6.conf.default.accept_dad=0 \
     net.ipv6.conf.default.dad_transmits=0
-  ip -n "$P-$1" link set lo up
+  on "$1" ip link set lo up
 }
 
 # plug NS IFNAME PORT MTU [BRIDGE]: a cable from NS to the bridge in sw.
@@ -175,8 +176,8 @@ plug() {
   local mtu=$4
   ip link add name "$2" mtu "$mtu" netns "$P-$1" type veth \
     peer name "$3" mtu "$mtu" netns "$P-sw" || return
-  ip -n "$P-sw" link set "$3" master "${5:-br0}" up
-  ip -n "$P-$1" link set "$2" up
+  on sw ip link set "$3" master "${5:-br0}" up
+  on "$1" ip link set "$2" up
 }
 
 # address NS IFNAME ADDRESS/LENGTH...
@@ -185,8 +186,8 @@ address() {
   shift 2
   for a; do
     case $a in
-    *:*) ip -n "$P-$ns" addr add "$a" dev "$dev" nodad ;;
-    *) ip -n "$P-$ns" addr add "$a" dev "$dev" ;;
+    *:*) on "$ns" ip addr add "$a" dev "$dev" nodad ;;
+    *) on "$ns" ip addr add "$a" dev "$dev" ;;
     esac
   done
 }
@@ -205,8 +206,8 @@ vip() {
 # route_vip ADDRESS: the client sends it to the balancer.
 route_vip() {
   case $1 in
-  *:*) ip -n "$P-client" route add "$1/128" via fd00::2 ;;
-  *) ip -n "$P-client" route add "$1/32" via 10.0.0.2 ;;
+  *:*) on client ip route add "$1/128" via fd00::2 ;;
+  *) on client ip route add "$1/32" via 10.0.0.2 ;;
   esac
 }
 
@@ -235,8 +236,8 @@ decap() {
 stage() {
   local n
   namespace sw
-  ip -n "$P-sw" link add br0 mtu 1600 type bridge mcast_snooping 0
-  ip -n "$P-sw" link set br0 up
+  on sw ip link add br0 mtu 1600 type bridge mcast_snooping 0
+  on sw ip link set br0 up
   namespace client
   namespace lb
   plug client eth0 client 1500

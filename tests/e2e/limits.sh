@@ -30,8 +30,8 @@ done
 note "ready after $took ms; $(($(rss_kib) / 1024)) MiB resident, $((maps / 1024)) MiB of maps"
 holds "in under five seconds" "$took < 5000"
 holds "in under 1 GiB" "$(rss_kib) + $maps < 1048576 && $maps > 0"
-ip -n "$P-b1" addr add 10.200.39.15/32 dev lo
-ip -n "$P-client" route add 10.200.39.15/32 via 10.0.0.2
+on b1 ip addr add 10.200.39.15/32 dev lo
+on client ip route add 10.200.39.15/32 via 10.0.0.2
 check "the last one answers" wait_for 5 get -f http://10.200.39.15/
 check "it stops" shuntd_stop
 rm -rf "/sys/fs/bpf/shunt/$INSTANCE"

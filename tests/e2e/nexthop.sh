@@ -28,7 +28,7 @@ load four "http://$VIP4/" 100
 load six "http://[$VIP6]/" 100
 sleep 1
 changed=$(now_ms)
-ip -n "$P-b1" link set eth0 address 02:00:00:00:00:b1
+on b1 ip link set eth0 address 02:00:00:00:00:b1
 sleep 3
 stop_load four
 stop_load six
@@ -38,13 +38,13 @@ is "no IPv4 request fails a second after the change" "$(loaded four failed $((ch
 is "no IPv6 request fails a second after the change" "$(loaded six failed $((changed + 1000)))" 0
 is "the backend answers by its new address" "$(spread 100 "http://$VIP4/" | wc -l)" 2
 
-ip -n "$P-b1" link set eth0 down
-ip -n "$P-lb" neigh flush dev eth0
+on b1 ip link set eth0 down
+on lb ip neigh flush dev eth0
 gone() { shunt backends web4 | grep -w b1 | grep -qiE 'no neighbour|no next hop'; }
 check "a backend that is gone is seen to be" wait_for 8 gone
 is "and gets nothing" "$(spread 60 "http://$VIP4/" | xargs)" "60 b2"
-ip -n "$P-b1" link set eth0 up
-ip -n "$P-b1" addr add fd00::11/64 dev eth0 nodad 2>/dev/null
+on b1 ip link set eth0 up
+on b1 ip addr add fd00::11/64 dev eth0 nodad 2>/dev/null
 back() { [ "$(spread 60 "http://$VIP4/" | wc -l)" -eq 2 ]; }
 check "it comes back with its neighbour" wait_for 10 back
 finish

@@ -17,9 +17,9 @@ is "UDP is answered by name over IPv6" "$(ask_udp fd00::11 5353 3)" "3 b1"
 check "an echo server starts" echo_server 1 7000
 check "a connection gets every byte back" bulk 10.0.0.11 7000 20 0.5
 is "the VIP is answered on the backend itself" "$(on b1 curl -s http://$VIP4/)" b1
-ip -n "$P-client" route replace $VIP4/32 dev eth0
+on client ip route replace $VIP4/32 dev eth0
 is "nobody answers ARP for the VIP" "$(get http://$VIP4/; echo $?)" 28
-ip -n "$P-client" route replace $VIP4/32 via 10.0.0.2
+on client ip route replace $VIP4/32 via 10.0.0.2
 
 load web http://10.0.0.11/ 200
 sleep 1

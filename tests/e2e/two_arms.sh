@@ -5,15 +5,15 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 stage 0
-ip -n "$P-sw" link add br1 mtu 1600 type bridge mcast_snooping 0
-ip -n "$P-sw" link add br2 mtu 1600 type bridge mcast_snooping 0
-ip -n "$P-sw" link set br1 up
-ip -n "$P-sw" link set br2 up
+on sw ip link add br1 mtu 1600 type bridge mcast_snooping 0
+on sw ip link add br2 mtu 1600 type bridge mcast_snooping 0
+on sw ip link set br1 up
+on sw ip link set br2 up
 plug lb eth1 lb1 1600 br1
 address lb eth1 10.0.1.2/24 fd01::2/64
 on lb ethtool -K eth1 tx off >/dev/null
-ip -n "$P-client" route add default via 10.0.0.2
-ip -n "$P-client" route add default via fd00::2
+on client ip route add default via 10.0.0.2
+on client ip route add default via fd00::2
 for ns in lb router; do
   [ $ns = lb ] || namespace router
   on $ns sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
@@ -23,10 +23,10 @@ plug router eth0 router 1600 br1
 plug router eth1 router1 1600 br2
 address router eth0 10.0.1.254/24 fd01::fe/64
 address router eth1 10.0.2.1/24 fd02::1/64
-ip -n "$P-router" route add default via 10.0.1.2
-ip -n "$P-router" route add default via fd01::2
-ip -n "$P-lb" route add 10.0.2.0/24 via 10.0.1.254
-ip -n "$P-lb" route add fd02::/64 via fd01::fe
+on router ip route add default via 10.0.1.2
+on router ip route add default via fd01::2
+on lb ip route add 10.0.2.0/24 via 10.0.1.254
+on lb ip route add fd02::/64 via fd01::fe
 for n in 1 2 3; do
   net=1 gate4=10.0.1.2 gate6=fd01::2
   [ $n = 3 ] && net=2 gate4=10.0.2.1 gate6=fd02::1
@@ -34,8 +34,8 @@ for n in 1 2 3; do
   on b$n sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
   plug b$n eth0 b$n 1600 br$net
   address b$n eth0 10.0.$net.1$n/24 fd0$net::1$n/64
-  ip -n "$P-b$n" route add default via $gate4
-  ip -n "$P-b$n" route add default via $gate6
+  on "b$n" ip route add default via $gate4
+  on "b$n" ip route add default via $gate6
   vip b$n $VIP4
   vip b$n $VIP6
   on b$n ethtool -K eth0 tx off >/dev/null
