@@ -50,13 +50,14 @@ refuses "a second daemon of the same instance" 1 "$INSTANCE|already|running" \
 check "which leaves the first alone" shunt status
 
 chmod 755 "$W"
+cp "$O/shunt" "$O/shuntd" "$W" # the tree may stand in a home that others cannot enter
 nobody() { on lb setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"; }
-refuses "an unprivileged drain" 1 'ermission|root|allowed' \
-  nobody "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" drain web b1
-refuses "unprivileged stats" 1 'ermission|root|allowed' \
-  nobody "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" stats
+refuses "an unprivileged drain" 1 '^shunt: .*(ermission|root|allowed)' \
+  nobody "$W/shunt" -i "$INSTANCE" --run-dir "$W/run" drain web b1
+refuses "unprivileged stats" 1 '^shunt: .*(ermission|root|allowed)' \
+  nobody "$W/shunt" -i "$INSTANCE" --run-dir "$W/run" stats
 sed "s/^instance:.*/instance: other-$$/; s,/run$,/run2,; s,/state$,/state2," "$W/shunt.yaml" >"$W/other.yaml"
 mkdir -m 777 "$W/run2" "$W/state2"
 refuses "an unprivileged daemon names the capability it lacks, in a line" 1 'CAP_' \
-  nobody timeout 5 "$O/shuntd" -c "$W/other.yaml"
+  nobody timeout 5 "$W/shuntd" -c "$W/other.yaml"
 finish
