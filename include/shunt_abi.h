@@ -207,7 +207,14 @@ struct shunt_owner {
  *   bit  31      confirmed  a second packet of the flow has been seen
  *   bits 30..16  backend    number in the service
  *   bits 15..0   age        flow tick of the last packet
- * 0 is a free word.  A flow is looked for in two buckets and may stand in either. */
+ * 0 is a free word.  A flow is looked for in two buckets and may stand in either.  From its hash
+ * (struct shunt_settings) and its service's salt, in 64 bits:
+ *   a = (hash ^ hash >> 32 ^ salt) * 0x9e3779b97f4a7c15
+ *   b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9
+ *   buckets a >> 32 and b, each & flow_mask; tag b >> 32 | 1
+ * A new flow takes the place of a free word; else of an expired one, an unconfirmed one first; else
+ * of an unconfirmed one; of equals the oldest, then one of the first bucket, then the last in its
+ * bucket.  Where there is none it is not remembered. */
 #define SHUNT_FLOWS_PER_BUCKET 8
 #define SHUNT_FLOW_TICK_SHIFT 8 /* a flow tick is 2^8 jiffies: about 1 s at HZ 250 */
 #define SHUNT_FLOW_CONFIRMED 0x80000000ull
