@@ -45,7 +45,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help deps demo tests check check-unit check-packet check-e2e bench lint format install uninstall clean
+.PHONY: all help deps demo tests check check-unit check-packet check-e2e bench fuzz-packets lint format install uninstall clean
 
 all: $O/shuntd $O/shunt $O/shunt-decap
 
@@ -55,6 +55,7 @@ help:
 	@echo 'make demo       balance real traffic in namespaces (root); KEEP=1 leaves it running'
 	@echo 'make check      lint, unit, packet and end-to-end tests (root for the last two)'
 	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json'
+	@echo 'make fuzz-packets  the packet path against its oracle (root); N=10000000 SEED=1 FROM=0'
 	@echo 'make lint       format, headers, rooms, sizes'
 	@echo 'make format     clang-format in place'
 	@echo 'make install    into DESTDIR, PREFIX; make uninstall removes it'
@@ -108,6 +109,13 @@ PACKET_FIXTURES := $(call obj,$(wildcard tests/packet/fixture*.c))
 $(PACKET): $(PACKET_FIXTURES)
 $(PACKET_FIXTURES): | $O/tests/packet/poison.skel.h
 
+# The oracle says what the packet path must do; the fuzzer compares the two.
+ORACLE_PARTS := $(call obj,$(filter-out %.bpf.c tests/oracle/fuzz_oracle.c,$(wildcard tests/oracle/*.c)))
+ORACLE_FUZZ  := $O/tests/oracle/fuzz_oracle
+$(PACKET) $(ORACLE_FUZZ): $(ORACLE_PARTS)
+$(ORACLE_FUZZ): $(PACKET_FIXTURES)
+$(ORACLE_PARTS): | $O/tests/oracle/tick.skel.h
+
 # The bench has a copy that restores the packet between two runs.
 BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard tests/bench/*.c)))
 $(BENCH): $(BENCH_PARTS)
@@ -118,12 +126,19 @@ $O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h) include/shunt_
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
-$(UNIT) $(PACKET) $(BENCH) $(FUZZ): $O/%: $O/%.o $O/libshunt.a
+$(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ): $O/%: $O/%.o $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS)
 
 bench: $(BENCH)
 	$(Q)O=$O $O/tests/bench/bench_shunt
+
+# A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.
+N    ?= 10000000
+SEED ?= 1
+FROM ?= 0
+fuzz-packets: $(ORACLE_FUZZ)
+	$(Q)$(ORACLE_FUZZ) $(N) $(SEED) $(FROM)
 
 tests: $(UNIT) $(PACKET)
 

@@ -86,6 +86,8 @@ int fixture_reset(void **state);
 void fixture_run(struct fixture *f, const struct frame *in, struct outcome *o);
 /* The same with a headroom that is not zero; only action and frame out are filled in. */
 void fixture_run_poisoned(struct fixture *f, const struct frame *in, struct outcome *o);
+/* As it is shipped, but the counters are left alone; only action and frame out are filled in. */
+void fixture_run_uncounted(struct fixture *f, const struct frame *in, struct outcome *o);
 /* The same without headroom; false when the kernel cannot do it. */
 bool fixture_run_cramped(struct fixture *f, const struct frame *in, struct outcome *o);
 
@@ -96,7 +98,9 @@ struct shunt_service *world_service(struct fixture *f, uint8_t family, uint8_t p
 				    enum world_kind kind);
 uint32_t world_row(uint8_t family, uint8_t proto, enum world_kind kind);
 uint16_t *world_slot(struct fixture *f, const struct shunt_service *svc, uint32_t slot);
-/* Fills the family's tables; fixture_reset() does. */
+/* Fills the services' tables; fixture_reset() does. */
 void world_build(struct fixture *f);
+/* What stands in an IPIP backend's outer_csum, for a service of that family. */
+uint32_t world_outer_csum(uint8_t family, const struct shunt_backend *be);
 
 #endif

@@ -69,7 +69,7 @@ static bool to_ipv6(enum world_kind kind)
 }
 
 /* What the daemon precomputes: the outer header's words but tos, length and checksum. */
-static uint32_t outer_csum(uint8_t family, const struct shunt_backend *be)
+uint32_t world_outer_csum(uint8_t family, const struct shunt_backend *be)
 {
 	uint8_t ip[20] = {0x45, [6] = 0x40, [8] = 64, [9] = family == 4 ? 4 : 41};
 	uint16_t word;
@@ -146,7 +146,7 @@ static void backend_fill(struct shunt_backend *be, uint8_t family, enum world_ki
 	} else {
 		memcpy(be->addr, (uint8_t[]){10, 0, (uint8_t)kind, n}, 4);
 		memcpy(be->source, (uint8_t[]){10, 255, 254, 253}, 4);
-		be->outer_csum = outer_csum(family, be);
+		be->outer_csum = world_outer_csum(family, be);
 	}
 }
 

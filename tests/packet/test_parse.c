@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fixture_oracle.h"
+#include "../oracle/oracle.h"
 
 #define GARBAGE 20000
 
@@ -126,7 +126,7 @@ static void each_frame_has_its_verdict(void **state)
 /* Runs what may be no sound frame and compares with the oracle.  Returns whether it was forwarded. */
 static bool assert_as_oracle(struct fixture *f, const struct frame *in)
 {
-	struct sound s = {0};
+	struct oracle_parsed s;
 	enum shunt_verdict must = oracle_parse(in->bytes, in->len, &s);
 	struct outcome o;
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Random tables and random frames, through the packet path and through the oracle, and the two
+ * compared in everything: verdict, action, frame, all counters, the whole flow table.
+ *
+ * Packets come in rounds of FUZZ_ROUND, each with tables of its own and an empty flow table, so that
+ * a packet is repeated by the seed and its number alone.  (But for time: a flow tick that ends in the
+ * middle of a round makes what is remembered one tick older.) */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../packet/fixture.h"
+#include "oracle.h"
+
+#define FUZZ_ROUND 8192
+#define FUZZ_FRAME_MAX 3400 /* what the kernel's test runner takes in one piece, and a bit less */
+#define FUZZ_LINES (WORLD_SERVICES * WORLD_SLOTS / SHUNT_SLOTS_PER_LINE)
+
+/* ---- dice (splitmix64, Steele et al. 2014) -----------------------------------------------------*/
+
+struct dice {
+	uint64_t x;
+};
+
+uint64_t roll64(struct dice *d);
+/* 0 to @below - 1. */
+uint32_t roll(struct dice *d, uint32_t below);
+/* True once in @n times. */
+bool once_in(struct dice *d, uint32_t n);
+void roll_bytes(struct dice *d, void *out, size_t len);
+
+/* ---- tables ------------------------------------------------------------------------------------*/
+
+/* What the oracle knows of: a copy of everything in the fixture's maps. */
+struct fuzz_world {
+	struct fixture *f;
+	struct oracle_tables tables;
+	struct oracle_state state;
+	struct oracle_service services[WORLD_SERVICES];
+	struct shunt_slot_line slots[FUZZ_LINES];
+	struct shunt_backend backends[WORLD_ROWS];
+};
+
+/* Makes @w stand over @f, whose tables are filled later. */
+void fuzz_world_open(struct fuzz_world *w, struct fixture *f);
+void fuzz_world_close(struct fuzz_world *w);
+/* Fills the maps and @w with new tables. */
+void fuzz_world_fill(struct fuzz_world *w, struct dice *d);
+/* Changes a backend or what is remembered of a flow, in both alike. */
+void fuzz_world_disturb(struct fuzz_world *w, struct dice *d);
+/* Copies what the packet path writes between maps and @w. */
+void fuzz_world_from_maps(struct fuzz_world *w);
+void fuzz_world_to_maps(const struct fuzz_world *w);
+
+/* ---- frames ------------------------------------------------------------------------------------*/
+
+#define FUZZ_FLOWS 1024
+
+/* The flows of a round, of which packets keep coming. */
+struct fuzz_frames {
+	struct recipe flows[FUZZ_FLOWS];
+};
+
+void fuzz_frames_fill(struct fuzz_frames *g, struct dice *d);
+/* The next frame: sound, or damaged in one to four ways. */
+void fuzz_frame(const struct fuzz_frames *g, struct dice *d, struct frame *out);
+/* Damages a frame; part of the above. */
+void fuzz_damage(struct dice *d, struct frame *f);
+
+/* ---- a run -------------------------------------------------------------------------------------*/
+
+struct fuzz_run {
+	uint64_t seed;
+	uint64_t from, count; /* of packets; @from is rounded down to the start of its round */
+	uint32_t mismatches_max; /* stops after as many */
+	bool quiet; /* does not describe mismatches */
+	/* Spoils what the oracle knows, so that there must be mismatches; or NULL. */
+	void (*spoil)(struct fuzz_world *w);
+	/* what was seen */
+	uint64_t packets;
+	uint32_t mismatches;
+	uint64_t first_mismatch; /* number of the packet */
+	uint64_t seen[SHUNT_VERDICT_MAX]; /* the oracle's verdicts */
+	uint64_t remembered; /* packets that wrote to the flow table */
+};
+
+/* Returns 0, or -errno when the machine cannot run it.  Mismatches go to stdout. */
+int fuzz_run(struct fixture *f, struct fuzz_run *run);
+
+#endif

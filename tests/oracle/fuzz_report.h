@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A mismatch: made small, and described. */
+#ifndef FUZZ_REPORT_H
+#define FUZZ_REPORT_H
+
+#include "fuzz.h"
+
+/* A packet on its way through both. */
+struct fuzz_bench {
+	struct fuzz_world world;
+	struct fuzz_frames frames;
+	struct dice dice;
+	int tick_fd; /* program that tells the tick */
+	uint16_t tick; /* when it was last told */
+	uint32_t n_cpus, cpu; /* that may be used; that is used */
+	bool poisoned; /* which program runs: with poisoned headroom or as shipped */
+	struct outcome outcome; /* of the packet path: action and frame */
+	struct oracle_result result;
+};
+
+/* Runs @in through both; the maps and the oracle's state are those after it.  Says whether both came
+ * to the same. */
+bool fuzz_agree(struct fuzz_bench *b, const struct frame *in);
+/* The oracle's state before the last packet again. */
+void fuzz_take_back(struct fuzz_bench *b);
+
+/* Prints, after fuzz_agree() said no to @in: which packet, what both made of it, and the same for
+ * the smallest frame found that they differ about.  The maps are then those after @in. */
+void fuzz_report(struct fuzz_bench *b, uint64_t seed, uint64_t number, const struct frame *in);
+
+#endif

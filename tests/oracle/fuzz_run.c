@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Packet by packet through both, and what to say when they differ. */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "fuzz_report.h"
+#include "tests/oracle/tick.skel.h"
+
+static uint16_t tick_now(const struct fuzz_bench *b)
+{
+	uint8_t frame[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
+
+	if (bpf_prog_test_run_opts(b->tick_fd, &opts))
+		abort();
+	return (uint16_t)opts.retval;
+}
+
+static int stay_on_cpu(uint32_t cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+/* Whether the maps are as the oracle's state, on the CPU that it ran on. */
+static bool state_is_same(const struct fuzz_bench *b)
+{
+	const struct oracle_state *s = &b->world.state;
+	const struct fixture *f = b->world.f;
+	size_t own = (size_t)b->cpu * WORLD_ROWS;
+
+	return memcmp(f->counters + own, s->counters + own, WORLD_ROWS * sizeof(*s->counters)) ==
+		       0 &&
+	       memcmp(f->verdicts, s->verdicts, f->cpus * sizeof(*s->verdicts)) == 0 &&
+	       memcmp(f->flows, s->flows, WORLD_FLOW_BUCKETS * sizeof(*s->flows)) == 0;
+}
+
+/* The frame is nobody's when it was dropped. */
+static bool packet_is_same(const struct fuzz_bench *b)
+{
+	const struct outcome *o = &b->outcome;
+	const struct oracle_result *r = &b->result;
+
+	if (o->action != r->action)
+		return false;
+	return o->action == XDP_DROP ||
+	       (o->out.len == r->len && memcmp(o->out.bytes, r->frame, r->len) == 0);
+}
+
+static void ask_oracle(struct fuzz_bench *b, const struct frame *in)
+{
+	struct oracle_arrival arrival = {
+		.frame = in->bytes,
+		.len = in->len,
+		.ifindex = WORLD_IFINDEX_IN,
+		.cpu = b->cpu,
+		.tick = b->tick,
+	};
+
+	oracle_run(&b->world.tables, &b->world.state, &arrival, &b->result);
+	oracle_apply(&b->world.tables, &b->world.state, b->cpu, &b->result);
+}
+
+void fuzz_take_back(struct fuzz_bench *b)
+{
+	oracle_undo(&b->world.tables, &b->world.state, b->cpu, &b->result);
+}
+
+bool fuzz_agree(struct fuzz_bench *b, const struct frame *in)
+{
+	uint16_t tick;
+
+	if (b->poisoned)
+		fixture_run_poisoned(b->world.f, in, &b->outcome);
+	else
+		fixture_run_uncounted(b->world.f, in, &b->outcome);
+	ask_oracle(b, in);
+	if (packet_is_same(b) && state_is_same(b))
+		return true;
+	tick = tick_now(b);
+	if (tick == b->tick)
+		return false;
+	fuzz_take_back(b);
+	b->tick = tick;
+	ask_oracle(b, in);
+	return packet_is_same(b) && state_is_same(b);
+}
+
+/* What the packet path only reads, and what other CPUs count. */
+static bool rest_is_same(const struct fuzz_bench *b)
+{
+	const struct fuzz_world *w = &b->world;
+
+	return memcmp(w->f->slots, w->slots, sizeof(w->slots)) == 0 &&
+	       memcmp(w->f->backends, w->backends, sizeof(w->backends)) == 0 &&
+	       memcmp(w->f->counters, w->state.counters,
+		      (size_t)w->f->cpus * WORLD_ROWS * sizeof(*w->state.counters)) == 0;
+}
+
+static void mismatch(struct fuzz_bench *b, struct fuzz_run *run, uint64_t number,
+		     const struct frame *in)
+{
+	if (!run->mismatches++)
+		run->first_mismatch = number;
+	if (!run->quiet)
+		fuzz_report(b, run->seed, number, in);
+	/* go on from what the packet path has made of it */
+	fuzz_world_from_maps(&b->world);
+}
+
+/* Packets do not share dice, so that what one takes from them changes no other. */
+static struct dice dice_for(const struct fuzz_run *run, uint64_t number)
+{
+	struct dice d = {run->seed};
+
+	d.x = roll64(&d) ^ number * 0xd1342543de82ef95ull;
+	return d;
+}
+
+/* Starts the round that begins with packet @number. */
+static int round_begin(struct fuzz_bench *b, const struct fuzz_run *run, uint64_t number)
+{
+	uint64_t round = number / FUZZ_ROUND;
+
+	b->dice = dice_for(run, ~round);
+	b->cpu = (uint32_t)(round % b->n_cpus);
+	fuzz_world_fill(&b->world, &b->dice);
+	fuzz_frames_fill(&b->frames, &b->dice);
+	if (run->spoil)
+		run->spoil(&b->world);
+	return stay_on_cpu(b->cpu);
+}
+
+static void packet(struct fuzz_bench *b, struct fuzz_run *run, uint64_t number)
+{
+	struct frame in;
+
+	b->dice = dice_for(run, number);
+	if (once_in(&b->dice, 16))
+		fuzz_world_disturb(&b->world, &b->dice);
+	b->poisoned = once_in(&b->dice, 2);
+	fuzz_frame(&b->frames, &b->dice, &in);
+	if (!fuzz_agree(b, &in))
+		mismatch(b, run, number, &in);
+	run->packets++;
+	run->seen[b->result.verdict]++;
+	run->remembered += b->result.flow_written;
+}
+
+static int packets(struct fuzz_bench *b, struct fuzz_run *run)
+{
+	uint64_t first = run->from / FUZZ_ROUND * FUZZ_ROUND, end = run->from + run->count;
+	int err;
+
+	for (uint64_t number = first; number < end; number++) {
+		if (number % FUZZ_ROUND == 0) {
+			err = round_begin(b, run, number);
+			if (err)
+				return err;
+		}
+		packet(b, run, number);
+		if (number % FUZZ_ROUND == FUZZ_ROUND - 1 && !run->spoil && !rest_is_same(b)) {
+			printf("the round up to packet %" PRIu64 " wrote what is not its own\n",
+			       number);
+			run->mismatches++;
+		}
+		if (run->mismatches >= run->mismatches_max)
+			return 0;
+	}
+	return 0;
+}
+
+int fuzz_run(struct fixture *f, struct fuzz_run *run)
+{
+	struct fuzz_bench *b = calloc(1, sizeof(*b));
+	struct tick_bpf *tick = tick_bpf__open_and_load();
+	cpu_set_t before;
+	int err;
+
+	if (!b || !tick || sched_getaffinity(0, sizeof(before), &before)) {
+		tick_bpf__destroy(tick);
+		free(b);
+		return -errno;
+	}
+	b->tick_fd = bpf_program__fd(tick->progs.flow_tick);
+	b->tick = tick_now(b);
+	b->n_cpus = (uint32_t)CPU_COUNT(&before);
+	fuzz_world_open(&b->world, f);
+	err = packets(b, run);
+	sched_setaffinity(0, sizeof(before), &before);
+	fuzz_world_close(&b->world);
+	tick_bpf__destroy(tick);
+	free(b);
+	return err;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The stages between the frame's two ends: which service, which backend, which verdict. */
+#include "oracle.h"
+
+#include <linux/bpf.h>
+#include <string.h>
+
+#define PROTO_UDP 17
+
+/* A verdict's name and class, by number. */
+static const struct verdict_row {
+	const char *name;
+	enum shunt_verdict_class class;
+} verdict_rows[SHUNT_VERDICT_MAX] = {
+#define X(name, class_, words) [SHUNT_##name] = {#name, SHUNT_CLASS_##class_},
+	SHUNT_VERDICTS(X)
+#undef X
+};
+
+const char *oracle_name(enum shunt_verdict verdict)
+{
+	return verdict > 0 && verdict < SHUNT_VERDICT_MAX ? verdict_rows[verdict].name : "?";
+}
+
+/* ---- find --------------------------------------------------------------------------------------*/
+
+static const struct shunt_service *find_port(const struct oracle_tables *t,
+					     const struct oracle_parsed *p, uint16_t port)
+{
+	const struct oracle_service *s;
+
+	for (size_t i = 0; i < t->n_services; i++) {
+		s = &t->services[i];
+		if (s->port == port && s->proto == p->proto && s->family == p->family &&
+		    memcmp(s->addr, p->dst, sizeof(s->addr)) == 0)
+			return &s->svc;
+	}
+	return NULL;
+}
+
+/* The exact port before any port.  A packet to port 0 is for no exact port. */
+static const struct shunt_service *find(const struct oracle_tables *t,
+					const struct oracle_parsed *p)
+{
+	const struct shunt_service *svc = find_port(t, p, p->dport);
+
+	return svc ? svc : find_port(t, p, 0);
+}
+
+/* ---- choose ------------------------------------------------------------------------------------*/
+
+static uint32_t word32(const uint8_t *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, 4);
+	return word;
+}
+
+/* The words that the hash takes, in its key's order, as shunt_abi.h has it. */
+static uint64_t flow_hash(const struct oracle_tables *t, const struct oracle_arrival *in,
+			  const struct oracle_parsed *p)
+{
+	const uint8_t *s = p->src, *d = p->dst, *ports = in->frame + p->l4;
+	const uint8_t *words[] = {s, ports, d, s + 4, s + 8, s + 12, d + 4, d + 8, d + 12};
+	size_t n = p->family == 4 ? 3 : 9;
+	uint64_t hash = t->hash_key[0];
+
+	for (size_t i = 0; i < n; i++)
+		hash += t->hash_key[i + 1] * word32(words[i]);
+	return hash;
+}
+
+/* Sets the number that stands in a slot; false when the slot is beyond the table. */
+static bool read_slot(const struct oracle_tables *t, const struct shunt_service *svc, uint32_t slot,
+		      uint32_t *number)
+{
+	size_t line = (size_t)svc->slots_at + slot / SHUNT_SLOTS_PER_LINE;
+
+	if (line >= t->n_lines)
+		return false;
+	*number = t->slots[line].slot[slot % SHUNT_SLOTS_PER_LINE] & SHUNT_SLOT_BACKEND;
+	return true;
+}
+
+/* The slot whose turn it is on this CPU; the CPUs start evenly spread over the slots. */
+static uint32_t take_turn(const struct oracle_tables *t, const struct oracle_state *s, uint32_t cpu,
+			  const struct shunt_service *svc, struct oracle_result *r)
+{
+	uint64_t n_slots = (uint64_t)svc->slot_mask + 1;
+	uint64_t cursor = s->counters[(size_t)cpu * t->rows + svc->row].cursor;
+
+	r->turn_row = svc->row;
+	r->turns = 1;
+	return (uint32_t)((cursor + cpu * n_slots / t->cpus) % n_slots);
+}
+
+/* The service remembers flows: sets the backend's number.  A flow that is known stays; one that may
+ * begin here, or has lost its backend, takes a turn and is remembered; any other, and one that
+ * there is no place for, goes by hash. */
+static bool choose_by_flow(const struct oracle_tables *t, const struct oracle_state *s,
+			   const struct oracle_arrival *in, const struct oracle_parsed *p,
+			   struct oracle_flow *flow, uint32_t *number, struct oracle_result *r)
+{
+	const struct shunt_service *svc = flow->svc;
+	enum oracle_memory memory = oracle_recall(t, s, flow, number, r);
+
+	if (memory == ORACLE_KNOWN)
+		return true;
+	if (memory == ORACLE_ORPHANED || p->is_syn || p->proto == PROTO_UDP) {
+		if (!read_slot(t, svc, take_turn(t, s, in->cpu, svc, r), number))
+			return false;
+		if (*number == 0)
+			return true;
+		if (oracle_remember(t, s, flow, *number, r)) {
+			if (p->proto == PROTO_UDP)
+				r->flows = 1;
+			return true;
+		}
+	}
+	return read_slot(t, svc, shunt_slot_of(flow->hash, svc->slot_mask), number);
+}
+
+/* Sets the row of the backend; SHUNT_GO_ON, or the verdict when there is none. */
+static enum shunt_verdict choose(const struct oracle_tables *t, const struct oracle_state *s,
+				 const struct oracle_arrival *in, const struct oracle_parsed *p,
+				 struct oracle_flow *flow, struct oracle_result *r)
+{
+	const struct shunt_service *svc = flow->svc;
+	uint32_t number;
+	bool is_there;
+
+	r->flows = p->is_syn;
+	if (svc->flags & SHUNT_SVC_FLOWS)
+		is_there = choose_by_flow(t, s, in, p, flow, &number, r);
+	else
+		is_there = read_slot(t, svc, shunt_slot_of(flow->hash, svc->slot_mask), &number);
+	if (!is_there || svc->row + number >= t->rows)
+		return SHUNT_DROP_BAD_TABLE;
+	r->row = svc->row + number;
+	if (number != 0 && t->backends[r->row].flags & SHUNT_BE_USABLE)
+		return SHUNT_GO_ON;
+	r->row = svc->row;
+	return svc->flags & SHUNT_SVC_ON_EMPTY_PASS ? SHUNT_PASS_NO_BACKEND : SHUNT_DROP_NO_BACKEND;
+}
+
+/* ---- finish ------------------------------------------------------------------------------------*/
+
+static bool is_managed(const struct oracle_tables *t, uint32_t ifindex)
+{
+	for (size_t i = 0; i < t->n_managed; i++)
+		if (t->managed[i] == ifindex)
+			return true;
+	return false;
+}
+
+/* What leaves goes out by the interface that it came in by, or by another that is managed. */
+static void leave(const struct oracle_tables *t, const struct oracle_arrival *in,
+		  struct oracle_result *r)
+{
+	uint32_t egress = t->backends[r->row].ifindex;
+
+	if (egress == in->ifindex)
+		r->action = XDP_TX;
+	else if (is_managed(t, egress))
+		r->action = XDP_REDIRECT;
+	else
+		r->verdict = SHUNT_DROP_NO_EGRESS;
+}
+
+/* Sets the action and what is counted, from the verdict. */
+static void finish(const struct oracle_tables *t, const struct oracle_arrival *in,
+		   const struct oracle_parsed *p, struct oracle_result *r)
+{
+	enum shunt_verdict_class class;
+	bool counts_in_row;
+
+	r->action = XDP_PASS;
+	if (r->verdict == SHUNT_FORWARD_DSR || r->verdict == SHUNT_FORWARD_IPIP)
+		leave(t, in, r);
+	class = verdict_rows[r->verdict].class;
+	if (class == SHUNT_CLASS_DROP)
+		r->action = XDP_DROP;
+	if (class == SHUNT_CLASS_PASS) {
+		r->len = in->len;
+		memcpy(r->frame, in->frame, in->len);
+	}
+	counts_in_row = class == SHUNT_CLASS_FORWARD || r->verdict == SHUNT_PASS_NO_BACKEND ||
+			r->verdict == SHUNT_DROP_NO_BACKEND;
+	r->packets = counts_in_row;
+	r->bytes = counts_in_row ? p->l3_len : 0;
+	if (class != SHUNT_CLASS_FORWARD)
+		r->flows = 0;
+}
+
+/* ---- all together ------------------------------------------------------------------------------*/
+
+static enum shunt_verdict steer(const struct oracle_tables *t, const struct oracle_state *s,
+				const struct oracle_arrival *in, struct oracle_parsed *p,
+				struct oracle_result *r)
+{
+	struct oracle_flow flow = {.tick = in->tick};
+	enum shunt_verdict verdict;
+
+	verdict = oracle_parse(in->frame, in->len, p);
+	if (verdict != SHUNT_GO_ON)
+		return verdict;
+	flow.svc = find(t, p);
+	if (!flow.svc)
+		return SHUNT_PASS_NOT_VIP;
+	flow.hash = flow_hash(t, in, p);
+	flow.confirms = !p->is_syn;
+	verdict = choose(t, s, in, p, &flow, r);
+	if (verdict != SHUNT_GO_ON)
+		return verdict;
+	return oracle_forward(in, p, flow.hash, &t->backends[r->row], r);
+}
+
+void oracle_run(const struct oracle_tables *t, const struct oracle_state *s,
+		const struct oracle_arrival *in, struct oracle_result *r)
+{
+	struct oracle_parsed p;
+
+	memset(r, 0, offsetof(struct oracle_result, frame));
+	r->verdict = steer(t, s, in, &p, r);
+	finish(t, in, &p, r);
+}
+
+static uint64_t *flow_word(struct oracle_state *s, size_t at)
+{
+	return (uint64_t *)&s->flows[at / SHUNT_FLOWS_PER_BUCKET].word[at % SHUNT_FLOWS_PER_BUCKET];
+}
+
+/* Adds to the counters, or takes off when @sign is -1. */
+static void count(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
+		  const struct oracle_result *r, uint64_t sign)
+{
+	struct shunt_counter *own = s->counters + (size_t)cpu * t->rows;
+
+	own[r->row].packets += sign * r->packets;
+	own[r->row].bytes += sign * r->bytes;
+	own[r->row].flows += sign * r->flows;
+	own[r->turn_row].cursor += sign * r->turns;
+	if (verdict_rows[r->verdict].class != SHUNT_CLASS_FORWARD)
+		s->verdicts[cpu].packets[r->verdict] += sign;
+}
+
+void oracle_apply(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
+		  const struct oracle_result *r)
+{
+	count(t, s, cpu, r, 1);
+	if (r->flow_written)
+		*flow_word(s, r->flow_word) = r->flow_is;
+}
+
+void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
+		 const struct oracle_result *r)
+{
+	count(t, s, cpu, r, (uint64_t)-1);
+	if (r->flow_written)
+		*flow_word(s, r->flow_word) = r->flow_was;
+}

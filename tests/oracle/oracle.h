@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the packet path must do with a frame, said a second time: from include/shunt_abi.h and the
+ * standards, without a line of bpf/, by bytes and offsets, each stage one function.
+ *
+ *   parse -> find -> choose (-> flow) -> forward -> finish
+ *
+ * It reads its tables and its state and writes a result, nothing else: whoever calls applies it.
+ * Not modelled: a frame without headroom, a perfect hash that points at nothing. */
+#ifndef ORACLE_H
+#define ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shunt_abi.h"
+
+#define ORACLE_FRAME_MAX 4096
+
+/* ---- what the daemon writes --------------------------------------------------------------------*/
+
+/* A service that can be found. Numbers are in host order; port 0 is any port. */
+struct oracle_service {
+	uint8_t family; /* 4 or 6 */
+	uint8_t proto;
+	uint16_t port;
+	uint8_t addr[16]; /* IPv4 in the first four */
+	struct shunt_service svc;
+};
+
+struct oracle_tables {
+	const struct oracle_service *services;
+	size_t n_services;
+	const struct shunt_slot_line *slots;
+	size_t n_lines;
+	const struct shunt_backend *backends;
+	uint32_t rows;
+	const uint32_t *managed; /* ifindexes of the interfaces that shunt manages */
+	size_t n_managed;
+	uint64_t hash_key[SHUNT_HASH_WORDS];
+	uint32_t cpus;
+	uint32_t flow_buckets; /* a power of two */
+};
+
+/* ---- what the packet path writes, laid out as in the maps --------------------------------------*/
+
+struct oracle_state {
+	struct shunt_counter *counters;
+	struct shunt_verdict_line *verdicts;
+	struct shunt_flow_bucket *flows;
+};
+
+/* ---- a packet ----------------------------------------------------------------------------------*/
+
+struct oracle_arrival {
+	const uint8_t *frame;
+	size_t len; /* 14 to ORACLE_FRAME_MAX less what a tunnel puts in front */
+	uint32_t ifindex; /* that it came in by */
+	uint32_t cpu; /* that runs the packet path */
+	uint16_t tick; /* the flow tick that it is */
+};
+
+/* What the headers say of a sound TCP or UDP packet.  Numbers are in host order. */
+struct oracle_parsed {
+	uint8_t family;
+	uint8_t proto;
+	uint8_t tos; /* or traffic class */
+	uint8_t src[16], dst[16]; /* IPv4 in the first four */
+	uint16_t dport;
+	bool is_syn; /* TCP, SYN without ACK */
+	size_t l3, l4; /* where the headers start in the frame */
+	size_t l3_len; /* of the IP packet */
+};
+
+struct oracle_result {
+	enum shunt_verdict verdict;
+	int action; /* XDP_* */
+	/* what is added to the counters of one row, if anything */
+	uint32_t row;
+	uint64_t packets, bytes, flows;
+	/* turns taken, in the service's own row: 0 or 1 */
+	uint32_t turn_row;
+	uint64_t turns;
+	/* the word of the flow table that is written, if any */
+	bool flow_written;
+	size_t flow_word; /* bucket * SHUNT_FLOWS_PER_BUCKET + place */
+	uint64_t flow_was, flow_is;
+	/* the frame as it leaves; of one that is dropped nothing is said */
+	size_t len;
+	uint8_t frame[ORACLE_FRAME_MAX];
+};
+
+/* Fills @r with what must become of @in. */
+void oracle_run(const struct oracle_tables *t, const struct oracle_state *s,
+		const struct oracle_arrival *in, struct oracle_result *r);
+/* Makes @s what it must be after a packet with result @r on @cpu; oracle_undo() takes it back. */
+void oracle_apply(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
+		  const struct oracle_result *r);
+void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
+		 const struct oracle_result *r);
+
+/* The verdict's name as in the ABI, without SHUNT_. */
+const char *oracle_name(enum shunt_verdict verdict);
+
+/* ---- stages, in files of their own -------------------------------------------------------------*/
+
+/* The verdict that a frame of at least 14 bytes must get before any service is looked for;
+ * SHUNT_GO_ON with @out filled when it is a sound TCP or UDP packet. */
+enum shunt_verdict oracle_parse(const uint8_t *frame, size_t len, struct oracle_parsed *out);
+
+/* A flow's place in the flow table, and the packet that asks for it. */
+struct oracle_flow {
+	uint64_t hash;
+	uint16_t tick;
+	bool confirms; /* the packet is not the flow's first, if the flow is known */
+	const struct shunt_service *svc;
+};
+
+/* What the flow table says of a flow. */
+enum oracle_memory { ORACLE_UNKNOWN, ORACLE_ORPHANED, ORACLE_KNOWN };
+
+/* Says what is remembered; when ORACLE_KNOWN, the backend's number and, in @r, the refreshed word. */
+enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct oracle_state *s,
+				 const struct oracle_flow *flow, uint32_t *number,
+				 struct oracle_result *r);
+/* Writes backend @number down for the flow, in @r; false when there is no place. */
+bool oracle_remember(const struct oracle_tables *t, const struct oracle_state *s,
+		     const struct oracle_flow *flow, uint32_t number, struct oracle_result *r);
+
+/* Writes the frame that must leave towards @be to @r and returns the verdict. */
+enum shunt_verdict oracle_forward(const struct oracle_arrival *in, const struct oracle_parsed *p,
+				  uint64_t hash, const struct shunt_backend *be,
+				  struct oracle_result *r);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The packet path against its oracle over random tables and frames (tests/oracle/fuzz.h); `make
+ * fuzz-packets` does the same for as long as one likes.  And that what differs is found. */
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "../oracle/fuzz.h"
+
+#define PACKETS 200000
+#define SOON 20000 /* packets in which what is spoilt must show */
+#define SEED 20250101
+
+static void the_packet_path_does_what_the_oracle_says(void **state)
+{
+	struct fuzz_run run = {.seed = SEED, .count = PACKETS, .mismatches_max = 3};
+
+	assert_int_equal(fuzz_run(*state, &run), 0);
+	assert_int_equal(run.mismatches, 0);
+	assert_int_equal(run.packets, PACKETS);
+	/* else this tested nothing */
+	for (enum shunt_verdict v = 1; v < SHUNT_VERDICT_MAX; v++)
+		if (v != SHUNT_DROP_NO_HEADROOM && run.seen[v] < PACKETS / 1000)
+			fail_msg("only %d packets were %s", (int)run.seen[v], oracle_name(v));
+	assert_true(run.remembered > PACKETS / 20);
+}
+
+/* ---- what the oracle is told wrong -------------------------------------------------------------*/
+
+static void spoil_hash(struct fuzz_world *w)
+{
+	w->tables.hash_key[9] += 2;
+}
+
+static void spoil_services(struct fuzz_world *w)
+{
+	w->services[1].port++;
+}
+
+static void spoil_service_order(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < w->tables.n_services; i++)
+		if (!w->services[i].port)
+			w->services[i].svc.row = 0;
+}
+
+static void spoil_slots(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < FUZZ_LINES; i++)
+		w->slots[i].slot[7] ^= 3;
+}
+
+static void spoil_n_lines(struct fuzz_world *w)
+{
+	w->tables.n_lines = UINT32_MAX;
+	for (size_t i = 0; i < w->tables.n_services; i++)
+		if (w->services[i].svc.slots_at >= FUZZ_LINES)
+			w->services[i].svc.slots_at = 0;
+}
+
+static void spoil_timeouts(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < w->tables.n_services; i++)
+		w->services[i].svc.flow_timeout += w->services[i].svc.flow_timeout == 300;
+}
+
+static void spoil_salts(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < w->tables.n_services; i++)
+		w->services[i].svc.salt++;
+}
+
+static void spoil_mtus(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < WORLD_ROWS; i++)
+		w->backends[i].mtu--;
+}
+
+static void spoil_macs(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < WORLD_ROWS; i++)
+		w->backends[i].smac[5] ^= 1;
+}
+
+static void spoil_tags(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < WORLD_ROWS; i++)
+		w->backends[i].vlan_tci[1] ^= htons(1);
+}
+
+static void spoil_sources(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < WORLD_ROWS; i++)
+		w->backends[i].source[3] ^= htonl(1);
+}
+
+static void spoil_managed(struct fuzz_world *w)
+{
+	w->tables.n_managed = 0;
+}
+
+static void spoil_cpus(struct fuzz_world *w)
+{
+	w->tables.cpus++;
+}
+
+static void spoil_nothing(struct fuzz_world *w)
+{
+	(void)w;
+}
+
+static void what_the_oracle_is_told_wrong_shows_soon(void **state)
+{
+	static const struct {
+		const char *says;
+		void (*spoil)(struct fuzz_world *w);
+	} rows[] = {
+		{"hash key", spoil_hash},
+		{"services", spoil_services},
+		{"exact before any port", spoil_service_order},
+		{"slots", spoil_slots},
+		{"number of slots", spoil_n_lines},
+		{"timeouts", spoil_timeouts},
+		{"salts", spoil_salts},
+		{"MTUs", spoil_mtus},
+		{"MACs", spoil_macs},
+		{"tags", spoil_tags},
+		{"tunnel sources", spoil_sources},
+		{"managed interfaces", spoil_managed},
+		{"CPUs", spoil_cpus},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fuzz_run run = {
+			.seed = SEED,
+			.count = SOON,
+			.mismatches_max = 1,
+			.quiet = true,
+			.spoil = rows[i].spoil,
+		};
+
+		assert_int_equal(fuzz_run(*state, &run), 0);
+		if (!run.mismatches)
+			fail_msg("%s: nothing seen in %d packets", rows[i].says, SOON);
+	}
+}
+
+static void a_mismatch_comes_again_by_seed_and_number(void **state)
+{
+	struct fuzz_run run = {
+		.seed = SEED,
+		.from = 5 * FUZZ_ROUND,
+		.count = SOON,
+		.mismatches_max = 1,
+		.quiet = true,
+		.spoil = spoil_macs,
+	};
+	struct fuzz_run again = run;
+
+	assert_int_equal(fuzz_run(*state, &run), 0);
+	assert_int_equal(run.mismatches, 1);
+	again.from = run.first_mismatch;
+	again.count = 1;
+	assert_int_equal(fuzz_run(*state, &again), 0);
+	assert_int_equal(again.mismatches, 1);
+	assert_int_equal(again.first_mismatch, run.first_mismatch);
+}
+
+static void nothing_shows_when_nothing_is_spoilt(void **state)
+{
+	struct fuzz_run run = {
+		.seed = SEED + 1,
+		.count = SOON,
+		.mismatches_max = 1,
+		.spoil = spoil_nothing,
+	};
+
+	assert_int_equal(fuzz_run(*state, &run), 0);
+	assert_int_equal(run.mismatches, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_packet_path_does_what_the_oracle_says),
+		cmocka_unit_test(what_the_oracle_is_told_wrong_shows_soon),
+		cmocka_unit_test(a_mismatch_comes_again_by_seed_and_number),
+		cmocka_unit_test(nothing_shows_when_nothing_is_spoilt),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
