@@ -3,8 +3,13 @@
  * compared in everything: verdict, action, frame, all counters, the whole flow table.
  *
  * Packets come in rounds of FUZZ_ROUND, each with tables of its own and an empty flow table, so that
- * a packet is repeated by the seed and its number alone.  (But for time: a flow tick that ends in the
- * middle of a round makes what is remembered one tick older.) */
+ * a packet is repeated by the seed and its number alone, on a machine with as many CPUs.  (But for
+ * time: a flow tick that ends in the middle of a round makes what is remembered one tick older.)
+ *
+ * What the packet path learns goes into the oracle's stage of that name, into service_vary() or
+ * backend_vary() so that tables have it, into packet_roll() so that frames come for it, and, if it
+ * has fields of its own, into the damages.  test_oracle.c fails as long as a verdict is never seen.
+ */
 #ifndef FUZZ_H
 #define FUZZ_H
 

@@ -24,7 +24,7 @@ static void flow_roll(struct recipe *r, struct dice *d)
 	if (once_in(d, 6)) /* for the service for any port, if for any */
 		r->dport = (uint16_t)(once_in(d, 3) ? roll(d, 3) : roll64(d));
 	if (once_in(d, 40))
-		r->dst[family == 4 ? 3 : 15] ^= (uint8_t)(1 + roll(d, 3));
+		r->dst[roll(d, family == 4 ? 4 : 16)] ^= (uint8_t)(1 << roll(d, 8));
 }
 
 void fuzz_frames_fill(struct fuzz_frames *g, struct dice *d)

@@ -3,6 +3,8 @@
 #ifndef FUZZ_REPORT_H
 #define FUZZ_REPORT_H
 
+#include <sched.h>
+
 #include "fuzz.h"
 
 /* A packet on its way through both. */
@@ -12,7 +14,8 @@ struct fuzz_bench {
 	struct dice dice;
 	int tick_fd; /* program that tells the tick */
 	uint16_t tick; /* when it was last told */
-	uint32_t n_cpus, cpu; /* that may be used; that is used */
+	cpu_set_t cpus; /* that may be used */
+	uint32_t cpu; /* that is used */
 	bool poisoned; /* which program runs: with poisoned headroom or as shipped */
 	struct outcome outcome; /* of the packet path: action and frame */
 	struct oracle_result result;

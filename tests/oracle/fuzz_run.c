@@ -35,6 +35,16 @@ static int stay_on_cpu(uint32_t cpu)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
+/* The @n-th of the CPUs that may be used, round and round. */
+static uint32_t nth_cpu(const cpu_set_t *allowed, uint64_t n)
+{
+	uint32_t cpu = 0;
+
+	for (n %= (uint64_t)CPU_COUNT(allowed); !CPU_ISSET(cpu, allowed) || n--;)
+		cpu++;
+	return cpu;
+}
+
 /* Whether the maps are as the oracle's state, on the CPU that it ran on. */
 static bool state_is_same(const struct fuzz_bench *b)
 {
@@ -136,7 +146,7 @@ static int round_begin(struct fuzz_bench *b, const struct fuzz_run *run, uint64_
 	uint64_t round = number / FUZZ_ROUND;
 
 	b->dice = dice_for(run, ~round);
-	b->cpu = (uint32_t)(round % b->n_cpus);
+	b->cpu = nth_cpu(&b->cpus, round);
 	fuzz_world_fill(&b->world, &b->dice);
 	fuzz_frames_fill(&b->frames, &b->dice);
 	if (run->spoil)
@@ -187,20 +197,18 @@ int fuzz_run(struct fixture *f, struct fuzz_run *run)
 {
 	struct fuzz_bench *b = calloc(1, sizeof(*b));
 	struct tick_bpf *tick = tick_bpf__open_and_load();
-	cpu_set_t before;
 	int err;
 
-	if (!b || !tick || sched_getaffinity(0, sizeof(before), &before)) {
+	if (!b || !tick || sched_getaffinity(0, sizeof(b->cpus), &b->cpus)) {
 		tick_bpf__destroy(tick);
 		free(b);
 		return -errno;
 	}
 	b->tick_fd = bpf_program__fd(tick->progs.flow_tick);
 	b->tick = tick_now(b);
-	b->n_cpus = (uint32_t)CPU_COUNT(&before);
 	fuzz_world_open(&b->world, f);
 	err = packets(b, run);
-	sched_setaffinity(0, sizeof(before), &before);
+	sched_setaffinity(0, sizeof(b->cpus), &b->cpus);
 	fuzz_world_close(&b->world);
 	tick_bpf__destroy(tick);
 	free(b);
