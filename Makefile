@@ -45,7 +45,8 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all help deps demo tests check check-unit check-packet check-e2e bench fuzz-packets lint format install uninstall clean
+RUNS := demo check check-unit check-packet check-e2e bench fuzz-packets
+.PHONY: all help deps tests lint format install uninstall clean $(RUNS) $(RUNS:%=run-%)
 
 all: $O/shuntd $O/shunt $O/shunt-decap
 
@@ -64,8 +65,12 @@ help:
 deps:
 	$(Q)tests/deps.sh
 
-demo: deps
-	$(Q)$(MAKE) --no-print-directory all
+# These first install what a fresh machine lacks, where it is known how; another make then finds it.
+$(RUNS):
+	$(Q)tests/deps.sh --try
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory run-$@
+
+run-demo: all
 	$(Q)O=$O tests/demo.sh
 
 # ---- programs ------------------------------------------------------------------------------------
@@ -96,6 +101,7 @@ $O/%.o: %.c | $(SKEL)
 $O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/shunt_abi.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
+	@command -v $(CLANG) >/dev/null || { echo 'clang is not here: sudo make deps' >&2; exit 1; }
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
 $O/%.skel.h: $O/%.bpf.o
@@ -130,29 +136,29 @@ $(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ): $O/%: $O/%.o $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS)
 
-bench: $(BENCH)
+run-bench: $(BENCH)
 	$(Q)O=$O $O/tests/bench/bench_shunt
 
 # A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.
 N    ?= 10000000
 SEED ?= 1
 FROM ?= 0
-fuzz-packets: $(ORACLE_FUZZ)
+run-fuzz-packets: $(ORACLE_FUZZ)
 	$(Q)$(ORACLE_FUZZ) $(N) $(SEED) $(FROM)
 
 tests: $(UNIT) $(PACKET)
 
-check: all tests
+run-check: all tests
 	$(Q)O=$O CC="$(CC)" CLANG="$(CLANG)" tests/run.sh lint unit packet e2e
 
-check-unit check-packet check-e2e: check-%: all tests
+run-check-unit run-check-packet run-check-e2e: run-check-%: all tests
 	$(Q)O=$O tests/run.sh $*
 
 lint:
 	$(Q)O=$O CC="$(CC)" CLANG="$(CLANG)" tests/run.sh lint
 
 format:
-	$(Q)git ls-files '*.c' '*.h' | xargs $(or $(shell command -v clang-format-14),clang-format) -i
+	$(Q)tests/lint/format.sh -i
 
 SBIN  = $(DESTDIR)$(PREFIX)/sbin
 BIN   = $(DESTDIR)$(PREFIX)/bin
