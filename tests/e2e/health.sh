@@ -15,14 +15,16 @@ for n in 1 2 3; do vip b$n 203.0.113.11 && vip b$n 203.0.113.12; done
 config <<END
 services:
 $(service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends")
+$(service turns tcp $VIP6 80 "scheduler: rr" "forward: ipip" "$FAST" "backends_file: web.backends")
 $(service open tcp 203.0.113.11 80 "forward: ipip" "$never" "backends_file: web.backends")
 $(service shut tcp 203.0.113.12 80 "forward: ipip" "$never" "on_empty: drop" "backends_file: web.backends")
 $(service aside tcp 203.0.113.99 80 "forward: ipip" "$never" "on_empty: pass" "backends_file: web.backends")
 END
 check "shuntd starts" shuntd_start || finish
-wait_for 5 all_up 3
+wait_for 5 all_up 6
 
-load web "http://$VIP4/" 300
+load web "http://$VIP4/" 200
+load turns "http://[$VIP6]/" 200
 sleep 1
 died=$(now_ms)
 stop web2 KILL
@@ -31,13 +33,20 @@ detected=$(now_ms)
 note "after $((detected - died)) ms of at most 3 x 250 ms and a timeout"
 holds "in the time of three checks" "$((detected - died)) < 1500"
 sleep 1.5
+revived=$(now_ms)
 web 2
 check "a revived backend is detected" wait_for 5 is_state web b2 up
 sleep 1
 stop_load web
+stop_load turns
 failures_of web
-note "$(loaded web total) requests, $(loaded web failed 0 "$detected") failed before the detection"
-is "no request fails after the detection, nor by the return" "$(loaded web failed "$detected")" 0
+failures_of turns
+note "$(loaded web total) and $(loaded turns total) requests, $(loaded web failed 0 "$detected") and" \
+  "$(loaded turns failed 0 "$detected") failed before the detection"
+is "maglev: no request fails after the detection" "$(loaded web failed "$detected" "$revived")" 0
+is "rr: no request fails after the detection, nor by the return" "$(loaded turns failed "$detected")" 0
+# maglev remembers no flow: what is in flight when slots go back is cut off.
+holds "maglev: the return costs at most what is in flight" "$(loaded web failed "$revived") <= 2"
 is "the revived backend serves again" "$(spread 200 "http://$VIP4/" | awk '$1 > 30' | wc -l)" 3
 
 kill -STOP "${pids[web3]}"

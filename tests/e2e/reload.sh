@@ -8,20 +8,25 @@ stage 3
 companion && decap 1 2 3
 for n in 1 2 3; do web $n 80 81; done
 backends4 1 2 >"$W/web.backends"
-web_service() { service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends"; }
+# Load goes to turns: rr remembers flows, so that no change of the pool may cost a request.
+web_service() {
+  service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends"
+  service turns tcp $VIP6 80 "scheduler: rr" "forward: ipip" "$FAST" "backends_file: web.backends"
+}
 config <<END
 services:
 $(web_service)
 END
-running 2
+running 4
 answering() { spread 60 "http://$VIP4/" | awk '{print $2}' | xargs; }
 answers() { [ "$(answering)" = "$1" ]; }
 
-load web "http://$VIP4/" 200
+load web "http://[$VIP6]/" 200
 echo "10.0.0.13 name=b3" >>"$W/web.backends"
 check "a line added to the backends file takes effect" wait_for 5 answers "b1 b2 b3"
+check "b3 is drained before it is taken away" shunt drain turns b3
+sleep 0.3
 backends4 1 2 >"$W/new"
-# b1 and b2 keep what they have; b3 keeps its connections no longer than it must.
 mv "$W/new" "$W/web.backends"
 check "a file moved over it takes effect" wait_for 5 answers "b1 b2"
 printf '%s\n' 10.0.0.11 "10.0.0.12 weight=" >"$W/new"
@@ -59,6 +64,10 @@ check "a backend is drained by hand" shunt drain web b3
 check "and gets no new connections" wait_for 2 answers "b1 b2"
 check "a backend is enabled by hand" shunt enable web b3
 check "and gets them again" wait_for 2 answers "b1 b2 b3"
+check "a weight is changed by hand" shunt weight web b1 5
+sed -i '/b1/s/$/ weight=2/' "$W/web.backends"
+check "a reload that contradicts it says which won" wait_for 5 said 'runtime weight 5 of web/b1 is dropped'
+is "and the file's is in force" "$(shunt backends web --json | jq '.backends[] | select(.name == "b1").weight')" 2
 stop_load web
 failures_of web
 note "$(loaded web total) requests"

@@ -27,6 +27,16 @@ spread 300 "http://[$VIP6]/" | tee "$W/spread" | sed 's/^/# /'
 is "wrr gives b2 twice as much and b3, of weight 0, nothing" \
   "$(awk '$2 == "b1" && $1 >= 97 && $1 <= 103 || $2 == "b2" && $1 >= 197 && $1 <= 203 {n++} END {print n, NR}' \
     "$W/spread")" "2 2"
-check "a long connection stays" bulk $VIP4 7000 20 2
+declare -A long=()
+for n in 1 2 3 4 5 6; do
+  bulk $VIP4 7000 5 2 >"$W/long$n" 2>&1 &
+  long[$n]=$!
+done
+sleep 0.7
+check "b2 is drained" shunt drain echo b2
+sleep 0.3
+broken=0
+for n in "${!long[@]}"; do wait "${long[$n]}" || broken=$((broken + 1)); done
+is "long connections stay, through a drain" $broken 0
 check "UDP flows stay" ask_udp $VIP4 5353 100 5
 finish
