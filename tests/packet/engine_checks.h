@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What must hold of the maps once the engine of engine_world.h has settled. */
+#ifndef ENGINE_CHECKS_H
+#define ENGINE_CHECKS_H
+
+#include "engine_world.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+
+static inline void check_backends(const struct bench *b, const struct service *s)
+{
+	const struct wanted_service *w = wanted_of(b, s);
+	const struct engine *e = b->engine;
+	struct shunt_backend row;
+	struct shunt_owner owner;
+	size_t i;
+
+	assert_int_equal(s->n_backends, s->conf->n_backends);
+	for (i = 0; i < s->n_backends; i++) {
+		const struct backend *k = s->backends[i];
+		int host = host_of(k);
+
+		assert_true(w->backends[host].there);
+		assert_string_equal(k->name, s->conf->backends[i].name);
+		assert_in_range(k->number, 1, s->rows - 1);
+		dp_owner_read(e->dp, s->row + k->number, &owner);
+		assert_string_equal(owner.service, s->name);
+		assert_string_equal(owner.backend, k->name);
+		dp_backend_read(e->dp, s->row + k->number, &row);
+		assert_memory_equal(row.addr, s->conf->backends[i].addr.bytes, 16);
+		assert_int_equal(row.method, w->forward);
+		assert_int_equal(!!(row.flags & SHUNT_BE_USABLE), should_be_usable(b, w, host));
+		assert_int_equal(!(row.flags & SHUNT_BE_NO_NEW), takes_flows(&w->backends[host]));
+		if (row.flags & SHUNT_BE_USABLE)
+			assert_int_equal(row.dmac[5], b->hosts[host].mac);
+	}
+}
+
+static inline void check_slots(const struct bench *b, const struct service *s)
+{
+	static uint16_t slots[65536];
+	const struct wanted_service *w = wanted_of(b, s);
+	uint32_t owned[HOSTS * 2 + 1] = {0}, i;
+	bool any = false;
+	size_t k;
+
+	dp_slots_read(b->engine->dp, s->slots_at, slots, s->slots);
+	for (i = 0; i < s->slots; i++) {
+		assert_in_range(slots[i], 0, HOSTS * 2);
+		owned[slots[i]]++;
+	}
+	for (k = 0; k < s->n_backends; k++) {
+		const struct backend *one = s->backends[k];
+		bool should = should_have_slots(b, w, host_of(one));
+
+		any |= should;
+		assert_int_equal(owned[one->number] > 0, should);
+		assert_int_equal(owned[one->number], one->slots);
+		owned[one->number] = 0;
+	}
+	/* What is left are empty slots, and only if nobody may take any. */
+	for (i = 1; i <= HOSTS * 2; i++)
+		assert_int_equal(owned[i], 0);
+	assert_int_equal(owned[0], any ? 0 : s->slots);
+}
+
+struct in_force {
+	const struct engine *e;
+	size_t n;
+};
+
+static inline void check_in_force(void *arg, const struct dp_service *found)
+{
+	struct in_force *f = arg;
+	size_t i;
+
+	for (i = 0; i < f->e->n_services; i++) {
+		const struct service *s = f->e->services[i];
+
+		if (s->row != found->svc.row)
+			continue;
+		assert_int_equal(addr_compare(&s->conf->vip, &found->vip), 0);
+		assert_int_equal(s->conf->port, found->port);
+		assert_int_equal(s->slots_at, found->svc.slots_at);
+		assert_int_equal(s->slots, found->svc.slot_mask + 1);
+		f->n++;
+		return;
+	}
+	fail_msg("a service in force that is not configured");
+}
+
+/* What the service reserves and no backend uses is empty. */
+static inline void check_spare_rows(const struct engine *e, const struct service *s)
+{
+	static const struct shunt_backend none;
+	bool used[HOSTS * 5] = {true};
+	struct shunt_backend there;
+	struct shunt_owner owner;
+	uint32_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		used[s->backends[i]->number] = true;
+	for (i = 0; i < s->rows; i++) {
+		assert_in_range(i, 0, HOSTS * 5 - 1);
+		if (used[i])
+			continue;
+		dp_owner_read(e->dp, s->row + i, &owner);
+		assert_string_equal(owner.service, "");
+		dp_backend_read(e->dp, s->row + i, &there);
+		assert_memory_equal(&there, &none, sizeof(none));
+	}
+}
+
+/* Rows that nobody holds name nobody and lead nowhere; rows and lines are held by one or free. */
+static inline void check_regions(const struct engine *e)
+{
+	uint32_t rows = dp_sizes(e->dp)->rows, row, free_rows = 0, held = 0, lines = 0;
+	static const struct shunt_backend none;
+	struct shunt_backend there;
+	struct shunt_owner owner;
+	size_t i;
+
+	for (i = 0; i < e->rows.count; i++) {
+		free_rows += e->rows.free[i].n;
+		for (row = e->rows.free[i].at; row < e->rows.free[i].at + e->rows.free[i].n;
+		     row++) {
+			dp_owner_read(e->dp, row, &owner);
+			assert_string_equal(owner.service, "");
+			dp_backend_read(e->dp, row, &there);
+			assert_memory_equal(&there, &none, sizeof(none));
+		}
+	}
+	for (i = 0; i < e->n_services; i++) {
+		held += e->services[i]->rows;
+		lines += e->services[i]->slots / SHUNT_SLOTS_PER_LINE;
+	}
+	assert_int_equal(free_rows + held, rows);
+	for (i = 0; i < e->lines.count; i++)
+		lines += e->lines.free[i].n;
+	assert_int_equal(lines, dp_sizes(e->dp)->slot_lines);
+}
+
+/* A SYN from a random client to service @number; returns the verdict's XDP action with what came
+ * out in @out. */
+static inline uint32_t send_syn(int program_fd, int number, uint8_t out[static 256], uint32_t *len)
+{
+	uint8_t frame[64] = {[12] = 0x08, [13] = 0,   [14] = 0x45, [17] = 40, [22] = 64,
+			     [23] = 6,	  [26] = 192, 0,	   2,	      (uint8_t)rand()};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = 54, .data_out = out,
+		    .data_size_out = 256, .repeat = 1);
+	const uint8_t vip[4] = {203, 0, 113, (uint8_t)(1 + number / 3)};
+
+	memcpy(&frame[30], vip, 4);
+	frame[34] = (uint8_t)rand();
+	frame[35] = (uint8_t)rand();
+	frame[36] = (uint8_t)((1000 + number) >> 8);
+	frame[37] = (uint8_t)(1000 + number);
+	frame[46] = 0x50;
+	frame[47] = 0x02;
+	memset(out, 0, 256);
+	assert_int_equal(bpf_prog_test_run_opts(program_fd, &run), 0);
+	*len = run.data_size_out;
+	return run.retval;
+}
+
+/* A SYN to each service ends at one of its backends that takes flows, or nowhere if none does. */
+static inline void check_packet(const struct bench *b, const struct service *s)
+{
+	const struct wanted_service *w = wanted_of(b, s);
+	bool any = false;
+	uint8_t out[256];
+	uint32_t len;
+	int i;
+
+	send_syn(dp_program_fd(b->engine->dp), atoi(s->name + 1), out, &len);
+	for (i = 0; i < HOSTS; i++) {
+		if (!should_have_slots(b, w, i))
+			continue;
+		any = true;
+		if (b->hosts[i].mac == out[5] && out[4] == 9)
+			return;
+	}
+	assert_int_equal(len, 54); /* as it came */
+	assert_int_equal(out[5], 0);
+	assert_false(any);
+}
+
+static inline void check_no_bad_table(const struct engine *e)
+{
+	uint64_t packets[SHUNT_VERDICT_MAX];
+
+	dp_verdicts_read(e->dp, packets);
+	assert_int_equal(packets[SHUNT_DROP_BAD_TABLE], 0);
+}
+
+static inline void check_all(const struct bench *b)
+{
+	const struct engine *e = b->engine;
+	struct in_force in_force = {.e = e};
+	size_t i;
+	int k;
+
+	assert_int_equal(e->n_services, e->conf->n_services);
+	dp_services_each(e->dp, check_in_force, &in_force);
+	assert_int_equal(in_force.n, e->n_services);
+	check_regions(e);
+	for (i = 0; i < e->n_services; i++) {
+		assert_string_equal(e->services[i]->name, e->conf->services[i].name);
+		assert_true(wanted_of(b, e->services[i])->there);
+		check_backends(b, e->services[i]);
+		check_spare_rows(e, e->services[i]);
+		check_slots(b, e->services[i]);
+		for (k = 0; k < 8; k++)
+			check_packet(b, e->services[i]);
+	}
+	check_no_bad_table(e);
+}
+
+#endif
