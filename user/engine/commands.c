@@ -239,8 +239,12 @@ static void explain_edit(const struct backend *b, const struct ctl_command *c, s
 		snprintf(what, sizeof(what), "drained: it gets no new flows");
 	else
 		snprintf(what, sizeof(what), "enabled");
-	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s", b->service->name, b->name, what,
-		 b->edited ? "; kept over reloads and restarts until changed back" : "");
+	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s%s", b->service->name, b->name, what,
+		 b->edited ? "; kept over reloads and restarts until changed back" : "",
+		 b->service->conf->scheduler == SHUNT_MAGLEV
+			 ? "; maglev remembers no flows: connections in the slots that moved went "
+			   "along"
+			 : "");
 }
 
 static void edit(struct engine *e, const struct ctl_command *c, struct ctl_reply *r)

@@ -106,7 +106,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	slots_flush(e); /* what was resolved in this very turn of the loop counts */
 	e->said_ready = true;
 	tell_empty(e);
-	log_info("ready: instance %s, %zu services, %zu interfaces", e->conf->instance,
+	log_info("ready: instance %s, services: %zu, interfaces: %zu", e->conf->instance,
 		 e->n_services, e->n_interfaces);
 }
 

@@ -118,15 +118,23 @@ static void summarize(const struct engine *e, struct engine_error *text)
 
 	for (i = 0; i < e->n_services; i++)
 		backends += e->services[i]->n_backends;
-	snprintf(text->text, sizeof(text->text), "%s: loaded, %zu services, %zu backends",
+	snprintf(text->text, sizeof(text->text), "%s: loaded, services: %zu, backends: %zu",
 		 e->config_path, e->n_services, backends);
+}
+
+static void add_line(struct engine_error *text, const char *line)
+{
+	size_t used = strlen(text->text);
+
+	if (line[0])
+		snprintf(text->text + used, sizeof(text->text) - used, "\n%s", line);
 }
 
 /* @from_memory: only the backends files are read again. */
 static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 {
 	struct reader r = {.path = e->config_path};
-	struct engine_error dropped = {0};
+	struct engine_error dropped = {0}, why = {0};
 	int ret;
 
 	if (from_memory) {
@@ -148,18 +156,13 @@ static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 	}
 	e->config_error[0] = '\0';
 	e->loaded = mono_now();
-	ret = interfaces_attach(e, text);
-	if (ret)
-		return ret;
 	reload_watch(e);
+	ret = interfaces_attach(e, &why);
 	summarize(e, text);
-	if (dropped.text[0]) {
-		size_t used = strlen(text->text);
-
-		snprintf(text->text + used, sizeof(text->text) - used, "\n%s", dropped.text);
-	}
 	log_info("%s", text->text);
-	return 0;
+	add_line(text, dropped.text); /* these two are in the log already */
+	add_line(text, why.text);
+	return ret;
 }
 
 int reload_now(struct engine *e, struct engine_error *text)
