@@ -171,7 +171,7 @@ install: all
 	install -m 755 $O/shunt $O/shunt-decap $(BIN)
 	install -m 644 include/shunt_abi.h include/shunt_msg.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(filter-out %.service,$(wildcard configs/*)) LICENSE $(wildcard README.md) $(SHARE)
-	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service >$(UNIT_DIR)/shunt.service
+	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service | install -m 644 /dev/stdin $(UNIT_DIR)/shunt.service
 
 # The operator's own files in SYSCONFDIR stay.
 uninstall:

@@ -30,8 +30,12 @@ config <<END
 services:
 $(service web tcp $VIP4 80 "forward: dsr" "$FAST" "backends: [10.0.0.11]")
 END
-start installed lb "$root/usr/sbin/shuntd" -c "$W/shunt.yaml"
-check "the installed daemon balances" wait_for 5 get -f "http://$VIP4/"
+caps=$(sed -n 's/^CapabilityBoundingSet=//p' "$root/usr/lib/systemd/system/shunt.service")
+caps=$(sed 's/cap_/+/g; s/ /,/g' <<<"${caps,,}")
+start installed lb setpriv --bounding-set="-all,$caps" --no-new-privs -- "$root/usr/sbin/shuntd" -c "$W/shunt.yaml"
+check "the installed daemon balances with no more capabilities than the unit gives" \
+  wait_for 5 get -f "http://$VIP4/"
+check "and checks its backends" wait_for 5 all_up 1
 check "and stops" stop installed
 check "make uninstall" install uninstall
 is "leaves nothing but the operator's own" "$(cd "$root" && find . -type f)" ./etc/shunt/shunt.yaml
