@@ -119,12 +119,13 @@ static int make_events(struct nl *nl)
 
 	nl->events_ready = event_new(nl->base, nl->events.fd, reading, nl_on_events_ready, nl);
 	nl->asks_ready = event_new(nl->base, nl->asks.fd, reading, nl_on_asks_ready, nl);
+	nl->read_again = evtimer_new(nl->base, nl_on_read_again, nl);
 	nl->ask_timer = evtimer_new(nl->base, nl_on_ask, nl);
 	nl->report_timer = evtimer_new(nl->base, nl_on_report, nl);
 	nl->resync_timer = evtimer_new(nl->base, nl_on_resync, nl);
 	nl->expiry_timer = event_new(nl->base, -1, EV_PERSIST, nl_on_expiry, nl);
-	if (!nl->events_ready || !nl->asks_ready || !nl->ask_timer || !nl->report_timer ||
-	    !nl->resync_timer || !nl->expiry_timer)
+	if (!nl->events_ready || !nl->asks_ready || !nl->read_again || !nl->ask_timer ||
+	    !nl->report_timer || !nl->resync_timer || !nl->expiry_timer)
 		return -ENOMEM;
 	if (event_add(nl->events_ready, NULL) < 0 || event_add(nl->asks_ready, NULL) < 0 ||
 	    event_add(nl->expiry_timer, &expiry) < 0)
@@ -182,6 +183,7 @@ void nl_shutdown(struct nl *nl)
 	nl_set_fini(&nl->ifaces);
 	free_event(nl->events_ready);
 	free_event(nl->asks_ready);
+	free_event(nl->read_again);
 	free_event(nl->ask_timer);
 	free_event(nl->report_timer);
 	free_event(nl->resync_timer);

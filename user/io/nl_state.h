@@ -41,6 +41,7 @@ struct nl {
 	struct nl_events to;
 	struct nl_wire events, asks;
 	struct event *events_ready, *asks_ready; /* there is something to read */
+	struct event *read_again; /* events are left to gather for a moment */
 	struct event *ask_timer; /* routes are due to be asked */
 	struct event *report_timer; /* something was touched */
 	struct event *resync_timer; /* events were lost */
@@ -82,6 +83,7 @@ void nl_on_expiry(int fd, short what, void *arg);
 /* ---- nl_event.c -------------------------------------------------------------------------------*/
 
 void nl_on_events_ready(int fd, short what, void *arg);
+void nl_on_read_again(int fd, short what, void *arg);
 void nl_on_resync(int fd, short what, void *arg);
 
 /* Reads links and neighbours anew and has every route asked again. Returns 0 or -errno. */

@@ -85,21 +85,19 @@ static ssize_t receive_one(struct nl_wire *w)
 
 int nl_wire_receive(struct nl_wire *w, unsigned int datagrams, nl_wire_fn fn, void *arg)
 {
-	int result = 0;
+	bool lost = false, empty = false;
 
-	while (datagrams-- > 0) {
+	while (!empty && datagrams-- > 0) {
 		struct nlmsghdr *m = (struct nlmsghdr *)w->buffer;
 		ssize_t n = receive_one(w);
 		int left = (int)n;
 
-		if (n == -ENOBUFS)
-			result = -ENOBUFS;
-		else if (n < 0 && n != -EINTR)
-			break;
+		lost |= n == -ENOBUFS;
+		empty = n < 0 && n != -EINTR && n != -ENOBUFS;
 		for (; n > 0 && nlmsg_ok(m, left); m = nlmsg_next(m, &left))
 			fn(arg, m);
 	}
-	return result;
+	return lost ? -ENOBUFS : !empty;
 }
 
 /* ---- dumps ------------------------------------------------------------------------------------*/
@@ -154,14 +152,14 @@ static int dump_once(struct nl_wire *w, uint16_t type, struct dump *d)
 	if (type != RTM_GETLINK)
 		request.h.nlmsg_len = NLMSG_LENGTH(sizeof(struct ndmsg));
 	err = nl_wire_send(w, &request, request.h.nlmsg_len);
-	while (err == 0 && !d->done) {
+	while (err >= 0 && !d->done) {
 		struct pollfd p = {.fd = w->fd, .events = POLLIN};
 
 		if (poll(&p, 1, DUMP_WAIT_MS) == 0)
 			return -ETIMEDOUT;
 		err = nl_wire_receive(w, 1, on_dump_message, d);
 	}
-	return err ? err : d->error;
+	return err < 0 ? err : d->error;
 }
 
 int nl_wire_dump(uint16_t type, nl_wire_fn fn, void *arg)

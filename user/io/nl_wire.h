@@ -32,8 +32,9 @@ void nl_wire_close(struct nl_wire *w);
 /* Sends @len bytes of whole requests. Returns 0 or -errno. */
 int nl_wire_send(struct nl_wire *w, const void *requests, size_t len);
 
-/* Hands the messages of at most @datagrams datagrams to @fn. Only the kernel's count. Returns 0, or
- * -ENOBUFS when some were lost (those that were not have been or can still be received). */
+/* Hands the messages of at most @datagrams datagrams to @fn. Only the kernel's count. Returns 0
+ * when nothing is left, 1 when there may be more, or -ENOBUFS when some were lost (those that were
+ * not have been or can still be received). */
 int nl_wire_receive(struct nl_wire *w, unsigned int datagrams, nl_wire_fn fn, void *arg);
 
 /* Asks for all objects by @type (RTM_GET*) with a socket of its own and hands them to @fn, several
