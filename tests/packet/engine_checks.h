@@ -141,16 +141,17 @@ static inline void check_regions(const struct engine *e)
 	assert_int_equal(lines, dp_sizes(e->dp)->slot_lines);
 }
 
-/* A SYN from a random client to service @number; returns the verdict's XDP action with what came
+/* A SYN from a client that none came from before to service @number; returns the verdict's XDP action with what came
  * out in @out. */
 static inline uint32_t send_syn(int program_fd, int number, uint8_t out[static 256], uint32_t *len)
 {
-	uint8_t frame[64] = {[12] = 0x08, [13] = 0,   [14] = 0x45, [17] = 40, [22] = 64,
-			     [23] = 6,	  [26] = 192, 0,	   2,	      (uint8_t)rand()};
+	static uint32_t clients;
+	uint8_t frame[64] = {[12] = 0x08, [14] = 0x45, [17] = 40, [22] = 64, [23] = 6, [26] = 100};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = 54, .data_out = out,
 		    .data_size_out = 256, .repeat = 1);
 	const uint8_t vip[4] = {203, 0, 113, (uint8_t)(1 + number / 3)};
 
+	memcpy(&frame[27], &(uint32_t){clients++ & 0xffffff}, 3);
 	memcpy(&frame[30], vip, 4);
 	frame[34] = (uint8_t)rand();
 	frame[35] = (uint8_t)rand();

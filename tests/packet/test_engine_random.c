@@ -40,7 +40,7 @@ static bool one_in(int n)
 
 static void change_policy(struct wanted_service *s)
 {
-	static const uint32_t slots[] = {0, 0, 0, 64, 1024, 16384, 65536};
+	static const uint32_t slots[] = {0, 0, 0, 1024, 4096, 16384, 65536};
 
 	if (one_in(3))
 		s->scheduler = rand() % SHUNT_SCHEDULER_MAX;
@@ -96,7 +96,7 @@ static void change_config(struct bench *b)
 		if (one_in(often))
 			change_service(&b->services[i]);
 	if (one_in(2)) {
-		b->services[1].slots = one_in(2) ? 0 : 64u << rand() % 11;
+		b->services[1].slots = one_in(2) ? 0 : 1024u << rand() % 7;
 		change_backends(&b->services[1]);
 		keep_stable(&b->services[1]);
 	}
@@ -153,11 +153,14 @@ static void command(struct bench *b, const struct ctl_command *c)
 static void edit_it(struct bench *b)
 {
 	int number = SERVED + rand() % (SERVICES - SERVED), host = rand() % HOSTS;
-	struct wanted_backend *w = &b->services[number].backends[host];
+	struct wanted_backend *w;
 	struct ctl_command c = {.verb = CTL_DRAIN + rand() % 3, .weight = (uint16_t)(rand() % 4)};
 
-	if (!b->services[number].there || !w->there)
+	if (!b->services[number].there)
 		return;
+	while (!b->services[number].backends[host].there)
+		host = (host + 1) % HOSTS;
+	w = &b->services[number].backends[host];
 	snprintf(c.service, sizeof(c.service), "s%d", number);
 	snprintf(c.backend, sizeof(c.backend), "b%d", host);
 	command(b, &c);

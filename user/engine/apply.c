@@ -8,6 +8,7 @@
 #include "engine/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,20 +24,9 @@ static uint16_t flow_ticks(uint32_t timeout_ms)
 	return ticks >= UINT16_MAX / 2 ? UINT16_MAX / 2 : (uint16_t)(ticks + 1);
 }
 
-static uint16_t highest_number(const struct service *s)
+static struct dp_service entry_of(const struct change *c)
 {
-	uint16_t highest = 0;
-	size_t i;
-
-	for (i = 0; i < s->n_backends; i++)
-		if (s->backends[i]->number > highest)
-			highest = s->backends[i]->number;
-	return highest;
-}
-
-static struct dp_service entry_of(const struct service *s)
-{
-	const struct conf_service *conf = s->conf;
+	const struct conf_service *conf = c->conf;
 	static const uint64_t salt_key[2] = {0x73616c74, 0x666c6f77};
 
 	return (struct dp_service){
@@ -45,17 +35,18 @@ static struct dp_service entry_of(const struct service *s)
 		.protocol = conf->protocol,
 		.svc =
 			{
-				.slots_at = s->slots_at,
-				.slot_mask = s->slots - 1,
-				.row = s->row,
-				.backends = highest_number(s),
+				.slots_at = c->slots_at,
+				.slot_mask = c->slots - 1,
+				.row = c->row,
+				.backends = c->highest,
 				.flags =
 					(conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS
 									   : 0) |
 					(conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0),
 				.scheduler = (uint8_t)conf->scheduler,
 				.flow_timeout = flow_ticks(conf->flow_timeout_ms),
-				.salt = (uint32_t)siphash24(s->name, strlen(s->name), salt_key),
+				.salt = (uint32_t)siphash24(conf->name, strlen(conf->name),
+							    salt_key),
 			},
 	};
 }
@@ -147,7 +138,9 @@ static void install(struct engine *e, struct plan *p)
 	}
 }
 
-static int switch_services(struct engine *e, const struct plan *p, struct engine_error *err)
+/* What packets are to find once the plan is executed, with all memory that it takes. */
+static int prepare_services(const struct engine *e, const struct plan *p, struct dp_services **out,
+			    struct engine_error *err)
 {
 	auto_free struct dp_service *entries = calloc(p->n_changes + 1, sizeof(*entries));
 	struct dp_error why = {0};
@@ -157,8 +150,8 @@ static int switch_services(struct engine *e, const struct plan *p, struct engine
 	if (!entries)
 		return -ENOMEM;
 	for (i = 0; i < p->n_changes; i++)
-		entries[i] = entry_of(p->changes[i].service);
-	ret = dp_services_switch(e->dp, entries, p->n_changes, &why);
+		entries[i] = entry_of(&p->changes[i]);
+	ret = dp_services_prepare(e->dp, entries, p->n_changes, out, &why);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s", why.text);
 	return ret;
@@ -202,9 +195,23 @@ static void retire(struct engine *e, struct plan *p)
 	}
 }
 
-int apply_conf(struct engine *e, struct conf *conf, struct engine_error *err)
+/* What cannot fail, from here on. */
+static void execute(struct engine *e, struct plan *p, struct dp_services *services)
+{
+	install(e, p);
+	free(e->services);
+	e->services = take_ptr(p->services);
+	e->n_services = p->n_changes;
+	e->generation++;
+	dp_services_apply(e->dp, services);
+	retire(e, p);
+}
+
+int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped,
+	       struct engine_error *err)
 {
 	auto_free struct interface *interfaces = interfaces_list(e, conf);
+	struct dp_services *services = NULL;
 	struct conf *former = e->conf;
 	struct plan p = {0};
 	int ret = -ENOMEM;
@@ -213,22 +220,19 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *err)
 		ret = plan_make(e, conf, &p, err);
 	if (ret)
 		return ret;
+	ret = prepare_services(e, &p, &services, err);
+	if (ret) {
+		plan_drop(e, &p);
+		return ret;
+	}
+	edits_reconcile_all(e, conf, dropped);
 	e->conf = conf;
 	free(e->interfaces);
 	e->interfaces = take_ptr(interfaces);
 	e->n_interfaces = conf->n_interfaces;
-	install(e, &p);
-	free(e->services);
-	e->services = take_ptr(p.services);
-	e->n_services = p.n_changes;
-	e->generation++;
-	ret = switch_services(e, &p, err);
-	if (ret) /* what the former services use is still whole, and none of it is reused */
-		log_error("services not switched: %s", err->text);
-	else
-		retire(e, &p);
+	execute(e, &p, services);
 	plan_fini(&p);
 	if (former != conf)
 		conf_free(former);
-	return ret;
+	return 0;
 }

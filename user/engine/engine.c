@@ -166,6 +166,7 @@ static int allocate(struct engine *e, struct engine_error *err)
  * from none. */
 static int apply_first(struct engine *e, struct engine_error *err)
 {
+	struct engine_error dropped = {0};
 	struct dp_error why = {0};
 	int ret = adopt_tables(e);
 
@@ -174,7 +175,7 @@ static int apply_first(struct engine *e, struct engine_error *err)
 			 strerror(-ret));
 		return ret;
 	}
-	ret = apply_conf(e, e->conf, err);
+	ret = apply_conf(e, e->conf, &dropped, err);
 	if (ret)
 		return ret;
 	ret = dp_commit(e->dp, &why);

@@ -243,9 +243,9 @@ static int plan_gone(struct engine *e, struct plan *p)
 
 /* ---- regions ------------------------------------------------------------------------------------*/
 
-static uint32_t highest_of(const struct change *c)
+static uint16_t highest_of(const struct change *c)
 {
-	uint32_t highest = 0;
+	uint16_t highest = 0;
 	size_t i;
 
 	for (i = 0; i < c->n_backends; i++)
@@ -258,15 +258,15 @@ static uint32_t highest_of(const struct change *c)
 static void want_regions(struct change *c)
 {
 	const struct service *s = c->service;
-	uint32_t highest = highest_of(c);
 
+	c->highest = highest_of(c);
 	c->row = s->row;
 	c->rows = s->rows;
 	c->slots_at = s->slots_at;
 	c->slots = slots_of(c->conf);
-	c->new_rows = c->is_new || highest + 1 > s->rows;
+	c->new_rows = c->is_new || c->highest + 1u > s->rows;
 	if (c->new_rows)
-		c->rows = rows_for(highest);
+		c->rows = rows_for(c->highest);
 	c->new_lines = c->new_rows || c->slots != s->slots;
 }
 
@@ -332,9 +332,23 @@ static void note_left_regions(struct plan *p)
 	}
 }
 
+static void give_regions(struct engine *e, const struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_changes; i++) {
+		const struct change *c = &p->changes[i];
+
+		if (c->new_rows)
+			ranges_give(&e->rows, c->row, c->rows);
+		if (c->new_lines)
+			ranges_give(&e->lines, c->slots_at, c->slots / SHUNT_SLOTS_PER_LINE);
+	}
+}
+
 static int plan_regions(struct engine *e, struct plan *p, struct engine_error *err)
 {
-	size_t i, k;
+	size_t i;
 	int ret;
 
 	for (i = 0; i < p->n_changes; i++)
@@ -346,14 +360,8 @@ static int plan_regions(struct engine *e, struct plan *p, struct engine_error *e
 		note_left_regions(p);
 		return 0;
 	}
-	for (k = 0; k < i; k++) {
-		struct change *c = &p->changes[k];
-
-		if (c->new_rows)
-			ranges_give(&e->rows, c->row, c->rows);
-		if (c->new_lines)
-			ranges_give(&e->lines, c->slots_at, c->slots / SHUNT_SLOTS_PER_LINE);
-	}
+	for (; i < p->n_changes; i++)
+		p->changes[i].new_rows = p->changes[i].new_lines = false; /* not taken */
 	return ret;
 }
 
@@ -429,9 +437,15 @@ int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct 
 	if (!err->text[0])
 		snprintf(err->text, sizeof(err->text), "configuration not applied: %s",
 			 strerror(-ret));
+	plan_drop(e, p);
+	return ret;
+}
+
+void plan_drop(struct engine *e, struct plan *p)
+{
+	give_regions(e, p);
 	drop_new(p);
 	plan_fini(p);
-	return ret;
 }
 
 void plan_fini(struct plan *p)

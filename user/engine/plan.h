@@ -23,6 +23,7 @@ struct change {
 	size_t n_backends;
 	struct backend **list; /* room for as many, becomes service.backends */
 	uint32_t row, rows, slots_at, slots;
+	uint16_t highest; /* number of a backend */
 	bool new_rows, new_lines; /* taken by the plan */
 };
 
@@ -51,5 +52,8 @@ int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct 
 
 /* Frees what the execution has not taken over. */
 void plan_fini(struct plan *p);
+
+/* Gives back what plan_make took, for a plan that is not executed. */
+void plan_drop(struct engine *e, struct plan *p);
 
 #endif

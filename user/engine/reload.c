@@ -104,12 +104,11 @@ static int parse_and_apply(struct engine *e, struct reader *r, struct engine_err
 	ret = fixed_keys_agree(e->conf, conf, err);
 	if (!ret)
 		ret = interfaces_check(e, conf, err);
-	if (ret) {
+	if (!ret)
+		ret = apply_conf(e, conf, dropped, err);
+	if (ret)
 		conf_free(conf);
-		return ret;
-	}
-	edits_reconcile_all(e, conf, dropped);
-	return apply_conf(e, conf, err);
+	return ret;
 }
 
 static void summarize(const struct engine *e, struct engine_error *text)

@@ -123,7 +123,10 @@ struct engine {
 };
 
 /* ---- apply.c: from a configuration to services, rows and slots ----------------------------------*/
-int apply_conf(struct engine *e, struct conf *conf, struct engine_error *err);
+/* On success @conf is the engine's, and @dropped has a sentence for each edit that it overrules. On
+ * failure -errno with @err: nothing has changed, and @conf is still the caller's. */
+int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped,
+	       struct engine_error *err);
 
 /* ---- adopt.c: from the maps of an earlier daemon to services ------------------------------------*/
 int adopt_tables(struct engine *e);

@@ -96,6 +96,16 @@ struct dp_service {
 int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, struct dp_error *err)
 	__attribute__((warn_unused_result));
 
+/* The same in two steps: all that can fail, which changes nothing, and the flip. @out is the caller's
+ * until dp_services_apply or dp_services_drop; no other change of the services and no growth in
+ * between. */
+struct dp_services;
+int dp_services_prepare(const struct dp *dp, const struct dp_service *s, size_t n,
+			struct dp_services **out, struct dp_error *err)
+	__attribute__((warn_unused_result));
+void dp_services_apply(struct dp *dp, struct dp_services *services);
+void dp_services_drop(struct dp_services *services); /* NULL is fine */
+
 /* Waits until every packet that may have read the tables before this call has left. */
 void dp_grace(const struct dp *dp);
 

@@ -22,6 +22,11 @@ struct batch {
 	struct phash hash;
 };
 
+struct dp_services {
+	struct dp_service *list; /* [n], what the batches point into */
+	struct batch v4, v6;
+};
+
 static uint32_t port_proto(const struct dp_service *s)
 {
 	return shunt_port_proto(htons(s->port), s->protocol);
@@ -189,24 +194,62 @@ static void write_half(struct dp *dp, const struct batch *b, uint32_t half,
 	};
 }
 
-int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, struct dp_error *err)
+int dp_services_prepare(const struct dp *dp, const struct dp_service *s, size_t n,
+			struct dp_services **out, struct dp_error *err)
 {
-	struct batch v4 = {.family = 4}, v6 = {.family = 6};
+	struct dp_services *p = calloc(1, sizeof(*p));
+	int rc = -ENOMEM;
+
+	if (p)
+		p->list = malloc((n + 1) * sizeof(*p->list));
+	if (!p || !p->list) {
+		dp_services_drop(p);
+		return dp_fail_os(err, rc, "cannot build the table of services");
+	}
+	if (n)
+		memcpy(p->list, s, n * sizeof(*p->list));
+	p->v4.family = 4;
+	p->v6.family = 6;
+	rc = batch_build(dp, &p->v4, p->list, n, err);
+	if (rc == 0)
+		rc = batch_build(dp, &p->v6, p->list, n, err);
+	if (rc) {
+		dp_services_drop(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void dp_services_apply(struct dp *dp, struct dp_services *services)
+{
 	struct shunt_ctl *ctl = dp_ctl(dp);
 	uint32_t half = !(ctl->active & 1);
-	int rc;
 
-	rc = batch_build(dp, &v4, s, n, err);
+	write_half(dp, &services->v4, half, &ctl->v4[half]);
+	write_half(dp, &services->v6, half, &ctl->v6[half]);
+	__atomic_store_n(&ctl->active, half, __ATOMIC_RELEASE);
+	dp_grace(dp);
+	dp_services_drop(services);
+}
+
+void dp_services_drop(struct dp_services *services)
+{
+	if (!services)
+		return;
+	batch_fini(&services->v4);
+	batch_fini(&services->v6);
+	free(services->list);
+	free(services);
+}
+
+int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, struct dp_error *err)
+{
+	struct dp_services *p = NULL;
+	int rc = dp_services_prepare(dp, s, n, &p, err);
+
 	if (rc == 0)
-		rc = batch_build(dp, &v6, s, n, err);
-	if (rc == 0) {
-		write_half(dp, &v4, half, &ctl->v4[half]);
-		write_half(dp, &v6, half, &ctl->v6[half]);
-		__atomic_store_n(&ctl->active, half, __ATOMIC_RELEASE);
-		dp_grace(dp);
-	}
-	batch_fini(&v4);
-	batch_fini(&v6);
+		dp_services_apply(dp, p);
 	return rc;
 }
 
