@@ -19,12 +19,21 @@ SHUNT_ARRAY(ctl, struct shunt_ctl, 1);
 SHUNT_ARRAY(seeds, __u64, 64);
 SHUNT_ARRAY(services4, struct shunt_service4, 64);
 SHUNT_ARRAY(services6, struct shunt_service6, 64);
+SHUNT_ARRAY(spans, struct shunt_span, 64);
 SHUNT_ARRAY(slots, struct shunt_slot_line, 64);
 SHUNT_ARRAY(backends, struct shunt_backend, 64);
 SHUNT_ARRAY(counters, struct shunt_counter, 64);
 SHUNT_ARRAY(verdicts, struct shunt_verdict_line, 1);
 SHUNT_ARRAY(flows, struct shunt_flow_bucket, 64);
 SHUNT_ARRAY(owners, struct shunt_owner, 64);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct shunt_prefix_key);
+	__type(value, struct shunt_prefix);
+} prefixes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);

@@ -16,6 +16,14 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* @x, of which the verifier knows no more than of @unknown: what it had told apart by @x it follows
+ * once from here on, not once for each value. */
+static __always_inline __u64 forget(__u64 x, __u64 unknown)
+{
+	asm volatile("%0 ^= %1; %0 ^= %1" : "+r"(x) : "r"(unknown));
+	return x;
+}
+
 struct pkt {
 	__be32 saddr[4]; /* as on the wire; IPv4 in [0], the rest undefined */
 	__u64 daddr[2]; /* in memory order; IPv4 in the lower half of [0], the rest undefined */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which service a packet is for: the exact port first, then any port.  Each family has maps of its
+/* Which service a packet is for: the exact port first, then any port, then prefixes.  Each family has maps of its
  * own, reached by calls of their own: a map pointer that could be either would make the verifier
  * fall back to generic lookups. */
 #ifndef SHUNT_SERVICE_H
@@ -60,27 +60,110 @@ static __always_inline enum shunt_verdict service_at6(const struct shunt_index *
 	return SHUNT_GO_ON;
 }
 
-static __always_inline enum shunt_verdict
-service_find4(const struct shunt_index *x, const struct pkt *pkt, const struct shunt_service **svc)
+/* What service_by_prefix() is asked for beside the address. */
+#define PREFIX_WHERE(half, family, proto) ((half) | (family) << 8 | (proto) << 16)
+
+/* The entry of servicesN, from the index's first on, for the address @a, @b (in memory order) by its
+ * longest prefix among those of @where; SHUNT_SPAN_NOBODY.  A trie is slow, but few have prefixes: a
+ * global function, which the verifier checks once, on its own. */
+__noinline __u32 service_by_prefix(__u64 a, __u64 b, __u32 where, __u32 port)
 {
+	__u32 is_v6 = (where >> 8 & 0xff) == 6;
+	struct shunt_prefix_key key = {
+		.prefixlen = SHUNT_PREFIX_BITS + (is_v6 ? 128 : 32),
+		.half = where,
+		.family = where >> 8,
+		.protocol = where >> 16,
+		.addr = {a, a >> 32, b, b >> 32},
+	};
+	const struct shunt_prefix *prefix = bpf_map_lookup_elem(&prefixes, &key);
+	const struct shunt_span *span;
+	__u32 at, n, middle;
+
+	if (!prefix)
+		return SHUNT_SPAN_NOBODY;
+	at = prefix->spans_at;
+	n = prefix->spans;
+	for (int i = 0; i < 17 && n > 1; i++) {
+		middle = at + n / 2;
+		span = bpf_map_lookup_elem(&spans, &middle);
+		if (!span)
+			return SHUNT_SPAN_NOBODY;
+		if (span->from_port <= port)
+			at = middle;
+		n -= n / 2;
+	}
+	span = bpf_map_lookup_elem(&spans, &at);
+	return span ? span->entry : SHUNT_SPAN_NOBODY;
+}
+
+static __always_inline enum shunt_verdict service_prefix4(const struct shunt_index *x, __u32 half,
+							  const struct pkt *pkt,
+							  const struct shunt_service **svc)
+{
+	__u32 where = PREFIX_WHERE(half, 4, (__u32)pkt->l4_proto);
+	__u32 entry =
+		service_by_prefix((__u32)pkt->daddr[0], 0, where, bpf_ntohs(pkt->ports >> 16));
+	const struct shunt_service4 *s;
+
+	if (entry == SHUNT_SPAN_NOBODY)
+		return SHUNT_PASS_NOT_VIP;
+	entry += x->entries_at;
+	s = bpf_map_lookup_elem(&services4, &entry);
+	if (!s)
+		return SHUNT_DROP_BAD_TABLE;
+	*svc = &s->svc;
+	return SHUNT_GO_ON;
+}
+
+static __always_inline enum shunt_verdict service_prefix6(const struct shunt_index *x, __u32 half,
+							  const struct pkt *pkt,
+							  const struct shunt_service **svc)
+{
+	__u32 where = PREFIX_WHERE(half, 6, (__u32)pkt->l4_proto);
+	__u32 entry =
+		service_by_prefix(pkt->daddr[0], pkt->daddr[1], where, bpf_ntohs(pkt->ports >> 16));
+	const struct shunt_service6 *s;
+
+	if (entry == SHUNT_SPAN_NOBODY)
+		return SHUNT_PASS_NOT_VIP;
+	entry += x->entries_at;
+	s = bpf_map_lookup_elem(&services6, &entry);
+	if (!s)
+		return SHUNT_DROP_BAD_TABLE;
+	*svc = &s->svc;
+	return SHUNT_GO_ON;
+}
+
+static __always_inline enum shunt_verdict service_find4(const struct shunt_ctl *c, __u32 half,
+							const struct pkt *pkt,
+							const struct shunt_service **svc)
+{
+	const struct shunt_index *x = &c->v4[half];
 	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
 
 	if (x->flags & SHUNT_INDEX_EXACT)
 		verdict = service_at4(x, pkt, pkt->ports >> 16, svc);
 	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
 		verdict = service_at4(x, pkt, 0, svc);
+	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES))
+		verdict = service_prefix4(x, half, pkt, svc);
 	return verdict;
 }
 
-static __always_inline enum shunt_verdict
-service_find6(const struct shunt_index *x, const struct pkt *pkt, const struct shunt_service **svc)
+static __always_inline enum shunt_verdict service_find6(const struct shunt_ctl *c, __u32 half,
+							const struct pkt *pkt,
+							const struct shunt_service **svc)
 {
+	const struct shunt_index *x = &c->v6[half];
 	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
 
 	if (x->flags & SHUNT_INDEX_EXACT)
 		verdict = service_at6(x, pkt, pkt->ports >> 16, svc);
 	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
 		verdict = service_at6(x, pkt, 0, svc);
+	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES))
+		verdict = service_prefix6(x, half, pkt, svc);
 	return verdict;
 }
 
@@ -96,8 +179,8 @@ static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
 		return SHUNT_DROP_BAD_TABLE;
 	active = *(const volatile __u32 *)&c->active & 1;
 	if (pkt->is_v6)
-		return service_find6(&c->v6[active], pkt, svc);
-	return service_find4(&c->v4[active], pkt, svc);
+		return service_find6(c, active, pkt, svc);
+	return service_find4(c, active, pkt, svc);
 }
 
 #endif

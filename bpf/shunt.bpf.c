@@ -14,12 +14,15 @@
 static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *pkt)
 {
 	const struct shunt_backend *backend;
-	const struct shunt_service *service;
+	const struct shunt_service *service = NULL;
 	enum shunt_verdict verdict;
 
 	verdict = parse(ctx, pkt);
 	if (verdict)
 		return verdict;
+	/* or the verifier would follow every pair of layer 2 and protocol to the end */
+	pkt->l2_len = forget(pkt->l2_len, pkt->ports);
+	pkt->l4_proto = forget(pkt->l4_proto, pkt->ports);
 	verdict = service_find(pkt, &service);
 	if (verdict)
 		return verdict;

@@ -7,6 +7,7 @@
  *
  * How a packet walks through it:
  *   ctl.active -> index -> seeds -> services4|services6 -> slots (or flows) -> backends, counters
+ * and, for what those do not know, ... index -> prefixes -> spans -> slots ...
  */
 #ifndef SHUNT_ABI_H
 #define SHUNT_ABI_H
@@ -123,6 +124,7 @@ struct shunt_index {
 };
 #define SHUNT_INDEX_EXACT 1u /* there are services with a port */
 #define SHUNT_INDEX_ANY_PORT 2u /* there are services for any port: look again with port 0 */
+#define SHUNT_INDEX_PREFIXES 8u /* there are prefixes: look there last */
 
 /* The one element of `ctl`.  The daemon writes the half that is not active, then flips `active`. */
 struct shunt_ctl {
@@ -131,6 +133,33 @@ struct shunt_ctl {
 	struct shunt_index v4[2];
 	struct shunt_index v6[2];
 };
+
+/* ---- prefixes ----------------------------------------------------------------------------------
+ * Services for whole prefixes, and those of one address for more ports than are written out (in
+ * prefixes of full length).  The longest prefix that contains the address has spans, in the order of
+ * their ports, of which the first begins at port 0; the last that does not begin behind the packet's
+ * port decides.  Both halves of ctl stand in one trie, kept apart by the key.  The services stand in
+ * entries of servicesN that the perfect hash leaves empty: their keys are 0. */
+struct shunt_prefix_key {
+	__u32 prefixlen; /* in bits: SHUNT_PREFIX_BITS and the prefix's own */
+	__u8 half; /* of ctl's indexes */
+	__u8 family; /* 4 or 6 */
+	__u8 protocol;
+	__u8 pad;
+	__be32 addr[4]; /* IPv4 in addr[0], the rest 0 */
+};
+#define SHUNT_PREFIX_BITS 32 /* of the key before addr */
+
+struct shunt_prefix {
+	__u32 spans_at;
+	__u32 spans; /* how many, 1 to 65536 */
+};
+
+struct shunt_span {
+	__u32 from_port;
+	__u32 entry; /* of servicesN, from the index's entries_at on; or SHUNT_SPAN_NOBODY */
+};
+#define SHUNT_SPAN_NOBODY 0xffffffffu
 
 /* ---- slots -------------------------------------------------------------------------------------
  * 16 bits a slot: bit 15 is `changed` (a slot in transition: its former owner stands in a parallel
@@ -252,13 +281,15 @@ struct shunt_settings {
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
- * All are arrays with BPF_F_MMAPABLE (tx_ports and decap's maps apart), sized at load, pinned under
+ * All are arrays with BPF_F_MMAPABLE (prefixes, tx_ports and decap's maps apart), sized at load, pinned under
  * their names in /sys/fs/bpf/shunt/<instance>/v<SHUNT_ABI_VERSION>/.
  *
  *   ctl         1 x struct shunt_ctl
  *   seeds       2 x S x __u64               halves belong to ctl's index 0 and 1; within a half
  *   services4   2 x E x struct shunt_service4    each family has its own stretch (seeds_at)
  *   services6   2 x E x struct shunt_service6
+ *   prefixes    LPM_TRIE, BPF_F_NO_PREALLOC, struct shunt_prefix_key -> struct shunt_prefix
+ *   spans       2 x P x struct shunt_span
  *   slots       L x struct shunt_slot_line
  *   backends    rows x struct shunt_backend
  *   counters    cpus * rows x struct shunt_counter
@@ -298,6 +329,7 @@ enum shunt_decap_count {
 _Static_assert(sizeof(struct shunt_service) == 24, "map elements are rounded up to 8 bytes");
 _Static_assert(sizeof(struct shunt_service4) == 32, "two to a cache line");
 _Static_assert(sizeof(struct shunt_service6) == 48, "map elements are rounded up to 8 bytes");
+_Static_assert(sizeof(struct shunt_prefix_key) == 24, "no holes");
 _Static_assert(sizeof(struct shunt_slot_line) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_backend) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_counter) == 32, "half a cache line");

@@ -23,7 +23,8 @@ struct dp_error {
 
 /* Capacities. Rounded up by dp_open; never shrunk while pins exist. */
 struct dp_sizes {
-	uint32_t services; /* exact services, of each family */
+	uint32_t services; /* entries of each family: addresses with a port, see dp_services_need */
+	uint32_t spans; /* of ports under prefixes, see dp_services_need */
 	uint32_t rows; /* backends' and services' own rows */
 	uint32_t slot_lines; /* of 32 slots each */
 	uint64_t flows; /* flows to make room for (the table gets twice as many words) */
@@ -82,16 +83,25 @@ void dp_each_link(const struct dp *dp, void (*fn)(void *arg, const char *ifname)
 
 /* ---- tables -----------------------------------------------------------------------------------*/
 
-/* A service to be found by packets. */
+/* A service to be found by packets: one prefix, one stretch of ports. A service with more has one of
+ * these for each, all with the same svc and next to each other. */
 struct dp_service {
-	struct addr vip;
+	struct addr vip; /* bits beyond the prefix are 0 */
+	uint8_t vip_bits; /* length of the prefix; 0: the address alone */
 	uint16_t port; /* host order, 0: any */
+	uint16_t port_to; /* the last port, 0: `port` is the only one */
 	uint8_t protocol;
 	struct shunt_service svc;
 };
 
-/* Makes exactly these the services: builds the perfect hashes in the inactive halves and flips.
- * Returns after every packet that may have seen the former ones has left (a grace period), so what
+/* Raises @need->services and @need->spans to what dp_services_switch wants for these; svc.row tells
+ * services apart. Returns 0 or -ENOMEM, or -EEXIST for what dp_services_switch refuses. */
+int dp_services_need(const struct dp_service *s, size_t n, struct dp_sizes *need)
+	__attribute__((warn_unused_result));
+
+/* Makes exactly these the services: builds the perfect hashes, and the prefixes, in the inactive
+ * halves and flips; on failure nothing has changed. The longest prefix holds, and of equal ones a
+ * stretch of ports before any port (pure/lookup.h). Returns after every packet that may have seen the former ones has left (a grace period), so what
  * they pointed at may be reused. -ENOSPC when they exceed the capacity: grow first. */
 int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, struct dp_error *err)
 	__attribute__((warn_unused_result));
@@ -100,7 +110,7 @@ int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, stru
  * until dp_services_apply or dp_services_drop; no other change of the services and no growth in
  * between. */
 struct dp_services;
-int dp_services_prepare(const struct dp *dp, const struct dp_service *s, size_t n,
+int dp_services_prepare(struct dp *dp, const struct dp_service *s, size_t n,
 			struct dp_services **out, struct dp_error *err)
 	__attribute__((warn_unused_result));
 void dp_services_apply(struct dp *dp, struct dp_services *services);
@@ -109,7 +119,8 @@ void dp_services_drop(struct dp_services *services); /* NULL is fine */
 /* Waits until every packet that may have read the tables before this call has left. */
 void dp_grace(const struct dp *dp);
 
-/* Reads back the services in force, for adoption: calls @fn for each. */
+/* Reads back the services in force, for adoption: calls @fn for each, ports written out one by one,
+ * and for those found by prefixes as often as they have a stretch of ports there. */
 void dp_services_each(const struct dp *dp, void (*fn)(void *arg, const struct dp_service *s),
 		      void *arg);
 

@@ -14,7 +14,8 @@ static bool same_map(const struct dp_set *a, const struct dp_set *b, enum dp_map
 }
 
 /* ---- services ---------------------------------------------------------------------------------
- * Only the index in force is copied; halves begin elsewhere in a larger map. */
+ * Only the index in force is copied; halves begin elsewhere in a larger map. Prefixes may point at
+ * any entry of the half. */
 
 struct stretch {
 	enum dp_map_id map;
@@ -42,13 +43,16 @@ static void copy_index(struct dp_set *from, struct dp_set *to, const struct shun
 	struct stretch entries = {.map = v6 ? DP_SERVICES6 : DP_SERVICES4,
 				  .size = v6 ? sizeof(struct shunt_service6)
 					     : sizeof(struct shunt_service4),
-				  .from = old->entries_at};
+				  .from = old->entries_at,
+				  .n = dp_half_entries(from)};
 
-	if (!old->flags || old->shift < 32 || old->shift > 63 || old->bucket_shift < 32 ||
-	    old->bucket_shift > 63)
+	if (!old->flags)
 		return;
-	seeds.n = 1u << (64 - old->bucket_shift);
-	entries.n = 1u << (64 - old->shift);
+	if (old->flags & (SHUNT_INDEX_EXACT | SHUNT_INDEX_ANY_PORT)) {
+		if (old->bucket_shift < 32 || old->bucket_shift > 63)
+			return;
+		seeds.n = 1u << (64 - old->bucket_shift);
+	}
 	copy_stretch(from, to, &seeds);
 	copy_stretch(from, to, &entries);
 	*new = *old;
@@ -64,14 +68,14 @@ static int copy_services(struct dp_set *from, struct dp_set *to)
 
 	if (same_map(from, to, DP_CTL))
 		return 0;
-	if (dp_map_mem(from, DP_CTL) || dp_map_mem(from, DP_SEEDS) ||
+	if (dp_map_mem(from, DP_CTL) || dp_map_mem(from, DP_SEEDS) || dp_map_mem(from, DP_SPANS) ||
 	    dp_map_mem(from, DP_SERVICES4) || dp_map_mem(from, DP_SERVICES6))
 		return -ENOMEM;
 	old = from->map[DP_CTL].mem;
 	active = old->active & 1;
 	copy_index(from, to, &old->v4[active], &new->v4[0], false);
 	copy_index(from, to, &old->v6[active], &new->v6[0], true);
-	return 0;
+	return dp_prefixes_copy(from, active, to);
 }
 
 /* ---- rows and slots ---------------------------------------------------------------------------*/

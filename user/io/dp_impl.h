@@ -19,6 +19,8 @@ enum dp_map_id {
 	DP_SEEDS,
 	DP_SERVICES4,
 	DP_SERVICES6,
+	DP_PREFIXES,
+	DP_SPANS,
 	DP_SLOTS,
 	DP_BACKENDS,
 	DP_COUNTERS,
@@ -29,11 +31,13 @@ enum dp_map_id {
 	DP_MAP_MAX,
 };
 
+struct lookup;
+
 struct dp_map {
 	int fd; /* -1: none */
 	uint32_t id; /* the kernel's */
 	uint32_t entries; /* max_entries */
-	void *mem; /* all but flows and tx_ports */
+	void *mem; /* all but prefixes, flows and tx_ports */
 	bool unpinned; /* the pin of its name is missing or another map's */
 };
 
@@ -95,6 +99,37 @@ bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want);
 
 /* Maps map @i into memory, if it is not. */
 int dp_map_mem(struct dp_set *set, enum dp_map_id i) __attribute__((warn_unused_result));
+
+/* ---- dp_prefix.c ------------------------------------------------------------------------------*/
+
+/* The services' prefixes of both families on their way into a half. */
+struct dp_prefixes {
+	const struct lookup *lookup;
+	const uint32_t *entry_of; /* [service]: entry from its family's entries_at on */
+	uint32_t half;
+};
+
+/* Writes spans and prefixes, which no packet sees before the half is in force. On failure there are
+ * none of them left. */
+int dp_prefixes_write(struct dp *dp, const struct dp_prefixes *p)
+	__attribute__((warn_unused_result));
+
+/* Removes the half's prefixes. */
+void dp_prefixes_clear(const struct dp *dp, uint32_t half);
+
+/* Copies @from's prefixes of @half into half 0 of @to, which are two maps. */
+int dp_prefixes_copy(const struct dp_set *from, uint32_t half, struct dp_set *to)
+	__attribute__((warn_unused_result));
+
+/* Calls @fn for every stretch of ports that a prefix in force has; entry as in struct shunt_span. */
+struct dp_prefix_span {
+	struct addr vip;
+	uint8_t vip_bits, protocol;
+	uint16_t from, to;
+	uint32_t entry;
+};
+void dp_prefixes_each(const struct dp *dp, void (*fn)(void *arg, const struct dp_prefix_span *s),
+		      void *arg);
 
 /* ---- dp_copy.c --------------------------------------------------------------------------------*/
 
@@ -160,6 +195,11 @@ static inline uint32_t dp_half_seeds(const struct dp_set *set)
 static inline uint32_t dp_half_entries(const struct dp_set *set)
 {
 	return set->map[DP_SERVICES4].entries / 2;
+}
+
+static inline uint32_t dp_half_spans(const struct dp_set *set)
+{
+	return set->map[DP_SPANS].entries / 2;
 }
 
 #endif

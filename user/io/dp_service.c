@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The services that packets find: perfect hashes into the halves that are not in force, then one
- * store that puts them into force. */
+/* The services that packets find: perfect hashes and prefixes into the halves that are not in force,
+ * then one store that puts them into force. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,38 +9,46 @@
 
 #include "base/own.h"
 #include "io/dp_impl.h"
+#include "pure/lookup.h"
 #include "pure/phash.h"
 #include "shunt_abi.h"
 
 /* The services of one family on their way into a half. */
 struct batch {
 	uint8_t family; /* 4 or 6 */
-	const struct dp_service **list; /* [n] */
+	const struct lookup_exact **list; /* [n] */
 	uint64_t *keys; /* [n] */
 	size_t n;
 	uint32_t flags; /* SHUNT_INDEX_* */
 	struct phash hash;
+	uint32_t by_prefix; /* services that have entries because a prefix finds them */
 };
 
-struct dp_services {
-	struct dp_service *list; /* [n], what the batches point into */
+/* All services on their way into a half. */
+struct change {
+	const struct dp_service *s; /* [n] */
+	size_t n;
+	struct lookup_rule *rules; /* [n]; `service` is the number of the first with the same svc */
+	struct lookup lookup; /* points into rules */
+	bool *by_prefix; /* [n] a prefix finds it */
+	uint32_t *entry_of; /* [n] where it stands then, from its family's entries_at on */
 	struct batch v4, v6;
 };
 
-static uint32_t port_proto(const struct dp_service *s)
+static uint32_t port_proto(const struct lookup_exact *e)
 {
-	return shunt_port_proto(htons(s->port), s->protocol);
+	return shunt_port_proto(htons(e->port), e->protocol);
 }
 
-static uint64_t key_of(const struct dp_service *s)
+static uint64_t key_of(const struct lookup_exact *e)
 {
 	uint64_t half[2];
 	__be32 addr4;
 
-	memcpy(half, s->vip.bytes, sizeof(half));
-	memcpy(&addr4, s->vip.bytes, sizeof(addr4));
-	return s->vip.family == 6 ? shunt_key6(half[0], half[1], port_proto(s))
-				  : shunt_key4(addr4, port_proto(s));
+	memcpy(half, e->vip->bytes, sizeof(half));
+	memcpy(&addr4, e->vip->bytes, sizeof(addr4));
+	return e->vip->family == 6 ? shunt_key6(half[0], half[1], port_proto(e))
+				   : shunt_key4(addr4, port_proto(e));
 }
 
 static void batch_fini(struct batch *b)
@@ -51,38 +59,92 @@ static void batch_fini(struct batch *b)
 		phash_fini(&b->hash);
 }
 
-/* ---- checks -----------------------------------------------------------------------------------*/
-
-static int compare_services(const void *a, const void *b)
+static void change_fini(struct change *c)
 {
-	const struct dp_service *x = *(const struct dp_service **)a;
-	const struct dp_service *y = *(const struct dp_service **)b;
-	int order = addr_compare(&x->vip, &y->vip);
-
-	if (order)
-		return order;
-	return (port_proto(x) > port_proto(y)) - (port_proto(x) < port_proto(y));
+	batch_fini(&c->v4);
+	batch_fini(&c->v6);
+	lookup_fini(&c->lookup);
+	free(c->rules);
+	free(c->by_prefix);
+	free(c->entry_of);
 }
 
-static int fail_twice(struct batch *b, struct dp_error *err)
+/* ---- lookup -----------------------------------------------------------------------------------*/
+
+static int fail_twice(const struct dp_service *s, struct dp_error *err)
 {
 	char text[ADDR_PORT_TEXT_MAX];
-	size_t i;
 
-	qsort(b->list, b->n, sizeof(*b->list), compare_services);
-	for (i = 1; i < b->n; i++) {
-		const struct dp_service *s = b->list[i];
-
-		if (compare_services(&b->list[i - 1], &b->list[i]) == 0)
-			return dp_fail(err, -EEXIST,
-				       "two services have the address %s, protocol %s",
-				       addr_port_format(&s->vip, s->port, text),
-				       s->protocol == IPPROTO_UDP ? "udp" : "tcp");
-	}
-	return dp_fail(err, -EEXIST,
-		       "two IPv6 services cannot be told apart by their hash; please "
-		       "change the port of one");
+	return dp_fail(err, -EEXIST, "two services have the address %s, protocol %s",
+		       addr_port_format(&s->vip, s->port, text),
+		       s->protocol == IPPROTO_UDP ? "udp" : "tcp");
 }
+
+static void rules_fill(struct change *c)
+{
+	size_t i, first = 0;
+
+	for (i = 0; i < c->n; i++) {
+		const struct dp_service *s = &c->s[i];
+
+		if (s->svc.row != c->s[first].svc.row)
+			first = i;
+		c->rules[i] = (struct lookup_rule){
+			.vip = s->vip,
+			.vip_bits = s->vip_bits		 ? s->vip_bits
+				    : s->vip.family == 6 ? 128
+							 : 32,
+			.protocol = s->protocol,
+			.from = s->port,
+			.to = s->port_to ? s->port_to : s->port,
+			.service = (uint32_t)first,
+		};
+	}
+}
+
+/* Fills all of @c but its batches. */
+static int change_begin(struct change *c, struct dp_error *err)
+{
+	size_t clash[2], i;
+	int rc;
+
+	c->rules = calloc(c->n + 1, sizeof(*c->rules));
+	c->by_prefix = calloc(c->n + 1, sizeof(*c->by_prefix));
+	c->entry_of = calloc(c->n + 1, sizeof(*c->entry_of));
+	if (!c->rules || !c->by_prefix || !c->entry_of)
+		return -ENOMEM;
+	rules_fill(c);
+	rc = lookup_build(c->rules, c->n, &c->lookup, clash);
+	if (rc == -EEXIST)
+		return fail_twice(&c->s[clash[1]], err);
+	for (i = 0; rc == 0 && i < c->lookup.n_spans; i++)
+		if (c->lookup.spans[i].service != LOOKUP_NOBODY)
+			c->by_prefix[c->lookup.spans[i].service] = true;
+	return rc;
+}
+
+int dp_services_need(const struct dp_service *s, size_t n, struct dp_sizes *need)
+{
+	struct change c = {.s = s, .n = n};
+	size_t i, entries[7] = {0};
+	int rc = change_begin(&c, NULL);
+
+	for (i = 0; rc == 0 && i < c.lookup.n_exact; i++)
+		entries[c.lookup.exact[i].vip->family]++;
+	for (i = 0; rc == 0 && i < n; i++)
+		entries[s[i].vip.family] += c.by_prefix[i];
+	if (entries[6] > entries[4])
+		entries[4] = entries[6];
+	if (entries[4] > need->services)
+		need->services = entries[4] < UINT32_MAX ? (uint32_t)entries[4] : UINT32_MAX;
+	if (rc == 0 && c.lookup.n_spans > need->spans)
+		need->spans =
+			c.lookup.n_spans < UINT32_MAX ? (uint32_t)c.lookup.n_spans : UINT32_MAX;
+	change_fini(&c);
+	return rc;
+}
+
+/* ---- build ------------------------------------------------------------------------------------*/
 
 /* No packet meets an index that points at nothing, whatever the caller computed. */
 static bool points_inside(const struct dp *dp, const struct shunt_service *svc)
@@ -94,152 +156,207 @@ static bool points_inside(const struct dp *dp, const struct shunt_service *svc)
 	       (uint64_t)svc->row + svc->backends < dp->set.sizes.rows;
 }
 
-/* ---- build ------------------------------------------------------------------------------------*/
-
-static int batch_fill(const struct dp *dp, struct batch *b, const struct dp_service *s, size_t n)
+static int batch_fill(struct batch *b, const struct change *c)
 {
+	const struct lookup *l = &c->lookup;
 	size_t i;
 
-	b->list = malloc(n * sizeof(*b->list));
-	b->keys = malloc(n * sizeof(*b->keys));
+	b->list = malloc((l->n_exact + 1) * sizeof(*b->list));
+	b->keys = malloc((l->n_exact + 1) * sizeof(*b->keys));
 	if (!b->list || !b->keys)
 		return -ENOMEM;
-	for (i = 0; i < n; i++) {
-		if (s[i].vip.family != b->family)
+	for (i = 0; i < l->n_exact; i++) {
+		const struct lookup_exact *e = &l->exact[i];
+
+		if (e->vip->family != b->family)
 			continue;
-		if (!points_inside(dp, &s[i].svc))
-			return -ERANGE;
-		b->flags |= s[i].port ? SHUNT_INDEX_EXACT : SHUNT_INDEX_ANY_PORT;
-		b->keys[b->n] = key_of(&s[i]);
-		b->list[b->n++] = &s[i];
+		b->flags |= e->port ? SHUNT_INDEX_EXACT : SHUNT_INDEX_ANY_PORT;
+		b->keys[b->n] = key_of(e);
+		b->list[b->n++] = e;
 	}
+	for (i = 0; i < c->n; i++)
+		b->by_prefix += c->by_prefix[i] && c->s[i].vip.family == b->family;
+	for (i = 0; i < l->n_prefixes; i++)
+		if (l->prefixes[i].vip->family == b->family)
+			b->flags |= SHUNT_INDEX_PREFIXES;
 	return 0;
 }
 
-static int batch_build(const struct dp *dp, struct batch *b, const struct dp_service *s, size_t n,
+static int batch_build(const struct dp *dp, struct batch *b, const struct change *c,
 		       struct dp_error *err)
 {
-	int rc;
+	int rc = batch_fill(b, c);
 
-	if (n == 0)
-		return 0;
-	rc = batch_fill(dp, b, s, n);
-	if (rc == -ERANGE)
-		return dp_fail(err, rc, "a service points outside of the tables");
 	if (rc == 0 && b->n)
 		rc = phash_build(b->keys, b->n, &b->hash);
 	if (rc == -EEXIST)
-		return fail_twice(b, err);
+		return dp_fail(err, -EEXIST,
+			       "two IPv6 services cannot be told apart by their hash; please "
+			       "change the port of one");
 	if (rc)
 		return dp_fail_os(err, rc, "cannot build the table of services");
-	if (b->n && (b->hash.n_seeds > dp_half_seeds(&dp->set) ||
-		     b->hash.n_entries > dp_half_entries(&dp->set)))
+	if (b->hash.n_seeds > dp_half_seeds(&dp->set) ||
+	    b->hash.n_entries > dp_half_entries(&dp->set) ||
+	    b->n + b->by_prefix > dp_half_entries(&dp->set))
 		return dp_fail(err, -ENOSPC, "%zu services do not fit into tables made for %u",
-			       b->n, dp->set.sizes.services);
+			       b->n + b->by_prefix, dp->set.sizes.services);
 	return 0;
+}
+
+static int change_build(const struct dp *dp, struct change *c, struct dp_error *err)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < c->n; i++)
+		if (!points_inside(dp, &c->s[i].svc))
+			return dp_fail(err, -ERANGE, "a service points outside of the tables");
+	rc = change_begin(c, err);
+	if (rc == -ENOMEM)
+		return dp_fail_os(err, rc, "cannot build the table of services");
+	if (rc == 0)
+		rc = batch_build(dp, &c->v4, c, err);
+	return rc ? rc : batch_build(dp, &c->v6, c, err);
 }
 
 /* ---- write ------------------------------------------------------------------------------------*/
 
-static void write_entries4(struct shunt_service4 *to, const struct batch *b)
+/* Services that prefixes find take entries without a key. @entries of @size bytes, of which the one
+ * at @key_at is empty when its 32 bits there are 0, and @svc_at is where the service goes. */
+struct layout {
+	size_t size, key_at, svc_at;
+};
+
+static void write_by_prefix(char *to, const struct layout *at, uint8_t family, struct change *c)
 {
+	uint32_t entry = 0, key;
 	size_t i;
 
-	memset(to, 0, b->hash.n_entries * sizeof(*to));
-	for (i = 0; i < b->n; i++)
-		to[b->hash.entry_of[i]] =
-			(struct shunt_service4){.key = b->keys[i], .svc = b->list[i]->svc};
+	for (i = 0; i < c->n; i++) {
+		if (!c->by_prefix[i] || c->s[i].vip.family != family)
+			continue;
+		do
+			memcpy(&key, to + entry++ * at->size + at->key_at, sizeof(key));
+		while (key);
+		c->entry_of[i] = entry - 1;
+		memcpy(to + (entry - 1) * at->size + at->svc_at, &c->s[i].svc, sizeof(c->s[i].svc));
+	}
 }
 
-static void write_entries6(struct shunt_service6 *to, const struct batch *b)
+static void write_entries4(struct dp *dp, uint32_t entries_at, struct change *c)
 {
+	/* the upper half of a key has the protocol, which is not 0 */
+	static const struct layout layout = {sizeof(struct shunt_service4), 4,
+					     offsetof(struct shunt_service4, svc)};
+	struct shunt_service4 *to =
+		(struct shunt_service4 *)dp->set.map[DP_SERVICES4].mem + entries_at;
+	const struct batch *b = &c->v4;
 	size_t i;
 
-	memset(to, 0, b->hash.n_entries * sizeof(*to));
+	memset(to, 0, dp_half_entries(&dp->set) * sizeof(*to));
+	for (i = 0; i < b->n; i++)
+		to[b->hash.entry_of[i]] = (struct shunt_service4){
+			.key = b->keys[i], .svc = c->s[b->list[i]->service].svc};
+	write_by_prefix((char *)to, &layout, 4, c);
+}
+
+static void write_entries6(struct dp *dp, uint32_t entries_at, struct change *c)
+{
+	static const struct layout layout = {sizeof(struct shunt_service6),
+					     offsetof(struct shunt_service6, port_proto),
+					     offsetof(struct shunt_service6, svc)};
+	struct shunt_service6 *to =
+		(struct shunt_service6 *)dp->set.map[DP_SERVICES6].mem + entries_at;
+	const struct batch *b = &c->v6;
+	size_t i;
+
+	memset(to, 0, dp_half_entries(&dp->set) * sizeof(*to));
 	for (i = 0; i < b->n; i++) {
 		struct shunt_service6 *e = &to[b->hash.entry_of[i]];
 
 		*e = (struct shunt_service6){.port_proto = port_proto(b->list[i]),
-					     .svc = b->list[i]->svc};
-		memcpy(e->addr, b->list[i]->vip.bytes, sizeof(e->addr));
+					     .svc = c->s[b->list[i]->service].svc};
+		memcpy(e->addr, b->list[i]->vip->bytes, sizeof(e->addr));
 	}
+	write_by_prefix((char *)to, &layout, 6, c);
 }
 
 static void write_half(struct dp *dp, const struct batch *b, uint32_t half,
 		       struct shunt_index *index)
 {
-	bool v6 = b->family == 6;
-	uint32_t seeds_at = (2 * half + v6) * dp_half_seeds(&dp->set);
-	uint32_t entries_at = half * dp_half_entries(&dp->set);
+	uint32_t seeds_at = (2 * half + (b->family == 6)) * dp_half_seeds(&dp->set);
 	uint64_t *seeds = dp->set.map[DP_SEEDS].mem;
 
-	if (b->n == 0) {
-		*index = (struct shunt_index){0};
-		return;
-	}
-	memcpy(seeds + seeds_at, b->hash.seeds, b->hash.n_seeds * sizeof(*seeds));
-	if (v6)
-		write_entries6((struct shunt_service6 *)dp->set.map[DP_SERVICES6].mem + entries_at,
-			       b);
-	else
-		write_entries4((struct shunt_service4 *)dp->set.map[DP_SERVICES4].mem + entries_at,
-			       b);
 	*index = (struct shunt_index){
 		.bucket_mul = b->hash.bucket_mul,
 		.bucket_shift = b->hash.bucket_shift,
 		.shift = b->hash.shift,
 		.seeds_at = seeds_at,
-		.entries_at = entries_at,
+		.entries_at = half * dp_half_entries(&dp->set),
 		.flags = b->flags,
 	};
+	if (b->n)
+		memcpy(seeds + seeds_at, b->hash.seeds, b->hash.n_seeds * sizeof(*seeds));
 }
 
-int dp_services_prepare(const struct dp *dp, const struct dp_service *s, size_t n,
+/* Fills the half that is not in force. */
+static int write_change(struct dp *dp, struct change *c, uint32_t half, struct dp_error *err)
+{
+	struct shunt_ctl *ctl = dp_ctl(dp);
+	int rc;
+
+	write_half(dp, &c->v4, half, &ctl->v4[half]);
+	write_half(dp, &c->v6, half, &ctl->v6[half]);
+	write_entries4(dp, ctl->v4[half].entries_at, c);
+	write_entries6(dp, ctl->v6[half].entries_at, c);
+	rc = dp_prefixes_write(dp, &(struct dp_prefixes){&c->lookup, c->entry_of, half});
+	if (rc == -ENOSPC)
+		return dp_fail(err, rc, "%zu stretches of ports do not fit into tables made for %u",
+			       c->lookup.n_spans, dp->set.sizes.spans);
+	return rc ? dp_fail_os(err, rc, "cannot write the services' prefixes") : 0;
+}
+
+/* ---- switch -----------------------------------------------------------------------------------*/
+
+/* What stands in the half that is not in force. */
+struct dp_services {
+	struct dp *dp;
+	uint32_t half;
+};
+
+int dp_services_prepare(struct dp *dp, const struct dp_service *s, size_t n,
 			struct dp_services **out, struct dp_error *err)
 {
+	struct change c = {.s = s, .n = n, .v4.family = 4, .v6.family = 6};
 	struct dp_services *p = calloc(1, sizeof(*p));
-	int rc = -ENOMEM;
+	int rc;
 
-	if (p)
-		p->list = malloc((n + 1) * sizeof(*p->list));
-	if (!p || !p->list) {
-		dp_services_drop(p);
-		return dp_fail_os(err, rc, "cannot build the table of services");
-	}
-	if (n)
-		memcpy(p->list, s, n * sizeof(*p->list));
-	p->v4.family = 4;
-	p->v6.family = 6;
-	rc = batch_build(dp, &p->v4, p->list, n, err);
+	if (!p)
+		return dp_fail_os(err, -ENOMEM, "cannot build the table of services");
+	*p = (struct dp_services){dp, !(dp_ctl(dp)->active & 1)};
+	rc = change_build(dp, &c, err);
 	if (rc == 0)
-		rc = batch_build(dp, &p->v6, p->list, n, err);
-	if (rc) {
-		dp_services_drop(p);
-		return rc;
-	}
-	*out = p;
-	return 0;
+		rc = write_change(dp, &c, p->half, err);
+	change_fini(&c);
+	if (rc)
+		free(p);
+	else
+		*out = p;
+	return rc;
 }
 
 void dp_services_apply(struct dp *dp, struct dp_services *services)
 {
-	struct shunt_ctl *ctl = dp_ctl(dp);
-	uint32_t half = !(ctl->active & 1);
-
-	write_half(dp, &services->v4, half, &ctl->v4[half]);
-	write_half(dp, &services->v6, half, &ctl->v6[half]);
-	__atomic_store_n(&ctl->active, half, __ATOMIC_RELEASE);
+	__atomic_store_n(&dp_ctl(dp)->active, services->half, __ATOMIC_RELEASE);
 	dp_grace(dp);
-	dp_services_drop(services);
+	dp_prefixes_clear(dp, !services->half);
+	free(services);
 }
 
 void dp_services_drop(struct dp_services *services)
 {
-	if (!services)
-		return;
-	batch_fini(&services->v4);
-	batch_fini(&services->v6);
-	free(services->list);
+	if (services)
+		dp_prefixes_clear(services->dp, services->half);
 	free(services);
 }
 
@@ -255,6 +372,15 @@ int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, stru
 
 /* ---- read back --------------------------------------------------------------------------------*/
 
+/* Whom the services go to, and the entries of both families in force. */
+struct reader {
+	const struct dp *dp;
+	void (*fn)(void *arg, const struct dp_service *s);
+	void *arg;
+	const struct shunt_service4 *v4;
+	const struct shunt_service6 *v6;
+};
+
 static void to_service(const void *addr, size_t len, uint32_t pp, const struct shunt_service *svc,
 		       struct dp_service *out)
 {
@@ -267,7 +393,7 @@ static void to_service(const void *addr, size_t len, uint32_t pp, const struct s
 	memcpy(out->vip.bytes, addr, len);
 }
 
-/* How many entries the index spans, 0 when it is empty or reaches outside of the map. */
+/* How many entries the index's hash spans, 0 when it is empty or reaches outside of the map. */
 static uint32_t span(const struct dp_set *set, const struct shunt_index *index)
 {
 	uint64_t n;
@@ -278,31 +404,56 @@ static uint32_t span(const struct dp_set *set, const struct shunt_index *index)
 	return index->entries_at + n <= set->map[DP_SERVICES4].entries ? (uint32_t)n : 0;
 }
 
-void dp_services_each(const struct dp *dp, void (*fn)(void *arg, const struct dp_service *s),
-		      void *arg)
+static void each_exact(const struct reader *r, uint32_t n4, uint32_t n6)
 {
-	uint32_t active = dp_ctl(dp)->active & 1;
-	const struct shunt_index *v4 = &dp_ctl(dp)->v4[active], *v6 = &dp_ctl(dp)->v6[active];
-	const struct shunt_service4 *e4 = dp->set.map[DP_SERVICES4].mem;
-	const struct shunt_service6 *e6 = dp->set.map[DP_SERVICES6].mem;
 	struct dp_service s;
-	uint32_t i, n4 = span(&dp->set, v4), n6 = span(&dp->set, v6);
+	uint32_t i;
 
 	for (i = 0; i < n4; i++) {
-		const struct shunt_service4 *e = &e4[v4->entries_at + i];
-		__be32 addr = (__be32)e->key;
+		__be32 addr = (__be32)r->v4[i].key;
 
-		if (!e->key)
+		if (!r->v4[i].key)
 			continue;
-		to_service(&addr, sizeof(addr), (uint32_t)(e->key >> 32), &e->svc, &s);
-		fn(arg, &s);
+		to_service(&addr, sizeof(addr), (uint32_t)(r->v4[i].key >> 32), &r->v4[i].svc, &s);
+		r->fn(r->arg, &s);
 	}
 	for (i = 0; i < n6; i++) {
-		const struct shunt_service6 *e = &e6[v6->entries_at + i];
+		const struct shunt_service6 *e = &r->v6[i];
 
 		if (!e->port_proto)
 			continue;
 		to_service(e->addr, sizeof(e->addr), e->port_proto, &e->svc, &s);
-		fn(arg, &s);
+		r->fn(r->arg, &s);
 	}
+}
+
+static void on_span(void *arg, const struct dp_prefix_span *span)
+{
+	const struct reader *r = arg;
+	bool any = span->from == 0 && span->to == UINT16_MAX;
+	struct dp_service s = {
+		.vip = span->vip,
+		.vip_bits = span->vip_bits,
+		.port = any ? 0 : span->from,
+		.port_to = any || span->from == span->to ? 0 : span->to,
+		.protocol = span->protocol,
+	};
+
+	if (span->entry >= dp_half_entries(&r->dp->set))
+		return;
+	s.svc = span->vip.family == 6 ? r->v6[span->entry].svc : r->v4[span->entry].svc;
+	r->fn(r->arg, &s);
+}
+
+void dp_services_each(const struct dp *dp, void (*fn)(void *arg, const struct dp_service *s),
+		      void *arg)
+{
+	uint32_t active = dp_ctl(dp)->active & 1, at = active * dp_half_entries(&dp->set);
+	const struct shunt_index *v4 = &dp_ctl(dp)->v4[active], *v6 = &dp_ctl(dp)->v6[active];
+	const struct shunt_service4 *e4 = dp->set.map[DP_SERVICES4].mem;
+	const struct shunt_service6 *e6 = dp->set.map[DP_SERVICES6].mem;
+	struct reader r = {dp, fn, arg, e4 + at, e6 + at};
+
+	each_exact(&r, span(&dp->set, v4), span(&dp->set, v6));
+	dp_prefixes_each(dp, on_span, &r);
 }

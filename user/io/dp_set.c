@@ -20,21 +20,28 @@
 #define SLOT_LINES_MAX (1u << 26)
 #define SERVICES_MAX (1u << 20)
 #define FLOWS_MAX (1ull << 30)
+#define SPANS_MIN 64
+#define SPANS_MAX (1u << 22)
+#define PREFIXES_MAX (1u << 20)
 
 /* Maps that grow together: their contents name each other's indices. */
 enum group { GROUP_SERVICES, GROUP_SLOTS, GROUP_ROWS, GROUP_VERDICTS, GROUP_FLOWS, GROUP_PORTS };
 
 static const struct spec {
 	const char *name;
-	uint32_t value_size;
+	uint32_t value_size; /* as the kernel rounds it up in an array */
 	enum group group;
 	bool mapped; /* kept in memory; flows are too many for that */
 	bool core; /* adoption needs it */
+	uint32_t type, key_size, flags; /* type 0: an array that can be mapped */
 } specs[DP_MAP_MAX] = {
 	[DP_CTL] = {"ctl", sizeof(struct shunt_ctl), GROUP_SERVICES, true, true},
 	[DP_SEEDS] = {"seeds", sizeof(uint64_t), GROUP_SERVICES, true, true},
 	[DP_SERVICES4] = {"services4", sizeof(struct shunt_service4), GROUP_SERVICES, true, true},
 	[DP_SERVICES6] = {"services6", sizeof(struct shunt_service6), GROUP_SERVICES, true, true},
+	[DP_PREFIXES] = {"prefixes", sizeof(struct shunt_prefix), GROUP_SERVICES, false, true,
+			 BPF_MAP_TYPE_LPM_TRIE, sizeof(struct shunt_prefix_key), BPF_F_NO_PREALLOC},
+	[DP_SPANS] = {"spans", sizeof(struct shunt_span), GROUP_SERVICES, true, true},
 	[DP_SLOTS] = {"slots", sizeof(struct shunt_slot_line), GROUP_SLOTS, true, true},
 	[DP_BACKENDS] = {"backends", sizeof(struct shunt_backend), GROUP_ROWS, true, true},
 	[DP_COUNTERS] = {"counters", sizeof(struct shunt_counter), GROUP_ROWS, true, true},
@@ -42,7 +49,8 @@ static const struct spec {
 	[DP_VERDICTS] = {"verdicts", sizeof(struct shunt_verdict_line), GROUP_VERDICTS, true,
 			 false},
 	[DP_FLOWS] = {"flows", sizeof(struct shunt_flow_bucket), GROUP_FLOWS, false, false},
-	[DP_TX_PORTS] = {"tx_ports", sizeof(uint32_t), GROUP_PORTS, false, false},
+	[DP_TX_PORTS] = {"tx_ports", sizeof(uint32_t), GROUP_PORTS, false, false,
+			 BPF_MAP_TYPE_DEVMAP_HASH, sizeof(uint32_t)},
 };
 _Static_assert(sizeof(struct shunt_ctl) % 8 == 0 && sizeof(struct shunt_owner) % 8 == 0,
 	       "an element of the mapping is as large as the struct");
@@ -97,20 +105,22 @@ int dp_map_mem(struct dp_set *set, enum dp_map_id i)
 int dp_map_check(enum dp_map_id i, int fd, const char *path, struct dp_map *out,
 		 struct dp_error *err)
 {
-	uint32_t type = i == DP_TX_PORTS ? BPF_MAP_TYPE_DEVMAP_HASH : BPF_MAP_TYPE_ARRAY;
-	uint32_t flags = i == DP_TX_PORTS ? 0 : BPF_F_MMAPABLE;
+	const struct spec *spec = &specs[i];
+	uint32_t type = spec->type ? spec->type : BPF_MAP_TYPE_ARRAY;
+	uint32_t key_size = spec->type ? spec->key_size : sizeof(uint32_t);
+	uint32_t flags = spec->type ? spec->flags : BPF_F_MMAPABLE;
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return dp_fail_os(err, -errno, "%s: cannot ask the kernel what it is", path);
-	if (info.type != type || info.key_size != sizeof(uint32_t) ||
-	    info.value_size != specs[i].value_size || (info.map_flags & flags) != flags)
+	if (info.type != type || info.key_size != key_size || info.value_size != spec->value_size ||
+	    (info.map_flags & flags) != flags)
 		return dp_fail(
 			err, -EINVAL,
 			"%s is not a map of this shunt: it has type %u and values of %u bytes, "
 			"wanted are type %u and %u bytes",
-			path, info.type, info.value_size, type, specs[i].value_size);
+			path, info.type, info.value_size, type, spec->value_size);
 	out->id = info.id;
 	out->entries = info.max_entries;
 	return 0;
@@ -162,7 +172,7 @@ static uint64_t flows_of(const struct dp_set *set)
 static bool services_fit(const struct dp_map *m)
 {
 	return m[DP_CTL].entries == 1 && m[DP_SEEDS].entries % 4 == 0 &&
-	       is_power_of_two(m[DP_SERVICES4].entries) &&
+	       m[DP_SPANS].entries % 2 == 0 && is_power_of_two(m[DP_SERVICES4].entries) &&
 	       m[DP_SERVICES4].entries == m[DP_SERVICES6].entries;
 }
 
@@ -185,6 +195,7 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 	if (m[DP_FLOWS].fd >= 0 && !is_power_of_two(m[DP_FLOWS].entries))
 		return -EINVAL;
 	set->sizes.services = services_for(dp_half_seeds(set), dp_half_entries(set));
+	set->sizes.spans = dp_half_spans(set);
 	set->sizes.rows = m[DP_BACKENDS].entries;
 	set->sizes.slot_lines = m[DP_SLOTS].entries;
 	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
@@ -193,8 +204,9 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 
 bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
 {
-	return set->sizes.services >= want->services && set->sizes.rows >= want->rows &&
-	       set->sizes.slot_lines >= want->slot_lines && set->sizes.flows >= want->flows;
+	return set->sizes.services >= want->services && set->sizes.spans >= want->spans &&
+	       set->sizes.rows >= want->rows && set->sizes.slot_lines >= want->slot_lines &&
+	       set->sizes.flows >= want->flows;
 }
 
 static uint32_t flow_buckets(uint64_t flows)
@@ -218,6 +230,8 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 	entries[DP_CTL] = 1;
 	entries[DP_SEEDS] = 4 * seeds;
 	entries[DP_SERVICES4] = entries[DP_SERVICES6] = 2 * half;
+	entries[DP_PREFIXES] = PREFIXES_MAX;
+	entries[DP_SPANS] = 2 * round_up_to(want->spans, SPANS_MIN);
 	entries[DP_SLOTS] = round_up_to(want->slot_lines, SLOT_LINES_STEP);
 	entries[DP_BACKENDS] = entries[DP_OWNERS] = rows;
 	entries[DP_COUNTERS] = dp->cpus * rows;
@@ -339,13 +353,15 @@ int dp_set_build(struct dp *dp, struct dp_set *from, const struct dp_sizes *want
 {
 	int rc;
 
-	if (want->services > SERVICES_MAX || want->rows > ROWS_MAX ||
+	if (want->services > SERVICES_MAX || want->spans > SPANS_MAX || want->rows > ROWS_MAX ||
 	    want->slot_lines > SLOT_LINES_MAX || want->flows > FLOWS_MAX)
 		return dp_fail(err, -E2BIG,
-			       "more than the tables can hold: %u services of %u, %u rows of %u, "
-			       "%u slot lines of %u, %llu flows of %llu",
-			       want->services, SERVICES_MAX, want->rows, ROWS_MAX, want->slot_lines,
-			       SLOT_LINES_MAX, (unsigned long long)want->flows, FLOWS_MAX);
+			       "more than the tables can hold: %u addresses with a port of %u, %u "
+			       "stretches of ports of %u, %u rows of %u, %u slot lines of %u, %llu "
+			       "flows of %llu",
+			       want->services, SERVICES_MAX, want->spans, SPANS_MAX, want->rows,
+			       ROWS_MAX, want->slot_lines, SLOT_LINES_MAX,
+			       (unsigned long long)want->flows, FLOWS_MAX);
 	dp_set_init(out);
 	rc = load(dp, from, want, out, err);
 	if (rc == 0) {
@@ -368,7 +384,8 @@ uint64_t dp_map_bytes(const struct dp *dp)
 	size_t i;
 
 	for (i = 0; i < DP_MAP_MAX; i++)
-		bytes += map_len(&dp->set, i);
+		if (!specs[i].type) /* others take what is in them */
+			bytes += map_len(&dp->set, i);
 	return bytes;
 }
 
