@@ -32,10 +32,16 @@ $(service web tcp $VIP4 80 "forward: dsr" "$FAST" "backends: [10.0.0.11]")
 END
 caps=$(sed -n 's/^CapabilityBoundingSet=//p' "$root/usr/lib/systemd/system/shunt.service")
 caps=$(sed 's/cap_/+/g; s/ /,/g' <<<"${caps,,}")
-start installed lb setpriv --bounding-set="-all,$caps" --no-new-privs -- "$root/usr/sbin/shuntd" -c "$W/shunt.yaml"
+start listener lb "$python" -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print(s.recv(64).decode())' "$W/notify"
+wait_for 5 test -S "$W/notify"
+NOTIFY_SOCKET=$W/notify start installed lb setpriv --bounding-set="-all,$caps" --no-new-privs -- "$root/usr/sbin/shuntd" -c "$W/shunt.yaml"
 check "the installed daemon balances with no more capabilities than the unit gives" \
   wait_for 5 get -f "http://$VIP4/"
 check "and checks its backends" wait_for 5 all_up 1
+check "and says that it is ready" grep -qx READY=1 "$W/listener.log"
 check "and stops" stop installed
 check "make uninstall" install uninstall
 is "leaves nothing but the operator's own" "$(cd "$root" && find . -type f)" ./etc/shunt/shunt.yaml

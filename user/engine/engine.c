@@ -14,6 +14,7 @@
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 #include "io/stats_server.h"
+#include "io/supervisor.h"
 #include "pure/hashkey.h"
 
 /* ---- lookups ------------------------------------------------------------------------------------*/
@@ -94,6 +95,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval again = {.tv_usec = 20000};
 	struct engine *e = arg;
+	int err;
 
 	(void)fd;
 	(void)what;
@@ -108,6 +110,9 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	tell_empty(e);
 	log_info("ready: instance %s, services: %zu, interfaces: %zu", e->conf->instance,
 		 e->n_services, e->n_interfaces);
+	err = supervisor_ready();
+	if (err)
+		log_warning("cannot tell NOTIFY_SOCKET that it is ready: %s", strerror(-err));
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *arg)
