@@ -103,6 +103,168 @@ static void a_restart_drops_the_edits_that_the_configuration_overrules(void **st
 	check_all(b);
 }
 
+/* ---- when ---------------------------------------------------------------------------------------*/
+
+static void turn(struct bench *b, int ms)
+{
+	mono_t end = mono_add_us(mono_now(), ms * 1000);
+
+	while (mono_diff_us(mono_now(), end) > 0) {
+		event_base_loop(b->base, EVLOOP_NONBLOCK);
+		usleep(500);
+	}
+}
+
+static void a_storm_of_signals_is_few_reloads(void **state)
+{
+	struct bench *b = *state;
+	uint64_t before;
+	int i;
+
+	want_service(b, 0, 0, 3);
+	write_config(b);
+	start(b);
+	before = b->engine->generation;
+	for (i = 0; i < 200; i++)
+		engine_reload(b->engine);
+	turn(b, 20);
+	assert_in_range(b->engine->generation - before, 1, 2);
+	check_all(b);
+}
+
+/* A service with its backends in a file, by whatever name. */
+static void write_config_with_file(struct bench *b, const char *path)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line),
+		 "  - {name: s0, vip: 203.0.113.1, port: 1000, check: none, backends_file: %s}\n",
+		 path);
+	b->services[0] = (struct wanted_service){.there = false};
+	write_config(b);
+	append(b, line);
+	b->services[0].there = true;
+}
+
+static void wait_for_weight(struct bench *b, uint16_t weight)
+{
+	mono_t end = mono_add_us(mono_now(), 1500000);
+
+	while (mono_diff_us(mono_now(), end) > 0) {
+		turn(b, 5);
+		if (b->engine->services[0]->backends[0]->weight == weight)
+			return;
+	}
+	fail_msg("weight %u is not in force", weight);
+}
+
+static void a_folder_of_files_can_be_swapped(void **state)
+{
+	struct bench *b = *state;
+
+	shell("cd %s && mkdir 1 2 && echo 10.9.0.10 weight=1 >1/f && echo 10.9.0.10 weight=2 >2/f "
+	      "&&"
+	      " ln -s 1 now",
+	      b->dir);
+	write_config_with_file(b, "now/f");
+	start(b);
+	wait_for_weight(b, 1);
+	shell("ln -sfn 2 %s/now", b->dir);
+	wait_for_weight(b, 2);
+	shell("echo 10.9.0.10 weight=3 >%s/2/f", b->dir);
+	wait_for_weight(b, 3);
+	shell("rm -r %s/2", b->dir);
+	turn(b, 200);
+	wait_for_weight(b, 3); /* refused: what was in force stays */
+	shell("mkdir %s/2", b->dir);
+	turn(b, 200);
+	shell("echo 10.9.0.10 weight=4 >%s/2/f", b->dir);
+	wait_for_weight(b, 4);
+}
+
+/* Also what is written between the reading and the first turn of the loop. */
+static void no_change_of_a_file_is_missed_at_the_start(void **state)
+{
+	struct bench *b = *state;
+	int i, status;
+	pid_t pid;
+
+	write_config_with_file(b, "f");
+	for (i = 1; i <= 10; i++) {
+		shell("echo 10.9.0.10 weight=%d >%s/f", i, b->dir);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			usleep((useconds_t)i * 2500);
+			execl("/bin/sh", "sh", "-c", "echo 10.9.0.10 weight=100 >\"$0\"/f", b->dir,
+			      NULL);
+			_exit(1);
+		}
+		open_engine(b);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		wait_for_weight(b, 100);
+		stop(b);
+	}
+}
+
+static void a_file_that_never_rests_is_read_all_the_same(void **state)
+{
+	struct bench *b = *state;
+	pid_t pid;
+	int i;
+
+	shell("echo 10.9.0.10 weight=1 >%s/f", b->dir);
+	write_config_with_file(b, "f");
+	start(b);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/f", b->dir);
+		for (i = 0; i < 300; i++) { /* three seconds */
+			FILE *f = fopen(path, "w");
+
+			fprintf(f, "10.9.0.10 weight=2\n");
+			fclose(f);
+			usleep(10000);
+		}
+		_exit(0);
+	}
+	b->other = pid;
+	wait_for_weight(b, 2);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	b->other = 0;
+}
+
+/* By what another file, or a signal, sets off. */
+static void half_a_file_is_not_read(void **state)
+{
+	struct bench *b = *state;
+	char path[128];
+	FILE *f;
+	int i;
+
+	shell("echo 10.9.0.10 weight=1 >%s/f; echo 10.9.0.11 >>%s/f", b->dir, b->dir);
+	write_config_with_file(b, "f");
+	start(b);
+	snprintf(path, sizeof(path), "%s/f", b->dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	for (i = 0; i < 40; i++) {
+		fprintf(f, "# as if it took long to make\n");
+		fflush(f);
+		turn(b, 10);
+		engine_reload(b->engine);
+		assert_int_equal(b->engine->services[0]->n_backends, 2);
+	}
+	fprintf(f, "10.9.0.10 weight=7\n");
+	assert_int_equal(fclose(f), 0);
+	wait_for_weight(b, 7);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +273,15 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_restart_drops_the_edits_that_the_configuration_overrules, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(a_storm_of_signals_is_few_reloads, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_folder_of_files_can_be_swapped, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(no_change_of_a_file_is_missed_at_the_start, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_file_that_never_rests_is_read_all_the_same,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(half_a_file_is_not_read, set_up, tear_down),
 	};
 
 	if (is_probe_child(argc, argv))

@@ -199,9 +199,9 @@ static int interfaces_first(struct engine *e, struct engine_error *err)
 static int open_all(struct engine *e, struct engine_error *err)
 {
 	static int (*const steps[])(struct engine *, struct engine_error *) = {
-		reload_first,	  allocate,   reload_open,    nexthops_open,
-		interfaces_first, edits_load, open_dataplane, checks_open,
-		apply_first,	  views_open, commands_open,
+		reload_open,	  reload_first, allocate,	nexthops_open,
+		interfaces_first, edits_load,	open_dataplane, checks_open,
+		apply_first,	  views_open,	commands_open,
 	};
 	size_t i;
 
@@ -223,7 +223,7 @@ int engine_open(struct event_base *base, const char *config, struct engine **out
 
 	if (e) {
 		e->base = base;
-		e->inotify_fd = -1;
+		e->watches.fd = -1;
 		e->started = e->loaded = mono_now();
 		e->generation = (uint64_t)time(NULL) << 20;
 		e->config_path = strdup(config);
@@ -235,7 +235,6 @@ int engine_open(struct event_base *base, const char *config, struct engine **out
 		engine_close(e);
 		return ret;
 	}
-	reload_watch(e);
 	event_add(e->ready, &now);
 	*out = e;
 	return 0;
@@ -273,9 +272,9 @@ void engine_close(struct engine *e)
 	free_event(e->sample);
 	free_event(e->ready);
 	free_event(e->reload_soon);
+	free_event(e->reload_asked);
 	free_event(e->watch);
-	if (e->inotify_fd >= 0)
-		close(e->inotify_fd);
+	watches_close(&e->watches);
 	edits_free(e->edits);
 	conf_free(e->conf);
 	free(e->config_text);
@@ -284,13 +283,6 @@ void engine_close(struct engine *e)
 	free(e->scratch);
 	free(e->scratch_counts);
 	free(e);
-}
-
-void engine_reload(struct engine *e)
-{
-	struct engine_error text = {0};
-
-	reload_now(e, &text);
 }
 
 /* ---- without a running engine -------------------------------------------------------------------*/

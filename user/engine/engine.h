@@ -23,7 +23,8 @@ int engine_open(struct event_base *base, const char *config, struct engine **out
 /* Stops serving; packets go on being forwarded by the tables as they are. */
 void engine_close(struct engine *e);
 
-/* Reads the configuration and the backends files again; what does not parse changes nothing. */
+/* Has the loop read the configuration and the backends files again; what does not parse changes
+ * nothing. */
 void engine_reload(struct engine *e);
 
 /* Detaches every interface and removes every pin of the instance that @config names. */

@@ -5,12 +5,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/own.h"
@@ -19,11 +16,13 @@
 /* Reads through to the files, except that the configuration itself comes from memory when there is
  * a text: a backends file that changes must not bring a half-edited configuration into force. */
 struct reader {
+	struct watches *watches; /* of what is read besides */
 	const char *path;
 	const char *text;
 	size_t len;
 	char *kept; /* what was read of @path, the caller's */
 	size_t kept_len;
+	size_t unwatched; /* files; one is told of */
 };
 
 static int copy_of(const char *text, size_t len, char **data)
@@ -38,27 +37,41 @@ static int copy_of(const char *text, size_t len, char **data)
 	return 0;
 }
 
-static int read_for_reload(void *arg, const char *path, char **data, size_t *len)
+static int read_config(struct reader *r, char **data, size_t *len)
 {
-	struct reader *r = arg;
 	int err;
 
-	if (strcmp(path, r->path) != 0)
-		return conf_read_file(NULL, path, data, len);
 	if (r->text) {
 		err = copy_of(r->text, r->len, data);
 		if (!err)
 			*len = r->len;
 		return err;
 	}
-	err = conf_read_file(NULL, path, data, len);
+	err = conf_read_file(NULL, r->path, data, len);
 	if (err)
 		return err;
+	free(r->kept); /* it may be read again, by a backends_file that names it */
+	r->kept = NULL;
 	r->kept_len = *len;
 	err = copy_of(*data, *len, &r->kept);
 	if (err)
 		free(*data);
 	return err;
+}
+
+static int read_for_reload(void *arg, const char *path, char **data, size_t *len)
+{
+	struct reader *r = arg;
+	int err;
+
+	if (strcmp(path, r->path) == 0)
+		return read_config(r, data, len);
+	/* Before it is read: what changes later is noticed. */
+	err = watches_add(r->watches, path);
+	if (err && err != -ENOENT && err != -ENOTDIR && !r->unwatched++)
+		log_warning("%s: changes will not be noticed (%s): reload after them", path,
+			    strerror(-err));
+	return conf_read_file(NULL, path, data, len);
 }
 
 static void refuse(struct engine *e, const struct engine_error *why)
@@ -90,17 +103,28 @@ static int fixed_keys_agree(const struct conf *a, const struct conf *b, struct e
 	return -EINVAL;
 }
 
+/* Reads and watches. What a refused configuration names is watched as well, so that the file it
+ * lacked is noticed. */
+static int parse(struct engine *e, struct reader *r, struct conf **conf, struct engine_error *err)
+{
+	struct conf_error why = {0};
+	int ret;
+
+	watches_begin(&e->watches);
+	ret = conf_parse(e->config_path, read_for_reload, r, conf, &why);
+	if (ret)
+		snprintf(err->text, sizeof(err->text), "%s", why.text);
+	return ret;
+}
+
 static int parse_and_apply(struct engine *e, struct reader *r, struct engine_error *err,
 			   struct engine_error *dropped)
 {
-	struct conf_error why = {0};
 	struct conf *conf = NULL;
-	int ret = conf_parse(e->config_path, read_for_reload, r, &conf, &why);
+	int ret = parse(e, r, &conf, err);
 
-	if (ret) {
-		snprintf(err->text, sizeof(err->text), "%s", why.text);
+	if (ret)
 		return ret;
-	}
 	ret = fixed_keys_agree(e->conf, conf, err);
 	if (!ret)
 		ret = interfaces_check(e, conf, err);
@@ -132,7 +156,7 @@ static void add_line(struct engine_error *text, const char *line)
 /* @from_memory: only the backends files are read again. */
 static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 {
-	struct reader r = {.path = e->config_path};
+	struct reader r = {.watches = &e->watches, .path = e->config_path};
 	struct engine_error dropped = {0}, why = {0};
 	int ret;
 
@@ -142,10 +166,10 @@ static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 	}
 	text->text[0] = '\0';
 	ret = parse_and_apply(e, &r, text, &dropped);
+	watches_end(&e->watches, ret == 0);
 	if (ret) {
 		free(r.kept);
 		refuse(e, text);
-		reload_watch(e); /* a file that appears later is noticed */
 		return ret;
 	}
 	if (r.kept) {
@@ -155,7 +179,6 @@ static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 	}
 	e->config_error[0] = '\0';
 	e->loaded = mono_now();
-	reload_watch(e);
 	ret = interfaces_attach(e, &why);
 	summarize(e, text);
 	log_info("%s", text->text);
@@ -171,58 +194,36 @@ int reload_now(struct engine *e, struct engine_error *text)
 
 /* ---- watching -----------------------------------------------------------------------------------*/
 
-/* Folders, not files: editors and mv replace a file, and its inode with it. */
-static void watch_folder_of(struct engine *e, const char *path)
-{
-	auto_free char *copy = strdup(path);
+#define SOON_US 50000 /* several writes in a row, or of several files, make one reload */
+#define SOON_MAX_US 1000000 /* but writes without end do not put it off for ever */
 
-	if (copy)
-		inotify_add_watch(e->inotify_fd, dirname(copy),
-				  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM |
-					  IN_ONLYDIR);
+/* Has @ev fire soon, or later than it would if it waits already. */
+static void put_off(struct engine *e, struct event *ev)
+{
+	const struct timeval soon = {.tv_usec = SOON_US};
+	mono_t now = mono_now();
+
+	if (!event_pending(ev, EV_TIMEOUT, NULL))
+		e->changed = now;
+	else if (mono_diff_us(e->changed, now) > SOON_MAX_US)
+		return;
+	event_add(ev, &soon);
 }
 
-void reload_watch(struct engine *e)
+static void on_watch(evutil_socket_t fd, short what, void *arg)
 {
-	size_t i;
-
-	for (i = 0; i < e->conf->n_watched; i++)
-		watch_folder_of(e, e->conf->watched[i]);
-}
-
-static bool is_watched(const struct engine *e, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < e->conf->n_watched; i++) {
-		const char *slash = strrchr(e->conf->watched[i], '/');
-
-		if (strcmp(slash ? slash + 1 : e->conf->watched[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void on_inotify(evutil_socket_t fd, short what, void *arg)
-{
-	char buffer[8192] __attribute__((aligned(__alignof__(struct inotify_event))));
-	/* Several writes in a row, or of several files, make one reload. */
-	const struct timeval soon = {.tv_usec = 50000};
 	struct engine *e = arg;
-	ssize_t len;
+	enum watch_news news = watches_read(&e->watches);
 
+	(void)fd;
 	(void)what;
-	while ((len = read(fd, buffer, sizeof(buffer))) > 0) {
-		const char *at = buffer;
-
-		while (at < buffer + len) {
-			const struct inotify_event *ev = (const void *)at;
-
-			if ((ev->mask & IN_Q_OVERFLOW) || (ev->len && is_watched(e, ev->name)))
-				event_add(e->reload_soon, &soon);
-			at += sizeof(*ev) + ev->len;
-		}
-	}
+	if (news == WATCH_NOTHING)
+		return;
+	e->written = mono_now();
+	if (news == WATCH_CHANGED || event_pending(e->reload_soon, EV_TIMEOUT, NULL))
+		put_off(e, e->reload_soon);
+	if (event_pending(e->reload_asked, EV_TIMEOUT, NULL))
+		put_off(e, e->reload_asked);
 }
 
 static void on_backends_changed(evutil_socket_t fd, short what, void *arg)
@@ -234,16 +235,39 @@ static void on_backends_changed(evutil_socket_t fd, short what, void *arg)
 	reload(arg, true, &text);
 }
 
+static void on_asked(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine_error text = {0};
+
+	(void)fd;
+	(void)what;
+	reload_now(arg, &text);
+}
+
+/* From the loop: a hundred signals that come while one reload runs are one more; and not while a
+ * backends file is being written. */
+void engine_reload(struct engine *e)
+{
+	static const struct timeval now;
+
+	if (!mono_is_never(e->written) && mono_diff_us(e->written, mono_now()) < SOON_US)
+		put_off(e, e->reload_asked);
+	else
+		event_add(e->reload_asked, &now);
+}
+
 int reload_open(struct engine *e, struct engine_error *err)
 {
-	e->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (e->inotify_fd < 0) {
-		snprintf(err->text, sizeof(err->text), "cannot watch files: %s", strerror(errno));
-		return -errno;
+	int ret = watches_open(&e->watches);
+
+	if (ret) {
+		snprintf(err->text, sizeof(err->text), "cannot watch files: %s", strerror(-ret));
+		return ret;
 	}
-	e->watch = event_new(e->base, e->inotify_fd, EV_READ | EV_PERSIST, on_inotify, e);
+	e->watch = event_new(e->base, e->watches.fd, EV_READ | EV_PERSIST, on_watch, e);
 	e->reload_soon = evtimer_new(e->base, on_backends_changed, e);
-	if (!e->watch || !e->reload_soon || event_add(e->watch, NULL)) {
+	e->reload_asked = evtimer_new(e->base, on_asked, e);
+	if (!e->watch || !e->reload_soon || !e->reload_asked || event_add(e->watch, NULL)) {
 		snprintf(err->text, sizeof(err->text), "cannot watch files: no memory");
 		return -ENOMEM;
 	}
@@ -252,13 +276,12 @@ int reload_open(struct engine *e, struct engine_error *err)
 
 int reload_first(struct engine *e, struct engine_error *err)
 {
-	struct reader r = {.path = e->config_path};
-	struct conf_error why = {0};
-	int ret = conf_parse(e->config_path, read_for_reload, &r, &e->conf, &why);
+	struct reader r = {.watches = &e->watches, .path = e->config_path};
+	int ret = parse(e, &r, &e->conf, err);
 
+	watches_end(&e->watches, true);
 	if (ret) {
 		free(r.kept);
-		snprintf(err->text, sizeof(err->text), "%s", why.text);
 		return ret;
 	}
 	e->config_text = r.kept;

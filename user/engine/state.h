@@ -15,6 +15,7 @@
 #include "io/dp.h"
 #include "io/nl.h"
 #include "io/probe.h"
+#include "io/watch.h"
 #include "pure/conf.h"
 #include "pure/conf_parse.h"
 #include "pure/edits.h"
@@ -114,9 +115,11 @@ struct engine {
 	struct slot_backend *scratch; /* as many as a service can have backends */
 	uint32_t *scratch_counts; /* by backend number */
 
-	struct event *flush, *sample, *ready, *reload_soon;
-	struct event *watch; /* inotify */
-	int inotify_fd;
+	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;
+	struct watches watches; /* of the backends files */
+	struct event *watch;
+	mono_t written; /* the latest sign of a watched file being written */
+	mono_t changed; /* the first sign since a reload waits */
 	bool said_ready;
 	mono_t sampled;
 	struct view_verdict verdicts[SHUNT_VERDICT_MAX];
@@ -175,7 +178,6 @@ int reload_open(struct engine *e, struct engine_error *err);
 int reload_first(struct engine *e, struct engine_error *err);
 /* Reads files and applies. @text gets a summary or the reason of the refusal. */
 int reload_now(struct engine *e, struct engine_error *text);
-void reload_watch(struct engine *e);
 
 /* ---- commands.c: runtime edits ------------------------------------------------------------------*/
 int commands_open(struct engine *e, struct engine_error *err);
