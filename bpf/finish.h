@@ -14,7 +14,11 @@
 	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_FORWARD) << SHUNT_##name
 #define IS_PASS(name, class_, words)                                                               \
 	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_PASS) << SHUNT_##name
+#define IS_RETURN(name, class_, words)                                                             \
+	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_RETURN) << SHUNT_##name
 #define FORWARD_VERDICTS (0 SHUNT_VERDICTS(IS_FORWARD))
+#define RETURN_VERDICTS (0 SHUNT_VERDICTS(IS_RETURN))
+#define SENT_VERDICTS ((FORWARD_VERDICTS | RETURN_VERDICTS) & ~(1u << SHUNT_FORWARD_LOCAL))
 #define PASS_VERDICTS (0 SHUNT_VERDICTS(IS_PASS))
 
 static __always_inline void count_row(const struct pkt *pkt)
@@ -52,7 +56,7 @@ static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
 {
 	int action = XDP_PASS;
 
-	if (verdict == SHUNT_FORWARD_DSR || verdict == SHUNT_FORWARD_IPIP) {
+	if (SENT_VERDICTS >> verdict & 1) {
 		action = egress(ctx, pkt);
 		if (unlikely(action == XDP_DROP))
 			verdict = SHUNT_DROP_NO_EGRESS;
@@ -66,6 +70,8 @@ static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
 		count_row(pkt);
 	}
 	count_verdict(verdict);
+	if (RETURN_VERDICTS >> verdict & 1)
+		return action;
 	return PASS_VERDICTS >> verdict & 1 ? XDP_PASS : XDP_DROP;
 }
 

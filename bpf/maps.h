@@ -25,6 +25,11 @@ SHUNT_ARRAY(backends, struct shunt_backend, 64);
 SHUNT_ARRAY(counters, struct shunt_counter, 64);
 SHUNT_ARRAY(verdicts, struct shunt_verdict_line, 1);
 SHUNT_ARRAY(flows, struct shunt_flow_bucket, 64);
+SHUNT_ARRAY(nat_requests, struct shunt_nat_bucket, 1);
+SHUNT_ARRAY(nat_replies, struct shunt_nat_bucket, 1);
+SHUNT_ARRAY(nat_conns, struct shunt_nat_conn, 1);
+SHUNT_ARRAY(nat_addrs, struct shunt_nat_addrs, 1);
+SHUNT_ARRAY(nat_ctl, struct shunt_nat_ctl, 1);
 SHUNT_ARRAY(owners, struct shunt_owner, 64);
 
 struct {

@@ -112,6 +112,9 @@ struct tcp_head {
 	__be16 csum;
 	__be16 urgent;
 };
+#define TCP_FIN 1
+#define TCP_SYN 2
+#define TCP_RST 4
 #define TCP_SYN_BIT 1
 #define TCP_ACK_BIT 4
 

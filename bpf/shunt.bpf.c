@@ -9,6 +9,7 @@
 #include "sched.h"
 #include "fwd.h"
 #include "encap.h"
+#include "nat.h"
 #include "finish.h"
 
 static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *pkt)
@@ -24,8 +25,12 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 	pkt->l2_len = forget(pkt->l2_len, pkt->ports);
 	pkt->l4_proto = forget(pkt->l4_proto, pkt->ports);
 	verdict = service_find(pkt, &service);
+	if (verdict == SHUNT_PASS_NOT_VIP && settings.nat_mask)
+		return nat_reply(ctx, pkt);
 	if (verdict)
 		return verdict;
+	if (settings.nat_mask && unlikely(service->flags & SHUNT_SVC_NAT))
+		return nat_request(ctx, pkt, (struct shunt_service *)service);
 	verdict = backend_choose(pkt, service, &backend);
 	if (verdict)
 		return verdict;

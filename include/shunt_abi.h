@@ -18,11 +18,14 @@
 
 /* ---- verdicts ----------------------------------------------------------------------------------
  * Exactly one for every packet.  NAME, class, words for the operator.  Classes: FORWARD (counted in
- * the backend's row, never in the verdict counters), PASS (to this host's stack), DROP. */
+ * the backend's row, never in the verdict counters), RETURN (from a backend to its client), PASS (to this host's stack), DROP. */
 #define SHUNT_VERDICTS(X)                                                                          \
 	X(FORWARD_DSR, FORWARD, "sent to a backend by layer-2 rewrite")                            \
 	X(FORWARD_IPIP, FORWARD, "sent to a backend in an IP tunnel")                              \
 	X(FORWARD_LOCAL, FORWARD, "given to this host's own stack as the backend")                 \
+	X(FORWARD_NAT, FORWARD, "sent to a backend, both addresses translated")                    \
+	X(FORWARD_MASQ, FORWARD, "sent to a backend, the destination translated")                  \
+	X(RETURN_NAT, RETURN, "a backend's reply, translated back and sent to its client")         \
 	X(PASS_NOT_IP, PASS, "neither IPv4 nor IPv6, or more than two VLAN tags")                  \
 	X(PASS_NOT_TCP_UDP, PASS, "IP, but neither TCP nor UDP nor ICMP")                          \
 	X(PASS_ICMP, PASS, "ICMP or ICMPv6")                                                       \
@@ -34,6 +37,8 @@
 	X(DROP_BAD_IP, DROP, "IP header contradicts itself or the frame")                          \
 	X(DROP_BAD_L4, DROP, "TCP or UDP header contradicts itself or the packet")                 \
 	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
+	X(DROP_NAT_FULL, DROP, "no room for another translated connection")                        \
+	X(DROP_NAT_EXHAUSTED, DROP, "no free port at the pool's addresses for this backend")       \
 	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes")                         \
 	X(DROP_NO_HEADROOM, DROP, "no room in front of the frame for a tunnel header")             \
 	X(DROP_NO_EGRESS, DROP, "the backend is behind an interface that shunt does not manage")   \
@@ -48,16 +53,23 @@ enum shunt_verdict {
 		SHUNT_VERDICT_MAX, /* one past the last */
 };
 
-enum shunt_verdict_class { SHUNT_CLASS_FORWARD, SHUNT_CLASS_PASS, SHUNT_CLASS_DROP };
+enum shunt_verdict_class {
+	SHUNT_CLASS_FORWARD,
+	SHUNT_CLASS_RETURN,
+	SHUNT_CLASS_PASS,
+	SHUNT_CLASS_DROP
+};
 
 /* ---- services ----------------------------------------------------------------------------------*/
 
 enum shunt_scheduler { SHUNT_MAGLEV, SHUNT_RR, SHUNT_WRR, SHUNT_SCHEDULER_MAX };
-enum shunt_forward { SHUNT_DSR, SHUNT_IPIP, SHUNT_LOCAL, SHUNT_FORWARD_MAX };
+enum shunt_forward { SHUNT_DSR, SHUNT_IPIP, SHUNT_LOCAL, SHUNT_NAT, SHUNT_MASQ, SHUNT_FORWARD_MAX };
 
 /* Flags of a service. */
 #define SHUNT_SVC_ON_EMPTY_PASS 1u /* no backend: PASS_NO_BACKEND instead of DROP_NO_BACKEND */
 #define SHUNT_SVC_FLOWS 2u /* index by per-CPU cursor and remember every flow (rr, wrr) */
+#define SHUNT_SVC_NAT 4u /* its backends' method is nat or masq; never together with FLOWS */
+#define SHUNT_SVC_TURNS 8u /* NAT: a new connection's backend by per-CPU cursor (rr, wrr) */
 
 /* A service's part that does not depend on the address family.  Read only after its key matched. */
 struct shunt_service {
@@ -188,12 +200,16 @@ struct shunt_backend {
 	__u8 dmac[6]; /* next hop's */
 	__u8 smac[6]; /* egress interface's */
 	__u32 ifindex; /* egress interface, the physical one below VLAN devices */
-	__u32 outer_csum; /* IPIP over IPv4: ones' complement sum, in memory order and unfolded, of the
-			   * outer header with tos, length and checksum as 0: id 0, DF, TTL 64, and
-			   * protocol 4 or 41 by the family of the service's address */
+	union {
+		__u32 nat_pool; /* nat: which of nat_ctl's pools; 0: `source` alone */
+		__u32 outer_csum; /* IPIP over IPv4: ones' complement sum, in memory order and unfolded,
+				   * of the outer header with tos, length and checksum as 0: id 0, DF,
+				   * TTL 64, and protocol 4 or 41 by the family of the service's
+				   * address */
+	};
 	__be16 vlan_tci[2]; /* tags to put in front, outermost first */
 	__u16 mtu; /* largest IP packet, with the tunnel header, that the path takes */
-	__be16 port; /* 0: for the forwarding methods that translate ports */
+	__be16 port; /* nat, masq: the destination port; 0: stays as it is */
 	__u8 method; /* enum shunt_forward */
 	__u8 flags; /* SHUNT_BE_* */
 	__u8 tags; /* VLAN tags to put in front, 0 to 2; with two the outer one is 802.1ad,
@@ -252,6 +268,120 @@ struct shunt_flow_bucket {
 	__u64 word[SHUNT_FLOWS_PER_BUCKET];
 };
 
+/* ---- NAT ---------------------------------------------------------------------------------------
+ * A translated connection is a record in nat_conns, found from both sides:
+ *   nat_requests  by what the client sends. Word i of bucket b stands for record b * 8 + i:
+ *                 bits 63..32 tag of the flow's hash, bit 63 set; bits 31..0 NAT tick before which
+ *                 the record is not void, as far as the client's side knows. 0: free.
+ *                 SHUNT_NAT_BUSY: somebody fills the record. SHUNT_NAT_GONE in place of the tag:
+ *                 new packets of the client do not find it any more.
+ *   nat_replies   by what the backend sends. bits 63..32 tag, bit 63 set; bits 31..0 the record.
+ * Each is looked for in two buckets of its own hash (shunt_nat_mix).  nat_replies has twice as many
+ * words as there are records, so that a place is found also when every record is taken.
+ *
+ * A record is written by whoever has made its request word SHUNT_NAT_BUSY by compare-and-swap; that
+ * takes a free word, or one whose record has been void for SHUNT_NAT_GRACE ticks: a packet that found
+ * the record alive has long been sent by then.  `seen` is written last. */
+#define SHUNT_NAT_WAYS 8
+#define SHUNT_NAT_TAG 0x80000000u /* set in every tag */
+#define SHUNT_NAT_BUSY (1ull << 32)
+#define SHUNT_NAT_GONE (2ull << 32)
+#define SHUNT_NAT_GRACE 2u /* NAT ticks */
+#define SHUNT_NAT_TICK_SHIFT 8 /* a NAT tick is 2^8 jiffies, in 32 bits */
+
+/* state of a record */
+#define SHUNT_NAT_REPLIED 1u /* the backend has answered */
+#define SHUNT_NAT_ESTABLISHED 2u /* TCP: and the client has then */
+#define SHUNT_NAT_FIN_CLIENT 4u
+#define SHUNT_NAT_FIN_BACKEND 8u
+#define SHUNT_NAT_RESET 16u /* the last packet was a RST */
+#define SHUNT_NAT_PROTO(state) ((state) >> 8 & 0xff)
+#define SHUNT_NAT_CLIENT6 0x10000u /* the client's and the service's addresses are in nat_addrs */
+#define SHUNT_NAT_BACKEND6 0x20000u /* the backend's and the pool's are */
+
+struct shunt_nat_bucket {
+	__u64 word[SHUNT_NAT_WAYS];
+};
+
+struct shunt_nat_conn {
+	__be32 client, vip; /* IPv4 */
+	__u32 client_ports; /* the client's and the service's port, in memory order */
+	__u32 seen; /* NAT tick of the last packet */
+	__be32 backend, pool; /* IPv4 */
+	__u32 backend_ports; /* the backend's and the pool address's port, in memory order */
+	__u32 state;
+	__u32 ifindex; /* where the client's last packet came in, and its layer 2: */
+	__u16 number; /* of the backend in the service */
+	__u8 tags;
+	__u8 method; /* enum shunt_forward */
+	__u16 mac[6]; /* destination and source, as the client's frame had them */
+	__be16 vlan_tci[2]; /* outermost first; 0 where there is none */
+	__u32 reply_at; /* the word of nat_replies that names this record */
+	__u32 pad;
+};
+
+/* Of the record of the same number; only where IPv6 is. */
+struct shunt_nat_addrs {
+	__be32 client[4], vip[4], backend[4], pool[4];
+};
+
+enum shunt_nat_timeout {
+	SHUNT_NAT_T_UDP,
+	SHUNT_NAT_T_SYN, /* TCP that is not established */
+	SHUNT_NAT_T_ESTABLISHED,
+	SHUNT_NAT_T_CLOSING, /* both sides have sent FIN */
+	SHUNT_NAT_T_RESET,
+	SHUNT_NAT_T_MAX,
+};
+
+#define SHUNT_NAT_POOLS 64
+#define SHUNT_NAT_POOL_ADDRS 16
+
+/* Addresses of one family. [0] is unused. */
+struct shunt_nat_pool {
+	__u32 n; /* 1 to SHUNT_NAT_POOL_ADDRS */
+	__u32 pad;
+	__be32 addr[SHUNT_NAT_POOL_ADDRS][4]; /* IPv4 in [i][0] */
+};
+
+/* The one element of nat_ctl. */
+struct shunt_nat_ctl {
+	__u32 timeout[SHUNT_NAT_T_MAX]; /* NAT ticks */
+	__u16 first_port, ports; /* host order: the ports taken at the pools' addresses */
+	struct shunt_nat_pool pool[SHUNT_NAT_POOLS];
+};
+
+/* Where a packet's words are: two buckets and the tag. @hash is the packet's, as struct
+ * shunt_settings says. */
+struct shunt_nat_place {
+	__u32 first, second, tag;
+};
+
+static inline __attribute__((always_inline)) struct shunt_nat_place
+shunt_nat_mix(__u64 hash, __u8 proto, __u32 mask)
+{
+	__u64 a = (hash ^ hash >> 32 ^ (__u64)proto << 40) * 0x9e3779b97f4a7c15ull;
+	__u64 b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9ull;
+
+	b ^= b >> 32;
+	return (struct shunt_nat_place){b & mask, b >> 20 & mask, b >> 32 | SHUNT_NAT_TAG};
+}
+
+/* Which timeout a record in this state has. */
+static inline __attribute__((always_inline)) enum shunt_nat_timeout
+shunt_nat_timeout_of(__u32 state)
+{
+	const __u32 fins = SHUNT_NAT_FIN_CLIENT | SHUNT_NAT_FIN_BACKEND;
+
+	if (SHUNT_NAT_PROTO(state) != 6)
+		return SHUNT_NAT_T_UDP;
+	if (state & SHUNT_NAT_RESET)
+		return SHUNT_NAT_T_RESET;
+	if ((state & fins) == fins)
+		return SHUNT_NAT_T_CLOSING;
+	return state & SHUNT_NAT_ESTABLISHED ? SHUNT_NAT_T_ESTABLISHED : SHUNT_NAT_T_SYN;
+}
+
 /* ---- settings, written to .rodata before the program is loaded ---------------------------------*/
 
 /* Keyed multilinear (NH) hash over 32-bit words, strongly universal in its upper 32 bits
@@ -277,6 +407,8 @@ struct shunt_settings {
 	__u32 rows; /* capacity of `backends` and stride of `counters` */
 	__u32 flow_mask; /* number of flow buckets less one, a power of two less one */
 	__u32 cpus; /* possible CPUs: the cursors are staggered by 2^k / cpus */
+	__u32 nat_mask; /* number of request buckets less one, a power of two less one; 0: no NAT */
+	__u32 nat_reply_mask; /* the same of reply buckets */
 	__u32 pad;
 };
 
@@ -295,6 +427,10 @@ struct shunt_settings {
  *   counters    cpus * rows x struct shunt_counter
  *   verdicts    cpus x { __u64 [32] }        [verdict] of that CPU: packets
  *   flows       buckets x struct shunt_flow_bucket
+ *   nat_requests, nat_replies   buckets x struct shunt_nat_bucket; of one bucket without NAT
+ *   nat_conns   8 * request buckets x struct shunt_nat_conn
+ *   nat_addrs   as many x struct shunt_nat_addrs
+ *   nat_ctl     1 x struct shunt_nat_ctl
  *   owners      rows x struct shunt_owner    daemon only (the program does not use it)
  *   tx_ports    DEVMAP_HASH, ifindex -> ifindex of the interfaces that shunt manages
  */
@@ -334,6 +470,9 @@ _Static_assert(sizeof(struct shunt_slot_line) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_backend) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_counter) == 32, "half a cache line");
 _Static_assert(sizeof(struct shunt_flow_bucket) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_nat_bucket) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_nat_conn) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_nat_addrs) == 64, "a cache line");
 _Static_assert(SHUNT_VERDICT_MAX <= SHUNT_VERDICTS_PER_CPU, "verdicts fit their line");
 #endif
 

@@ -152,7 +152,7 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_PORT = 3, /* u16, host order; left out: any */
 	SHUNT_SERVICE_PROTOCOL = 4, /* u8: 6 TCP, 17 UDP */
 	SHUNT_SERVICE_SCHEDULER = 5, /* u8: 0 maglev, 1 rr, 2 wrr */
-	SHUNT_SERVICE_FORWARD = 6, /* u8: 0 dsr, 1 ipip, 2 local */
+	SHUNT_SERVICE_FORWARD = 6, /* u8: 0 dsr, 1 ipip, 2 local, 3 nat, 4 masq */
 	SHUNT_SERVICE_ON_EMPTY = 7, /* u8: 0 all, 1 drop, 2 pass */
 	SHUNT_SERVICE_CHECK = 8, /* u8: 0 none, 1 tcp, 2 http */
 	SHUNT_SERVICE_SLOTS = 9, /* u32 */

@@ -68,7 +68,7 @@ static void backend_vary(struct shunt_backend *be, uint8_t family, struct dice *
 		.ifindex = WORLD_IFINDEX_IN,
 		.mtu = mtus[roll(d, sizeof(mtus) / sizeof(*mtus))],
 		.port = htons(4242),
-		.method = (uint8_t)roll(d, SHUNT_FORWARD_MAX),
+		.method = (uint8_t)roll(d, SHUNT_NAT), /* the oracle does not translate */
 		.flags = once_in(d, 12) ? 0 : SHUNT_BE_USABLE,
 		.tags = once_in(d, 2) ? 0 : (uint8_t)roll(d, 3),
 	};

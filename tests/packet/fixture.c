@@ -49,8 +49,17 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->counters},                                                 \
 			{"verdicts", (f)->cpus, sizeof(*(f)->verdicts), (void **)&(f)->verdicts},  \
 			{"flows", WORLD_FLOW_BUCKETS, sizeof(*(f)->flows), (void **)&(f)->flows},  \
+			{"nat_requests", WORLD_NAT_BUCKETS, sizeof(*(f)->nat_requests),            \
+			 (void **)&(f)->nat_requests},                                             \
+			{"nat_replies", 2 * WORLD_NAT_BUCKETS, sizeof(*(f)->nat_replies),          \
+			 (void **)&(f)->nat_replies},                                              \
+			{"nat_conns", WORLD_NAT_RECORDS, sizeof(*(f)->nat_conns),                  \
+			 (void **)&(f)->nat_conns},                                                \
+			{"nat_addrs", WORLD_NAT_RECORDS, sizeof(*(f)->nat_addrs),                  \
+			 (void **)&(f)->nat_addrs},                                                \
+			{"nat_ctl", 1, sizeof(*(f)->nat_ctl), (void **)&(f)->nat_ctl},             \
 	}
-#define N_TABLES 9
+#define N_TABLES 14
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
@@ -58,6 +67,8 @@ static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 	s->rows = WORLD_ROWS;
 	s->flow_mask = WORLD_FLOW_BUCKETS - 1;
 	s->cpus = f->cpus;
+	s->nat_mask = WORLD_NAT_BUCKETS - 1;
+	s->nat_reply_mask = 2 * WORLD_NAT_BUCKETS - 1;
 }
 
 static void load_shunt(struct fixture *f)

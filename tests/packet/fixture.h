@@ -42,6 +42,8 @@ enum world_kind {
 #define WORLD_ROWS_EACH 8 /* a service's own row and seven backends */
 #define WORLD_ROWS (WORLD_SERVICES * WORLD_ROWS_EACH)
 #define WORLD_FLOW_BUCKETS 64
+#define WORLD_NAT_BUCKETS 4 /* of requests; twice as many of replies */
+#define WORLD_NAT_RECORDS (WORLD_NAT_BUCKETS * SHUNT_NAT_WAYS)
 #define WORLD_IFINDEX_IN 1 /* what the test runner says a packet came in by */
 #define WORLD_IFINDEX_MANAGED 77
 #define WORLD_IFINDEX_UNMANAGED 78
@@ -63,6 +65,10 @@ struct fixture {
 	struct shunt_counter *counters;
 	struct shunt_verdict_line *verdicts;
 	struct shunt_flow_bucket *flows;
+	struct shunt_nat_bucket *nat_requests, *nat_replies;
+	struct shunt_nat_conn *nat_conns;
+	struct shunt_nat_addrs *nat_addrs;
+	struct shunt_nat_ctl *nat_ctl;
 };
 
 /* What became of a packet: from the action and from all the counters, which are 0 before each. */

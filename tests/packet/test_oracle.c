@@ -14,6 +14,22 @@
 #define SOON 20000 /* packets in which what is spoilt must show */
 #define SEED 20250101
 
+/* What the oracle's world does not hold: it does not translate, and nobody takes its headroom. */
+static bool cannot_come(enum shunt_verdict v)
+{
+	switch (v) {
+	case SHUNT_DROP_NO_HEADROOM:
+	case SHUNT_FORWARD_NAT:
+	case SHUNT_FORWARD_MASQ:
+	case SHUNT_RETURN_NAT:
+	case SHUNT_DROP_NAT_FULL:
+	case SHUNT_DROP_NAT_EXHAUSTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void the_packet_path_does_what_the_oracle_says(void **state)
 {
 	struct fuzz_run run = {.seed = SEED, .count = PACKETS, .mismatches_max = 3};
@@ -23,7 +39,7 @@ static void the_packet_path_does_what_the_oracle_says(void **state)
 	assert_int_equal(run.packets, PACKETS);
 	/* else this tested nothing */
 	for (enum shunt_verdict v = 1; v < SHUNT_VERDICT_MAX; v++)
-		if (v != SHUNT_DROP_NO_HEADROOM && run.seen[v] < PACKETS / 1000)
+		if (!cannot_come(v) && run.seen[v] < PACKETS / 1000)
 			fail_msg("only %d packets were %s", (int)run.seen[v], oracle_name(v));
 	assert_true(run.remembered > PACKETS / 20);
 }

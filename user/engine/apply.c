@@ -24,6 +24,16 @@ static uint16_t flow_ticks(uint32_t timeout_ms)
 	return ticks >= UINT16_MAX / 2 ? UINT16_MAX / 2 : (uint16_t)(ticks + 1);
 }
 
+static uint8_t flags_of(const struct conf_service *conf)
+{
+	uint8_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
+
+	if (conf_translates(conf->forward)) /* its records remember the backend */
+		return flags | SHUNT_SVC_NAT |
+		       (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_TURNS : 0);
+	return flags | (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0);
+}
+
 static struct dp_service entry_of(const struct change *c)
 {
 	const struct conf_service *conf = c->conf;
@@ -39,10 +49,7 @@ static struct dp_service entry_of(const struct change *c)
 				.slot_mask = c->slots - 1,
 				.row = c->row,
 				.backends = c->highest,
-				.flags =
-					(conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS
-									   : 0) |
-					(conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0),
+				.flags = flags_of(conf),
 				.scheduler = (uint8_t)conf->scheduler,
 				.flow_timeout = flow_ticks(conf->flow_timeout_ms),
 				.salt = (uint32_t)siphash24(conf->name, strlen(conf->name),
@@ -230,6 +237,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	free(e->interfaces);
 	e->interfaces = take_ptr(interfaces);
 	e->n_interfaces = conf->n_interfaces;
+	nat_install(e, conf);
 	execute(e, &p, services);
 	plan_fini(&p);
 	if (former != conf)

@@ -28,6 +28,21 @@ static uint32_t at_least(uint32_t floor, uint64_t wanted)
 	return wanted < floor ? floor : (uint32_t)wanted;
 }
 
+/* No service that translates, no tables for it. */
+static void nat_sizes(const struct conf *conf, struct dp_sizes *sizes)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_services; i++) {
+		const struct conf_service *s = &conf->services[i];
+
+		if (!conf_translates(s->forward))
+			continue;
+		sizes->nat = conf->nat_connections;
+		sizes->nat6 = sizes->nat6 || s->vip.family == 6;
+	}
+}
+
 void plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 {
 	uint64_t rows = 0, lines = 0;
@@ -43,6 +58,7 @@ void plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 		.slot_lines = at_least(8192, lines + lines / 2),
 		.flows = conf->flow_table,
 	};
+	nat_sizes(conf, sizes);
 }
 
 /* ---- matching -----------------------------------------------------------------------------------*/
@@ -270,9 +286,10 @@ static void want_regions(struct change *c)
 	c->new_lines = c->new_rows || c->slots != s->slots;
 }
 
-static int make_room(struct engine *e, const struct plan *p, struct engine_error *err)
+static int make_room(struct engine *e, const struct conf *conf, const struct plan *p,
+		     struct engine_error *err)
 {
-	struct dp_sizes sizes = *dp_sizes(e->dp);
+	struct dp_sizes sizes = *dp_sizes(e->dp), nat = {0};
 	struct dp_error why = {0};
 	uint32_t rows = 0, lines = 0;
 	size_t i;
@@ -286,6 +303,9 @@ static int make_room(struct engine *e, const struct plan *p, struct engine_error
 		sizes.rows += rows * 2;
 	if (ranges_longest(&e->lines) < lines)
 		sizes.slot_lines += lines * 2;
+	nat_sizes(conf, &nat);
+	sizes.nat = nat.nat > sizes.nat ? nat.nat : sizes.nat;
+	sizes.nat6 = sizes.nat6 || nat.nat6;
 	if (sizes.services < p->n_changes)
 		sizes.services = (uint32_t)p->n_changes * 2;
 	ret = dp_grow(e->dp, &sizes, &why);
@@ -346,14 +366,15 @@ static void give_regions(struct engine *e, const struct plan *p)
 	}
 }
 
-static int plan_regions(struct engine *e, struct plan *p, struct engine_error *err)
+static int plan_regions(struct engine *e, const struct conf *conf, struct plan *p,
+			struct engine_error *err)
 {
 	size_t i;
 	int ret;
 
 	for (i = 0; i < p->n_changes; i++)
 		want_regions(&p->changes[i]);
-	ret = make_room(e, p, err);
+	ret = make_room(e, conf, p, err);
 	for (i = 0; !ret && i < p->n_changes; i++)
 		ret = take_regions(e, &p->changes[i]);
 	if (!ret) {
@@ -431,7 +452,7 @@ int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct 
 	if (!ret)
 		ret = plan_gone(e, p);
 	if (!ret)
-		ret = plan_regions(e, p, err);
+		ret = plan_regions(e, conf, p, err);
 	if (!ret)
 		return 0;
 	if (!err->text[0])

@@ -42,6 +42,8 @@ static void build_row(const struct engine *e, const struct backend *b, bool usab
 
 	if (conf->forward == SHUNT_IPIP)
 		spec.source = tunnel_source(e, b);
+	if (conf_translates(conf->forward))
+		nat_fill_row(e, b, &spec);
 	if (conf->forward == SHUNT_LOCAL)
 		spec.mtu = UINT16_MAX;
 	memcpy(spec.dmac, b->nexthop.dmac, sizeof(spec.dmac));

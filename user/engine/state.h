@@ -21,6 +21,7 @@
 #include "pure/edits.h"
 #include "pure/health.h"
 #include "pure/maglev.h"
+#include "pure/nat_pool.h"
 #include "pure/ranges.h"
 #include "pure/view.h"
 #include "shunt_abi.h"
@@ -28,6 +29,7 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
+struct backend_row_spec;
 struct event;
 struct service;
 struct stats_server;
@@ -106,6 +108,7 @@ struct engine {
 	struct interface *interfaces;
 	size_t n_interfaces;
 	struct edits *edits;
+	struct nat_pools nat_pools; /* as written */
 	uint64_t generation; /* of the views' numbering */
 
 	struct index by_addr, by_probe;
@@ -188,6 +191,12 @@ int edits_save(const struct engine *e);
 void edits_reconcile_all(struct engine *e, const struct conf *conf, struct engine_error *text);
 /* Sets weight, drained and edited of @b from its configuration and the edits. */
 void edits_to_backend(const struct engine *e, struct backend *b);
+
+/* ---- nat.c --------------------------------------------------------------------------------------*/
+/* Writes the pools and timeouts of @conf, before any row names them. */
+void nat_install(struct engine *e, const struct conf *conf);
+/* What NAT needs of a backend's row: port, pool, source. */
+void nat_fill_row(const struct engine *e, const struct backend *b, struct backend_row_spec *spec);
 
 /* ---- views.c ------------------------------------------------------------------------------------*/
 int views_open(struct engine *e, struct engine_error *err);

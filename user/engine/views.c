@@ -43,6 +43,10 @@ static enum shunt_forward method_of(enum shunt_verdict v)
 		return SHUNT_DSR;
 	case SHUNT_FORWARD_IPIP:
 		return SHUNT_IPIP;
+	case SHUNT_FORWARD_NAT:
+		return SHUNT_NAT;
+	case SHUNT_FORWARD_MASQ:
+		return SHUNT_MASQ;
 	default:
 		return SHUNT_LOCAL;
 	}

@@ -181,6 +181,9 @@ static int swap(struct dp *dp, struct dp_error *err)
 	rc = dp_copy_flows(&dp->old, &dp->set);
 	if (rc)
 		return dp_fail_os(err, rc, "cannot copy the flows");
+	rc = dp_copy_nat(dp, &dp->old, &dp->set);
+	if (rc)
+		return dp_fail_os(err, rc, "cannot copy the translated connections");
 	dp_links_enter(dp);
 	return dp_links_update(dp, err);
 }
@@ -201,6 +204,8 @@ int dp_commit(struct dp *dp, struct dp_error *err)
 	dp_grace(dp);
 	dp_settle_counters(dp);
 	rc = dp_copy_flows(&dp->old, &dp->set);
+	if (rc == 0)
+		rc = dp_copy_nat(dp, &dp->old, &dp->set);
 	if (rc)
 		dp_fail_os(err, rc, "cannot copy the last flows");
 	if (rc == 0)

@@ -28,6 +28,9 @@ struct dp_sizes {
 	uint32_t rows; /* backends' and services' own rows */
 	uint32_t slot_lines; /* of 32 slots each */
 	uint64_t flows; /* flows to make room for (the table gets twice as many words) */
+	uint64_t
+		nat; /* translated connections, the same way; 0: no NAT, which costs nothing then */
+	bool nat6; /* some of them with IPv6 */
 };
 
 struct dp_options {
@@ -142,6 +145,10 @@ void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o);
 void dp_owner_reset_counters(struct dp *dp, uint32_t row);
 /* Has row @to count on from what row @from has counted by now: an owner moves. */
 void dp_owner_carry_counters(struct dp *dp, uint32_t from, uint32_t to);
+
+/* The pools and timeouts of NAT, for connections opened from now on; pools that rows name have to be
+ * written first. */
+void dp_nat_write(struct dp *dp, const struct shunt_nat_ctl *c);
 
 struct dp_counter {
 	uint64_t packets, bytes, flows;

@@ -168,6 +168,17 @@ static int copy_slots(struct dp_set *from, struct dp_set *to)
 	return 0;
 }
 
+/* NAT's connections are copied later; without its timeouts every one of them would be void. */
+static int copy_nat_ctl(struct dp_set *from, struct dp_set *to)
+{
+	if (from->map[DP_NAT_CTL].fd < 0 || same_map(from, to, DP_NAT_CTL))
+		return 0;
+	if (dp_map_mem(from, DP_NAT_CTL))
+		return -ENOMEM;
+	memcpy(to->map[DP_NAT_CTL].mem, from->map[DP_NAT_CTL].mem, sizeof(struct shunt_nat_ctl));
+	return 0;
+}
+
 int dp_copy_tables(struct dp *dp, struct dp_set *from, struct dp_set *to)
 {
 	int rc;
@@ -179,6 +190,8 @@ int dp_copy_tables(struct dp *dp, struct dp_set *from, struct dp_set *to)
 		rc = copy_slots(from, to);
 	if (rc == 0)
 		rc = copy_rows(dp, from, to);
+	if (rc == 0)
+		rc = copy_nat_ctl(from, to);
 	return rc;
 }
 

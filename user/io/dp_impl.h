@@ -27,6 +27,11 @@ enum dp_map_id {
 	DP_OWNERS,
 	DP_VERDICTS,
 	DP_FLOWS,
+	DP_NAT_REQUESTS,
+	DP_NAT_REPLIES,
+	DP_NAT_CONNS,
+	DP_NAT_ADDRS,
+	DP_NAT_CTL,
 	DP_TX_PORTS,
 	DP_MAP_MAX,
 };
@@ -37,7 +42,7 @@ struct dp_map {
 	int fd; /* -1: none */
 	uint32_t id; /* the kernel's */
 	uint32_t entries; /* max_entries */
-	void *mem; /* all but prefixes, flows and tx_ports */
+	void *mem; /* all but prefixes, flows, NAT's tables and tx_ports */
 	bool unpinned; /* the pin of its name is missing or another map's */
 };
 
@@ -146,6 +151,13 @@ void dp_settle_counters(struct dp *dp);
 
 void dp_counter_sum(const struct dp *dp, const struct dp_set *set, uint32_t row,
 		    struct dp_counter *c);
+
+/* ---- dp_nat.c ---------------------------------------------------------------------------------*/
+
+/* Adds @from's translated connections, and its pools and timeouts, to @to's, if those are two sets of
+ * maps. May be called again and again. */
+int dp_copy_nat(const struct dp *dp, const struct dp_set *from, struct dp_set *to)
+	__attribute__((warn_unused_result));
 
 /* ---- dp_pins.c --------------------------------------------------------------------------------*/
 

@@ -23,15 +23,24 @@
 #define SPANS_MIN 64
 #define SPANS_MAX (1u << 22)
 #define PREFIXES_MAX (1u << 20)
+#define NAT_MAX (1ull << 26)
 
 /* Maps that grow together: their contents name each other's indices. */
-enum group { GROUP_SERVICES, GROUP_SLOTS, GROUP_ROWS, GROUP_VERDICTS, GROUP_FLOWS, GROUP_PORTS };
+enum group {
+	GROUP_SERVICES,
+	GROUP_SLOTS,
+	GROUP_ROWS,
+	GROUP_VERDICTS,
+	GROUP_FLOWS,
+	GROUP_NAT,
+	GROUP_PORTS
+};
 
 static const struct spec {
 	const char *name;
 	uint32_t value_size; /* as the kernel rounds it up in an array */
 	enum group group;
-	bool mapped; /* kept in memory; flows are too many for that */
+	bool mapped; /* kept in memory; flows and connections are too many for that */
 	bool core; /* adoption needs it */
 	uint32_t type, key_size, flags; /* type 0: an array that can be mapped */
 } specs[DP_MAP_MAX] = {
@@ -49,10 +58,18 @@ static const struct spec {
 	[DP_VERDICTS] = {"verdicts", sizeof(struct shunt_verdict_line), GROUP_VERDICTS, true,
 			 false},
 	[DP_FLOWS] = {"flows", sizeof(struct shunt_flow_bucket), GROUP_FLOWS, false, false},
+	[DP_NAT_REQUESTS] = {"nat_requests", sizeof(struct shunt_nat_bucket), GROUP_NAT, false,
+			     false},
+	[DP_NAT_REPLIES] = {"nat_replies", sizeof(struct shunt_nat_bucket), GROUP_NAT, false,
+			    false},
+	[DP_NAT_CONNS] = {"nat_conns", sizeof(struct shunt_nat_conn), GROUP_NAT, false, false},
+	[DP_NAT_ADDRS] = {"nat_addrs", sizeof(struct shunt_nat_addrs), GROUP_NAT, false, false},
+	[DP_NAT_CTL] = {"nat_ctl", sizeof(struct shunt_nat_ctl), GROUP_NAT, true, false},
 	[DP_TX_PORTS] = {"tx_ports", sizeof(uint32_t), GROUP_PORTS, false, false,
 			 BPF_MAP_TYPE_DEVMAP_HASH, sizeof(uint32_t)},
 };
-_Static_assert(sizeof(struct shunt_ctl) % 8 == 0 && sizeof(struct shunt_owner) % 8 == 0,
+_Static_assert(sizeof(struct shunt_ctl) % 8 == 0 && sizeof(struct shunt_owner) % 8 == 0 &&
+		       sizeof(struct shunt_nat_ctl) % 8 == 0,
 	       "an element of the mapping is as large as the struct");
 
 const char *dp_map_name(enum dp_map_id i)
@@ -184,6 +201,30 @@ static bool rows_fit(const struct dp_map *m, uint32_t cpus)
 	       m[DP_COUNTERS].entries == (uint64_t)cpus * rows;
 }
 
+/* Without NAT its tables have one bucket. */
+static uint64_t nat_of(const struct dp_set *set)
+{
+	uint64_t buckets = set->map[DP_NAT_REQUESTS].entries;
+
+	return set->map[DP_NAT_REQUESTS].fd >= 0 && buckets > 1 ? buckets * SHUNT_NAT_WAYS / 2 : 0;
+}
+
+static bool nat_fits(const struct dp_map *m)
+{
+	uint32_t buckets = m[DP_NAT_REQUESTS].entries;
+
+	return is_power_of_two(buckets) && m[DP_NAT_CTL].entries == 1 &&
+	       m[DP_NAT_CONNS].entries == (uint64_t)buckets * SHUNT_NAT_WAYS &&
+	       (m[DP_NAT_REPLIES].entries == 2 * buckets || buckets == 1) &&
+	       (m[DP_NAT_ADDRS].entries == m[DP_NAT_CONNS].entries || m[DP_NAT_ADDRS].entries == 1);
+}
+
+static bool has_nat(const struct dp_map *m)
+{
+	return m[DP_NAT_REQUESTS].fd >= 0 && m[DP_NAT_REPLIES].fd >= 0 && m[DP_NAT_CONNS].fd >= 0 &&
+	       m[DP_NAT_ADDRS].fd >= 0 && m[DP_NAT_CTL].fd >= 0;
+}
+
 int dp_set_measure(const struct dp *dp, struct dp_set *set)
 {
 	const struct dp_map *m = set->map;
@@ -194,11 +235,15 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 		return -EINVAL;
 	if (m[DP_FLOWS].fd >= 0 && !is_power_of_two(m[DP_FLOWS].entries))
 		return -EINVAL;
+	if (has_nat(m) && !nat_fits(m))
+		return -EINVAL;
 	set->sizes.services = services_for(dp_half_seeds(set), dp_half_entries(set));
 	set->sizes.spans = dp_half_spans(set);
 	set->sizes.rows = m[DP_BACKENDS].entries;
 	set->sizes.slot_lines = m[DP_SLOTS].entries;
 	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
+	set->sizes.nat = has_nat(m) ? nat_of(set) : 0;
+	set->sizes.nat6 = set->sizes.nat && m[DP_NAT_ADDRS].entries > 1;
 	return 0;
 }
 
@@ -206,9 +251,11 @@ bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
 {
 	return set->sizes.services >= want->services && set->sizes.spans >= want->spans &&
 	       set->sizes.rows >= want->rows && set->sizes.slot_lines >= want->slot_lines &&
-	       set->sizes.flows >= want->flows;
+	       set->sizes.flows >= want->flows && set->sizes.nat >= want->nat &&
+	       set->sizes.nat6 >= want->nat6;
 }
 
+/* A power of two, for twice as many words as there are @flows, eight a bucket. */
 static uint32_t flow_buckets(uint64_t flows)
 {
 	uint32_t buckets = 1;
@@ -216,6 +263,20 @@ static uint32_t flow_buckets(uint64_t flows)
 	while ((uint64_t)buckets * SHUNT_FLOWS_PER_BUCKET < flows * 2)
 		buckets *= 2;
 	return buckets;
+}
+_Static_assert(SHUNT_NAT_WAYS == SHUNT_FLOWS_PER_BUCKET, "flow_buckets() is for both");
+
+static void nat_entries(const struct dp_sizes *want, uint32_t entries[static DP_MAP_MAX])
+{
+	uint32_t buckets = want->nat ? flow_buckets(want->nat) : 1;
+
+	if (want->nat && buckets < 2)
+		buckets = 2;
+	entries[DP_NAT_REQUESTS] = buckets;
+	entries[DP_NAT_REPLIES] = want->nat ? 2 * buckets : 1;
+	entries[DP_NAT_CONNS] = buckets * SHUNT_NAT_WAYS;
+	entries[DP_NAT_ADDRS] = want->nat && want->nat6 ? entries[DP_NAT_CONNS] : 1;
+	entries[DP_NAT_CTL] = 1;
 }
 
 /* How many elements each map is to have for @want; 0 for tx_ports: as the program says. */
@@ -237,6 +298,7 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 	entries[DP_COUNTERS] = dp->cpus * rows;
 	entries[DP_VERDICTS] = dp->cpus;
 	entries[DP_FLOWS] = flow_buckets(want->flows);
+	nat_entries(want, entries);
 	entries[DP_TX_PORTS] = 0;
 }
 
@@ -245,7 +307,7 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 static void plan(const struct dp_set *from, uint32_t entries[static DP_MAP_MAX],
 		 bool reuse[static DP_MAP_MAX])
 {
-	bool stays[GROUP_PORTS + 1] = {true, true, true, true, true, true};
+	bool stays[GROUP_PORTS + 1] = {true, true, true, true, true, true, true};
 	size_t i;
 
 	for (i = 0; i < DP_MAP_MAX; i++)
@@ -326,6 +388,10 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 	settings->rows = entries[DP_BACKENDS];
 	settings->flow_mask = entries[DP_FLOWS] - 1;
 	settings->cpus = dp->cpus;
+	if (entries[DP_NAT_REQUESTS] > 1) {
+		settings->nat_mask = entries[DP_NAT_REQUESTS] - 1;
+		settings->nat_reply_mask = entries[DP_NAT_REPLIES] - 1;
+	}
 	rc = prepare_maps(skel, from, entries, reuse);
 	if (rc == 0)
 		rc = shunt_bpf__load(skel);
@@ -354,14 +420,15 @@ int dp_set_build(struct dp *dp, struct dp_set *from, const struct dp_sizes *want
 	int rc;
 
 	if (want->services > SERVICES_MAX || want->spans > SPANS_MAX || want->rows > ROWS_MAX ||
-	    want->slot_lines > SLOT_LINES_MAX || want->flows > FLOWS_MAX)
+	    want->slot_lines > SLOT_LINES_MAX || want->flows > FLOWS_MAX || want->nat > NAT_MAX)
 		return dp_fail(err, -E2BIG,
 			       "more than the tables can hold: %u addresses with a port of %u, %u "
 			       "stretches of ports of %u, %u rows of %u, %u slot lines of %u, %llu "
-			       "flows of %llu",
+			       "flows of %llu, %llu translated connections of %llu",
 			       want->services, SERVICES_MAX, want->spans, SPANS_MAX, want->rows,
 			       ROWS_MAX, want->slot_lines, SLOT_LINES_MAX,
-			       (unsigned long long)want->flows, FLOWS_MAX);
+			       (unsigned long long)want->flows, FLOWS_MAX,
+			       (unsigned long long)want->nat, NAT_MAX);
 	dp_set_init(out);
 	rc = load(dp, from, want, out, err);
 	if (rc == 0) {

@@ -27,6 +27,7 @@ void backend_row_build(const struct backend_row_spec *spec, struct shunt_backend
 		.mtu = spec->mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)spec->mtu,
 		.method = (uint8_t)spec->method,
 		.tags = spec->tags,
+		.port = htons(spec->port),
 		.vlan_tci = {htons(spec->vlan_tci[0]), htons(spec->vlan_tci[1])},
 	};
 
@@ -38,7 +39,14 @@ void backend_row_build(const struct backend_row_spec *spec, struct shunt_backend
 		  (spec->addr.family == 6 ? SHUNT_BE_ADDR6 : 0);
 	if (spec->method == SHUNT_IPIP && spec->addr.family == 4)
 		b.outer_csum = outer_sum(&b, spec->vip_family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP);
+	if (spec->method == SHUNT_NAT)
+		b.nat_pool = spec->nat_pool;
 	*out = b;
+}
+
+static bool has_source(uint8_t method)
+{
+	return method == SHUNT_IPIP || method == SHUNT_NAT;
 }
 
 void backend_row_read(const struct shunt_backend *row, struct backend_row_spec *out)
@@ -47,12 +55,14 @@ void backend_row_read(const struct shunt_backend *row, struct backend_row_spec *
 
 	*out = (struct backend_row_spec){
 		.addr.family = family,
-		.source.family = row->method == SHUNT_IPIP ? family : 0,
+		.source.family = has_source(row->method) ? family : 0,
 		.ifindex = row->ifindex,
 		.vlan_tci = {ntohs(row->vlan_tci[0]), ntohs(row->vlan_tci[1])},
 		.tags = row->tags,
 		.mtu = row->mtu,
 		.method = (enum shunt_forward)row->method,
+		.port = ntohs(row->port),
+		.nat_pool = row->method == SHUNT_NAT ? row->nat_pool : 0,
 		.usable = row->flags & SHUNT_BE_USABLE,
 		.no_new = row->flags & SHUNT_BE_NO_NEW,
 	};

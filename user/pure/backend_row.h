@@ -12,13 +12,15 @@
 /* Host byte order. */
 struct backend_row_spec {
 	struct addr addr; /* the backend's */
-	struct addr source; /* of the tunnel header; none where there is no tunnel */
+	struct addr source; /* of the tunnel header, or by nat; none where there is neither */
 	uint8_t dmac[6], smac[6];
 	uint32_t ifindex;
 	uint16_t vlan_tci[2];
 	uint8_t tags;
 	uint32_t mtu; /* largest IP packet; more than 65535 counts as 65535 */
 	enum shunt_forward method;
+	uint16_t port; /* nat, masq: the destination port; 0: stays */
+	uint32_t nat_pool; /* nat: the pool's number; 0: source alone */
 	uint8_t vip_family; /* 4 or 6: what the tunnel carries */
 	bool usable, no_new;
 };

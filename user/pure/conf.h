@@ -55,6 +55,12 @@ struct conf_backend {
 	struct conf_pos pos;
 };
 
+/* Addresses of this host that NAT uses as its own, of both families. */
+struct conf_nat_pool {
+	struct addr addrs[SHUNT_NAT_POOL_ADDRS];
+	uint8_t n;
+};
+
 struct conf_service {
 	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
 	struct addr vip;
@@ -68,8 +74,14 @@ struct conf_service {
 	struct conf_check check;
 	struct conf_backend *backends; /* in the order of the files: inline first */
 	size_t n_backends;
+	struct conf_nat_pool nat_pool; /* the configuration's unless given */
 	char *backends_file; /* absolute or relative to the working directory; NULL: none */
 	struct conf_pos pos;
+};
+
+/* Host order, both included. */
+struct conf_port_range {
+	uint16_t first, last;
 };
 
 struct conf {
@@ -80,6 +92,10 @@ struct conf {
 	char *hash_secret; /* NULL: the built-in one, which an attacker knows too */
 	struct addr tunnel_source4, tunnel_source6; /* none: by the route to the backend */
 	uint64_t flow_table; /* flows to make room for; default 1 M */
+	struct conf_nat_pool nat_pool; /* none: this host's address by the route to the backend */
+	struct conf_port_range nat_ports; /* of the pool's addresses */
+	uint64_t nat_connections; /* to make room for when a service translates; default 1 M */
+	uint32_t nat_timeout_ms[SHUNT_NAT_T_MAX];
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */
@@ -100,6 +116,12 @@ const char *conf_on_empty_name(enum conf_on_empty e);
 const char *conf_check_name(enum conf_check_kind k);
 const char *conf_xdp_name(enum conf_xdp x);
 const char *conf_protocol_name(uint8_t protocol); /* "tcp", "udp", or "?" */
+
+/* Whether the method rewrites addresses, and so may rewrite ports. */
+static inline bool conf_translates(enum shunt_forward f)
+{
+	return f == SHUNT_NAT || f == SHUNT_MASQ;
+}
 
 /* By name, or NULL. */
 struct conf_service *conf_find_service(const struct conf *c, const char *name);

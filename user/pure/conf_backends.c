@@ -32,7 +32,7 @@ static const struct conf_mapping backend_mapping = {"a backend", backend_keys, K
 static int check_port(struct conf_load *l, const struct conf_service *s,
 		      const struct conf_backend *b, const struct conf_pos *pos)
 {
-	if (b->port == 0 || b->port == s->port)
+	if (b->port == 0 || b->port == s->port || (s->port && conf_translates(s->forward)))
 		return 0;
 	if (s->port == 0)
 		return conf_complain(
@@ -44,7 +44,8 @@ static int check_port(struct conf_load *l, const struct conf_service *s,
 	return conf_complain(
 		l->err, pos,
 		"port %u differs from the service's port %u, and forward: %s cannot change "
-		"ports; remove it, or write \"check: { port: %u }\" if it is for checks",
+		"ports; remove it, write \"check: { port: %u }\" if it is for checks, or "
+		"\"forward: nat\"",
 		b->port, s->port, conf_forward_name(s->forward), b->port);
 }
 
@@ -75,13 +76,17 @@ static int append(struct conf_load *l, struct conf_service *s, const struct conf
 static int take_backend(struct conf_load *l, struct conf_service *s, struct conf_backend *b,
 			const struct conf_pos *port_pos)
 {
-	char text[ADDR_TEXT_MAX];
+	char text[ADDR_PORT_TEXT_MAX];
 	int rc = check_port(l, s, b, port_pos);
 
 	if (rc < 0)
 		return rc;
-	b->port = s->port;
-	addr_format(&b->addr, text);
+	if (b->port && b->port != s->port)
+		addr_port_format(&b->addr, b->port, text);
+	else
+		addr_format(&b->addr, text);
+	if (!b->port)
+		b->port = s->port;
 	if (addr_compare(&b->addr, &s->vip) == 0)
 		return conf_complain(
 			l->err, &b->pos,
@@ -298,7 +303,9 @@ static int by_address(const void *a, const void *b)
 {
 	const struct conf_backend *x = a, *y = b;
 
-	return addr_compare(&x->addr, &y->addr);
+	int order = addr_compare(&x->addr, &y->addr);
+
+	return order ? order : x->port - y->port;
 }
 
 int conf_check_backends(struct conf_load *l, const struct conf_service *s)

@@ -29,7 +29,7 @@ const char *conf_quote(struct conf_quoted *out, const char *text, size_t len);
 /* What could have been written instead: "; allowed are a, b, c" and, where one of them is near,
  * "; did you mean "b"?". @words ends with NULL. Returns out->text. */
 struct conf_allowed {
-	char text[320];
+	char text[512];
 };
 const char *conf_allowed(struct conf_allowed *out, const char *const *words, const char *text,
 			 size_t len);

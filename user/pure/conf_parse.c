@@ -38,6 +38,10 @@ enum {
 	KEY_TUNNEL_SOURCE,
 	KEY_TUNNEL_SOURCE6,
 	KEY_FLOW_TABLE,
+	KEY_NAT_POOL,
+	KEY_NAT_PORTS,
+	KEY_NAT_CONNECTIONS,
+	KEY_NAT_TIMEOUTS,
 	KEY_RUN_DIR,
 	KEY_STATE_DIR,
 	KEY_PROBE_USER,
@@ -59,6 +63,11 @@ static const struct conf_key top_keys[KEY_MAX] = {
 				.fallback = NULL},
 	[KEY_FLOW_TABLE] = {"flow_table", conf_read_size, AT(flow_table), "1M", .min = 1 << 10,
 			    .max = 64 << 20},
+	[KEY_NAT_POOL] = {.name = "nat_pool"},
+	[KEY_NAT_PORTS] = {"nat_ports", conf_read_nat_ports, AT(nat_ports), "10000-29999"},
+	[KEY_NAT_CONNECTIONS] = {"nat_connections", conf_read_size, AT(nat_connections), "1M",
+				 .min = 1 << 10, .max = 64 << 20},
+	[KEY_NAT_TIMEOUTS] = {.name = "nat_timeouts"},
 	/* Must leave room for a socket's name in the 108 bytes of a sockaddr_un. */
 	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", .min = 1,
 			 .max = 80},
@@ -169,6 +178,17 @@ static int read_interfaces(struct conf_load *l, const struct conf_node *node)
 
 /* ---- the whole ---------------------------------------------------------------------------------*/
 
+static int read_nat(struct conf_load *l, const struct conf_node *const *given)
+{
+	int rc = 0;
+
+	if (given[KEY_NAT_POOL])
+		rc = conf_read_nat_pool(l, given[KEY_NAT_POOL], &l->conf->nat_pool);
+	if (rc == 0 && given[KEY_NAT_TIMEOUTS])
+		rc = conf_read_nat_timeouts(l, given[KEY_NAT_TIMEOUTS]);
+	return rc;
+}
+
 static int read_top(struct conf_load *l, const struct conf_tree *tree)
 {
 	const struct conf_pos whole = {l->conf->file, 0, 0};
@@ -184,12 +204,18 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 	if (rc == 0)
 		rc = conf_service_fallbacks(l);
 	if (rc == 0)
+		rc = conf_nat_fallbacks(l);
+	if (rc == 0)
 		rc = conf_read_mapping(l, &top_mapping, tree->root, l->conf, given);
 	if (rc == 0)
 		rc = read_interfaces(l, given[KEY_INTERFACES]);
 	if (rc == 0 && given[KEY_DEFAULTS])
 		rc = conf_read_defaults(l, given[KEY_DEFAULTS]);
-	return rc < 0 ? rc : conf_read_services(l, given[KEY_SERVICES]);
+	if (rc == 0)
+		rc = read_nat(l, given);
+	if (rc == 0)
+		rc = conf_read_services(l, given[KEY_SERVICES]);
+	return rc < 0 ? rc : conf_check_pools(l);
 }
 
 static int parse_text(struct conf_load *l, const char *data, size_t len)

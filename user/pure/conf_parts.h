@@ -67,6 +67,23 @@ int conf_read_defaults(struct conf_load *l, const struct conf_node *node)
 int conf_read_services(struct conf_load *l, const struct conf_node *node)
 	__attribute__((warn_unused_result));
 
+/* ---- conf_nat.c --------------------------------------------------------------------------------*/
+
+/* Reads a `nat_pool`. */
+int conf_read_nat_pool(struct conf_load *l, const struct conf_node *node,
+		       struct conf_nat_pool *pool) __attribute__((warn_unused_result));
+/* Reads `nat_timeouts` into l->conf, over the built-in ones. */
+int conf_nat_fallbacks(struct conf_load *l) __attribute__((warn_unused_result));
+int conf_read_nat_timeouts(struct conf_load *l, const struct conf_node *node)
+	__attribute__((warn_unused_result));
+/* A `nat_ports` of the form FIRST-LAST. */
+conf_key_read conf_read_nat_ports;
+/* Refuses what a service cannot translate. @node: whom to complain about. */
+int conf_check_nat(struct conf_load *l, const struct conf_node *node, const struct conf_service *s)
+	__attribute__((warn_unused_result));
+/* Refuses pools that cannot be, once all services are read. */
+int conf_check_pools(struct conf_load *l) __attribute__((warn_unused_result));
+
 /* ---- conf_unique.c -----------------------------------------------------------------------------*/
 
 typedef int conf_compare(const void *a, const void *b);

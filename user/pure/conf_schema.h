@@ -56,7 +56,7 @@ struct conf_key {
 /* For a key's offset and size. */
 #define CONF_AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
 
-#define CONF_KEYS_MAX 16
+#define CONF_KEYS_MAX 24
 
 struct conf_mapping {
 	const char *what; /* "a service" */

@@ -67,6 +67,7 @@ enum {
 	KEY_FLOW_TIMEOUT,
 	KEY_SLOTS,
 	KEY_CHECK,
+	KEY_NAT_POOL,
 	KEY_BACKENDS,
 	KEY_BACKENDS_FILE,
 	KEY_MAX,
@@ -85,6 +86,7 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_FLOW_TIMEOUT] = ROW_FLOW_TIMEOUT,
 	[KEY_SLOTS] = {"slots", read_slots, AT(slots), .min = SLOTS_MIN, .max = SLOTS_MAX},
 	[KEY_CHECK] = ROW_CHECK,
+	[KEY_NAT_POOL] = {.name = "nat_pool"},
 	[KEY_BACKENDS] = {.name = "backends"},
 	[KEY_BACKENDS_FILE] = {"backends_file", conf_read_text, AT(backends_file), .min = 1,
 			       .max = 4095},
@@ -211,6 +213,7 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 	int rc = start_service(l, s);
 
 	s->pos = conf_node_pos(l, node);
+	s->nat_pool = l->conf->nat_pool;
 	if (rc == 0)
 		rc = conf_read_mapping(l, &service_mapping, node, s, given);
 	if (rc < 0)
@@ -220,8 +223,12 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		rc = conf_read_check(l, given[KEY_CHECK], &s->check, &has);
 	if (rc == 0)
 		rc = conf_finish_check(l, given[KEY_CHECK] ? given[KEY_CHECK] : node, s, &has);
+	if (rc == 0 && given[KEY_NAT_POOL])
+		rc = conf_read_nat_pool(l, given[KEY_NAT_POOL], &s->nat_pool);
 	if (rc == 0)
 		rc = read_backends(l, s, node, given);
+	if (rc == 0)
+		rc = conf_check_nat(l, given[KEY_NAT_POOL], s);
 	return rc < 0 ? rc : check_slots(l, s, given[KEY_SLOTS]);
 }
 

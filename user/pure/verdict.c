@@ -45,6 +45,8 @@ const char *verdict_class_name(enum shunt_verdict_class c)
 	switch (c) {
 	case SHUNT_CLASS_FORWARD:
 		return "forward";
+	case SHUNT_CLASS_RETURN:
+		return "return";
 	case SHUNT_CLASS_PASS:
 		return "pass";
 	case SHUNT_CLASS_DROP:

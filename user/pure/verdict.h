@@ -9,6 +9,6 @@
 const char *verdict_name(enum shunt_verdict v);
 const char *verdict_words(enum shunt_verdict v);
 enum shunt_verdict_class verdict_class(enum shunt_verdict v);
-const char *verdict_class_name(enum shunt_verdict_class c); /* "forward", "pass", "drop" */
+const char *verdict_class_name(enum shunt_verdict_class c); /* "forward", "return", ... */
 
 #endif

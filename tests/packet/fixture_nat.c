@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the tests of translation share. */
+#include "fixture_nat.h"
+
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+const uint8_t nat_protos[2] = {IPPROTO_TCP, IPPROTO_UDP};
+const uint32_t nat_timeouts[SHUNT_NAT_T_MAX] = {60, 50, 7500, 40, 10};
+
+static const uint8_t pool4[4] = {10, 255, 254, 253};
+static const uint8_t row_dmac[6] = {2, 0xbe, 0, 0, WORLD_DSR, 1};
+static const uint8_t row_smac[6] = {2, 0x5c, 0, 0, WORLD_DSR, 1};
+
+/* ---- the world ----------------------------------------------------------------------------------*/
+
+/* The DSR service of the protocol, forwarding by @method to port BACKEND_PORT. */
+struct shunt_service *nat_service(struct fixture *f, uint8_t proto, enum shunt_forward method)
+{
+	struct shunt_service *svc = world_service(f, 4, proto, WORLD_DSR);
+
+	svc->flags = SHUNT_SVC_NAT;
+	svc->backends = WORLD_ROWS_EACH - 1;
+	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++) {
+		f->backends[svc->row + n].method = (uint8_t)method;
+		f->backends[svc->row + n].port = htons(BACKEND_PORT);
+		f->backends[svc->row + n].nat_pool = 0;
+	}
+	return svc;
+}
+
+int nat_setup(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_reset(state);
+	nat_service(f, IPPROTO_TCP, SHUNT_NAT);
+	nat_service(f, IPPROTO_UDP, SHUNT_NAT);
+	memcpy(f->nat_ctl->timeout, nat_timeouts, sizeof(nat_timeouts));
+	f->nat_ctl->first_port = FIRST_PORT;
+	f->nat_ctl->ports = PORTS;
+	return 0;
+}
+
+struct recipe nat_request(uint8_t proto, uint16_t sport)
+{
+	struct recipe r = world_recipe(4, proto, WORLD_DSR);
+
+	r.sport = sport;
+	return r;
+}
+
+/* What leaves for backend @number when @r comes and @port is taken. */
+struct recipe nat_translated(const struct recipe *r, uint8_t number, uint16_t port)
+{
+	struct recipe t = *r;
+
+	memcpy(t.src, pool4, 4);
+	memcpy(t.dst, (uint8_t[]){10, 0, WORLD_DSR, number}, 4);
+	t.sport = port;
+	t.dport = BACKEND_PORT;
+	memcpy(t.dmac, row_dmac, 6);
+	t.dmac[5] = number;
+	memcpy(t.smac, row_smac, 6);
+	t.tags = 0;
+	return t;
+}
+
+/* What the backend answers to @t, as it left. */
+struct recipe nat_answer(const struct recipe *t)
+{
+	struct recipe a = *t;
+
+	memcpy(a.src, t->dst, 16);
+	memcpy(a.dst, t->src, 16);
+	a.sport = t->dport;
+	a.dport = t->sport;
+	memcpy(a.dmac, row_smac, 6);
+	memcpy(a.smac, row_dmac, 6);
+	a.payload = 77;
+	a.ttl = 61;
+	return a;
+}
+
+/* What the client must get of the answer @a to its request @r. */
+struct recipe nat_returned(const struct recipe *a, const struct recipe *r)
+{
+	struct recipe b = *a;
+
+	memcpy(b.src, r->dst, 16);
+	memcpy(b.dst, r->src, 16);
+	b.sport = r->dport;
+	b.dport = r->sport;
+	memcpy(b.dmac, r->smac, 6);
+	memcpy(b.smac, r->dmac, 6);
+	b.tags = r->tags;
+	memcpy(b.tci, r->tci, sizeof(b.tci));
+	return b;
+}
+
+/* ---- sending and comparing ----------------------------------------------------------------------*/
+
+void nat_assert_frame(const struct frame *is, const struct recipe *must)
+{
+	struct frame m;
+
+	frame_build(must, &m);
+	assert_int_equal(is->len, m.len);
+	assert_memory_equal(is->bytes, m.bytes, m.len);
+}
+
+void nat_arrive(struct fixture *f, const struct recipe *r, struct outcome *o)
+{
+	struct frame in;
+
+	frame_build(r, &in);
+	fixture_run(f, &in, o);
+}
+
+void nat_assert_verdict(struct fixture *f, const struct recipe *r, enum shunt_verdict v)
+{
+	struct outcome o;
+
+	nat_arrive(f, r, &o);
+	assert_int_equal(o.verdict, v);
+	assert_int_equal(o.verdicts, 1);
+}
+
+/* The port that the frame in @o was given. */
+uint16_t nat_port_of(const struct outcome *o)
+{
+	return get16(o->out.bytes + 14 + 4 * (o->out.bytes[14] & 15));
+}
+
+/* Sends a request that must be forwarded to backend @number; the port taken, in @t what left. */
+uint16_t nat_forwarded(struct fixture *f, const struct recipe *r, uint8_t number, struct recipe *t)
+{
+	struct outcome o;
+
+	nat_arrive(f, r, &o);
+	assert_int_equal(o.verdicts, 0);
+	assert_int_equal(o.action, XDP_TX);
+	assert_int_equal(o.packets, 1);
+	assert_int_equal(o.row, world_row(4, r->proto, WORLD_DSR) + number);
+	*t = nat_translated(r, number, nat_port_of(&o));
+	nat_assert_frame(&o.out, t);
+	return t->sport;
+}
+
+/* The answer to @t comes and must reach the client as an answer to @r. */
+void nat_assert_returned(struct fixture *f, const struct recipe *t, const struct recipe *r)
+{
+	struct recipe a = nat_answer(t), must = nat_returned(&a, r);
+	struct outcome o;
+
+	nat_arrive(f, &a, &o);
+	assert_int_equal(o.verdict, SHUNT_RETURN_NAT);
+	assert_int_equal(o.verdicts, 1);
+	assert_int_equal(o.rows, 0);
+	assert_int_equal(o.action, XDP_TX);
+	nat_assert_frame(&o.out, &must);
+}
+
+static uint64_t *nat_word(struct shunt_nat_bucket *b, uint32_t i)
+{
+	return (uint64_t *)&b[i / SHUNT_NAT_WAYS].word[i % SHUNT_NAT_WAYS];
+}
+
+uint32_t nat_used(struct shunt_nat_bucket *b, uint32_t buckets)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < buckets * SHUNT_NAT_WAYS; i++)
+		n += *nat_word(b, i) != 0;
+	return n;
+}
+
+uint32_t nat_records(struct fixture *f)
+{
+	uint32_t n = nat_used(f->nat_requests, WORLD_NAT_BUCKETS);
+
+	assert_int_equal(nat_used(f->nat_replies, 2 * WORLD_NAT_BUCKETS), n);
+	return n;
+}
+
+struct shunt_nat_conn *nat_only_record(struct fixture *f)
+{
+	assert_int_equal(nat_records(f), 1);
+	for (uint32_t i = 0; i < WORLD_NAT_RECORDS; i++)
+		if (*nat_word(f->nat_requests, i))
+			return &f->nat_conns[i];
+	return NULL;
+}
+
+/* All records, and what their words know, as if @ticks had passed. */
+void nat_pass_time(struct fixture *f, uint32_t ticks)
+{
+	for (uint32_t i = 0; i < WORLD_NAT_RECORDS; i++) {
+		f->nat_conns[i].seen -= ticks;
+		if (*nat_word(f->nat_requests, i))
+			*nat_word(f->nat_requests, i) -= ticks;
+	}
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* NAT as the configuration wants it: pools, timeouts, and what a translating backend's row says. */
+#include "engine/state.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "pure/backend_row.h"
+
+static uint32_t nat_ticks(uint32_t timeout_ms)
+{
+	return (uint32_t)(((uint64_t)timeout_ms * mono_kernel_hz() / 1000 >> SHUNT_NAT_TICK_SHIFT) +
+			  1);
+}
+
+void nat_install(struct engine *e, const struct conf *conf)
+{
+	struct nat_pools *pools = &e->nat_pools;
+	struct shunt_nat_ctl ctl = {
+		.first_port = conf->nat_ports.first,
+		.ports = (uint16_t)(conf->nat_ports.last - conf->nat_ports.first + 1),
+	};
+	size_t i;
+
+	*pools = (struct nat_pools){0};
+	for (i = 0; i < conf->n_services; i++)
+		if (nat_pools_add(pools, &conf->services[i].nat_pool))
+			log_error("service %s: too many different pools, it has none",
+				  conf->services[i].name);
+	for (i = 0; i < SHUNT_NAT_T_MAX; i++)
+		ctl.timeout[i] = nat_ticks(conf->nat_timeout_ms[i]);
+	memcpy(ctl.pool, pools->pool, sizeof(ctl.pool));
+	dp_nat_write(e->dp, &ctl);
+}
+
+void nat_fill_row(const struct engine *e, const struct backend *b, struct backend_row_spec *spec)
+{
+	const struct conf_service *conf = b->service->conf;
+
+	spec->port = conf->port ? b->conf->port : 0;
+	if (conf->forward != SHUNT_NAT)
+		return;
+	spec->nat_pool = nat_pools_find(&e->nat_pools, &conf->nat_pool, b->addr.family);
+	spec->source = b->nexthop.source;
+}
