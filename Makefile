@@ -138,6 +138,7 @@ $(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ): $O/%: $O/%.o $O/libshunt.a
 
 run-bench: $(BENCH)
 	$(Q)O=$O $O/tests/bench/bench_shunt
+	$(Q)$O/tests/bench/bench_failover
 
 # A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.
 N    ?= 10000000
