@@ -149,7 +149,7 @@ enum shunt_interface_attr {
 enum shunt_service_attr {
 	SHUNT_SERVICE_NAME = 1, /* text */
 	SHUNT_SERVICE_VIP = 2, /* addr */
-	SHUNT_SERVICE_PORT = 3, /* u16, host order; left out: any */
+	SHUNT_SERVICE_PORT = 3, /* u16, host order; left out: any, or several: PORTS */
 	SHUNT_SERVICE_PROTOCOL = 4, /* u8: 6 TCP, 17 UDP */
 	SHUNT_SERVICE_SCHEDULER = 5, /* u8: 0 maglev, 1 rr, 2 wrr */
 	SHUNT_SERVICE_FORWARD = 6, /* u8: 0 dsr, 1 ipip, 2 local, 3 nat, 4 masq */
@@ -166,6 +166,8 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_BYTES_S = 17, /* u64 a second */
 	SHUNT_SERVICE_FLOWS_S = 18, /* u64 a second */
 	SHUNT_SERVICE_NO_BACKEND = 19, /* u64: packets that found no backend */
+	SHUNT_SERVICE_VIP_BITS = 20, /* u8: length of the prefix; left out: the address alone */
+	SHUNT_SERVICE_PORTS = 21, /* text: several, "80,8000-8099"; "..." where it is cut */
 };
 
 enum shunt_backend_attr {

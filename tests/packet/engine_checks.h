@@ -67,7 +67,7 @@ static inline void check_slots(const struct bench *b, const struct service *s)
 
 struct in_force {
 	const struct engine *e;
-	size_t n;
+	uint32_t ports[SERVICES]; /* of each service number */
 };
 
 static inline void check_in_force(void *arg, const struct dp_service *found)
@@ -81,10 +81,12 @@ static inline void check_in_force(void *arg, const struct dp_service *found)
 		if (s->row != found->svc.row)
 			continue;
 		assert_int_equal(addr_compare(&s->conf->vip, &found->vip), 0);
-		assert_int_equal(s->conf->port, found->port);
+		assert_int_equal(s->conf->vip_bits, found->vip_bits ? found->vip_bits : 32);
 		assert_int_equal(s->slots_at, found->svc.slots_at);
 		assert_int_equal(s->slots, found->svc.slot_mask + 1);
-		f->n++;
+		f->ports[atoi(s->name + 1)] +=
+			found->port ? found->port_to ? found->port_to - found->port + 1u : 1u
+				    : 65536u;
 		return;
 	}
 	fail_msg("a service in force that is not configured");
@@ -143,20 +145,22 @@ static inline void check_regions(const struct engine *e)
 
 /* A SYN from a client that none came from before to service @number; returns the verdict's XDP action with what came
  * out in @out. */
-static inline uint32_t send_syn(int program_fd, int number, uint8_t out[static 256], uint32_t *len)
+static inline uint32_t send_syn(int program_fd, int number, enum wanted_ports ports,
+				uint8_t out[static 256], uint32_t *len)
 {
 	static uint32_t clients;
 	uint8_t frame[64] = {[12] = 0x08, [14] = 0x45, [17] = 40, [22] = 64, [23] = 6, [26] = 100};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = 54, .data_out = out,
 		    .data_size_out = 256, .repeat = 1);
-	const uint8_t vip[4] = {203, 0, 113, (uint8_t)(1 + number / 3)};
+	uint8_t vip[4];
+	uint16_t port = pick_target(ports, number, vip);
 
 	memcpy(&frame[27], &(uint32_t){clients++ & 0xffffff}, 3);
 	memcpy(&frame[30], vip, 4);
 	frame[34] = (uint8_t)rand();
 	frame[35] = (uint8_t)rand();
-	frame[36] = (uint8_t)((1000 + number) >> 8);
-	frame[37] = (uint8_t)(1000 + number);
+	frame[36] = (uint8_t)(port >> 8);
+	frame[37] = (uint8_t)port;
 	frame[46] = 0x50;
 	frame[47] = 0x02;
 	memset(out, 0, 256);
@@ -174,7 +178,7 @@ static inline void check_packet(const struct bench *b, const struct service *s)
 	uint32_t len;
 	int i;
 
-	send_syn(dp_program_fd(b->engine->dp), atoi(s->name + 1), out, &len);
+	send_syn(dp_program_fd(b->engine->dp), atoi(s->name + 1), w->ports, out, &len);
 	for (i = 0; i < HOSTS; i++) {
 		if (!should_have_slots(b, w, i))
 			continue;
@@ -204,11 +208,12 @@ static inline void check_all(const struct bench *b)
 
 	assert_int_equal(e->n_services, e->conf->n_services);
 	dp_services_each(e->dp, check_in_force, &in_force);
-	assert_int_equal(in_force.n, e->n_services);
 	check_regions(e);
 	for (i = 0; i < e->n_services; i++) {
 		assert_string_equal(e->services[i]->name, e->conf->services[i].name);
 		assert_true(wanted_of(b, e->services[i])->there);
+		assert_int_equal(in_force.ports[atoi(e->services[i]->name + 1)],
+				 ports_wanted(wanted_of(b, e->services[i])->ports));
 		check_backends(b, e->services[i]);
 		check_spare_rows(e, e->services[i]);
 		check_slots(b, e->services[i]);

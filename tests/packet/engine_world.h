@@ -42,8 +42,18 @@ struct wanted_backend {
 	uint16_t edited_weight;
 };
 
+/* What the packets of service number n are for. Three services share an address. */
+enum wanted_ports {
+	PORTS_ONE, /* 1000 + n */
+	PORTS_LIST, /* that, and a range that is written out */
+	PORTS_WIDE, /* that, and one that is too wide for it */
+	PORTS_PREFIX, /* all ports of a prefix of its own */
+	PORTS_MAX,
+};
+
 struct wanted_service {
 	bool there, checked;
+	enum wanted_ports ports;
 	enum shunt_scheduler scheduler;
 	enum shunt_forward forward;
 	enum conf_on_empty on_empty;
@@ -220,22 +230,66 @@ static inline void write_head(const struct bench *b, FILE *f)
 		b->instance, b->dir, b->dir);
 }
 
+static inline void write_ports(FILE *f, enum wanted_ports ports, int number)
+{
+	if (ports == PORTS_PREFIX) {
+		fprintf(f, "vip: 10.%d.0.0/16, port: any, ", 100 + number);
+		return;
+	}
+	fprintf(f, "vip: 203.0.113.%d, ", 1 + number / 3);
+	if (ports == PORTS_ONE)
+		fprintf(f, "port: %d, ", 1000 + number);
+	else if (ports == PORTS_LIST)
+		fprintf(f, "port: [%d, %d-%d], ", 1000 + number, 3000 + 20 * number,
+			3019 + 20 * number);
+	else
+		fprintf(f, "port: [%d, %d-%d], ", 1000 + number, 10000 + 3000 * number,
+			12999 + 3000 * number);
+}
+
+/* An address and a port that the service is for, one of many. */
+static inline uint16_t pick_target(enum wanted_ports ports, int number, uint8_t vip[static 4])
+{
+	memcpy(vip, (uint8_t[]){203, 0, 113, (uint8_t)(1 + number / 3)}, 4);
+	switch (rand() % 3 ? ports : PORTS_ONE) {
+	case PORTS_LIST:
+		return (uint16_t)(3000 + 20 * number + rand() % 20);
+	case PORTS_WIDE:
+		return (uint16_t)(10000 + 3000 * number + rand() % 3000);
+	default:
+		break;
+	}
+	if (ports == PORTS_PREFIX)
+		memcpy(vip,
+		       (uint8_t[]){10, (uint8_t)(100 + number), (uint8_t)rand(), (uint8_t)rand()},
+		       4);
+	return ports == PORTS_PREFIX ? (uint16_t)(1 + rand() % 65535) : (uint16_t)(1000 + number);
+}
+
+/* How many ports the tables must find it by. */
+static inline uint32_t ports_wanted(enum wanted_ports ports)
+{
+	static const uint32_t n[PORTS_MAX] = {1, 21, 3001, 65536};
+
+	return n[ports];
+}
+
 static inline void write_service(const struct bench *b, FILE *f, int number)
 {
 	const struct wanted_service *s = &b->services[number];
 	int i;
 
-	fprintf(f, "  - {name: s%d, vip: 203.0.113.%d, port: %d, scheduler: %s, forward: %s, ",
-		number, 1 + number / 3, 1000 + number, conf_scheduler_name(s->scheduler),
-		conf_forward_name(s->forward));
+	fprintf(f, "  - {name: s%d, scheduler: %s, forward: %s, ", number,
+		conf_scheduler_name(s->scheduler), conf_forward_name(s->forward));
+	write_ports(f, s->ports, number);
 	fprintf(f, "on_empty: %s, ", conf_on_empty_name(s->on_empty));
 	if (s->slots)
 		fprintf(f, "slots: %u, ", s->slots);
 	if (s->checked)
 		fprintf(f,
 			"check: {type: http, path: %s/answers, interval: 1s, timeout: 1s, "
-			"rise: 1, fall: 1}, ",
-			b->dir);
+			"rise: 1, fall: 1%s}, ",
+			b->dir, s->ports == PORTS_PREFIX ? ", port: 80" : "");
 	else
 		fprintf(f, "check: none, ");
 	fprintf(f, "backends: [");

@@ -9,6 +9,7 @@ static void want_random_service(struct wanted_service *s, int backends)
 
 	*s = (struct wanted_service){
 		.there = true,
+		.ports = rand() % PORTS_MAX,
 		.scheduler = rand() % SHUNT_SCHEDULER_MAX,
 		.forward = rand() % 2 ? SHUNT_DSR : SHUNT_IPIP,
 	};

@@ -52,6 +52,8 @@ static void change_policy(struct wanted_service *s)
 		s->checked = !s->checked;
 	if (one_in(4))
 		s->slots = slots[rand() % 7];
+	if (one_in(4))
+		s->ports = rand() % PORTS_MAX;
 }
 
 static void change_backends(struct wanted_service *s)
@@ -318,12 +320,13 @@ static void send_for(const struct bench *b, int64_t us)
 		auto_close int program = running_program(b);
 
 		for (n = 0; n < 64; n++) {
-			send_syn(program, 0, out, &len);
+			send_syn(program, 0, PORTS_ONE, out, &len);
 			assert_int_equal(out[4], 9);
 			assert_in_range(out[5], 10, 10 + STABLE - 1);
-			send_syn(program, 1, out, &len);
+			send_syn(program, 1, PORTS_ONE, out, &len);
 			assert_int_equal(out[4], 9);
-			send_syn(program, SERVED + rand() % (SERVICES - SERVED), out, &len);
+			send_syn(program, SERVED + rand() % (SERVICES - SERVED), rand() % PORTS_MAX,
+				 out, &len);
 		}
 	}
 }

@@ -59,6 +59,11 @@ static const struct view_service golden_services[] = {
 	 .slots = 32,
 	 .backends = 1,
 	 .failing_open = 1},
+	{.name = "many",
+	 .vip = V4(198, 51, 100, 0),
+	 .vip_bits = 24,
+	 .ports = "80,443,8000-8099",
+	 .protocol = IPPROTO_TCP},
 	{.name = "empty", .vip = V6(1), .port = 443, .protocol = IPPROTO_TCP, .scheduler = 99},
 };
 

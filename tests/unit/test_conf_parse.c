@@ -312,6 +312,87 @@ static void tcp_and_udp_and_ports_of_one_vip_are_services_of_their_own(void **st
 	conf_free(c);
 }
 
+static void ports_are_lists_and_ranges(void **state)
+{
+	struct conf *c = parse(
+		"interfaces: [eth0]\n"
+		"services:\n"
+		"- {vip: 192.0.2.1, port: [443, 8000-8099, 80], backends: [10.0.0.1]}\n"
+		"- {vip: 192.0.2.1, port: 1000-1000, backends: [10.0.0.1]}\n"
+		"- {vip: 192.0.2.1, port: [7], backends: [10.0.0.1]}\n"
+		"- {vip: 192.0.2.1, port: 10000-65535, protocol: udp, backends: [10.0.0.1]}\n",
+		"");
+	const struct conf_service *s = c->services;
+	char text[CONF_PORTS_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(s[0].port, 0);
+	assert_int_equal(s[0].n_ports, 3);
+	assert_int_equal(s[0].ports[1].from, 8000);
+	assert_int_equal(s[0].ports[1].to, 8099);
+	assert_int_equal(s[0].ports[1].pos.column, 32);
+	assert_string_equal(s[0].name, "192.0.2.1:443.../tcp");
+	assert_string_equal(conf_ports_format(&s[0], text), "443,8000-8099,80");
+	assert_int_equal(s[0].check.kind, CONF_CHECK_TCP);
+	assert_int_equal(s[0].check.port, 443); /* the first */
+	assert_int_equal(s[0].backends[0].port, 0); /* the packet's own */
+	assert_int_equal(s[1].port, 1000);
+	assert_int_equal(s[1].check.port, 0);
+	assert_string_equal(s[1].name, "192.0.2.1:1000/tcp");
+	assert_int_equal(s[2].port, 7);
+	assert_int_equal(s[3].n_ports, 1);
+	assert_int_equal(s[3].check.kind, CONF_CHECK_NONE);
+	conf_free(c);
+}
+
+static void a_vip_may_be_a_prefix(void **state)
+{
+	struct conf *c = parse("interfaces: [eth0]\n"
+			       "services:\n"
+			       "- {vip: 198.51.100.0/24, port: any, backends: [10.0.0.1]}\n"
+			       "- {vip: 198.51.100.0/25, port: any, backends: [10.0.0.1]}\n"
+			       "- {vip: 198.51.100.0, port: any, backends: [10.0.0.1]}\n"
+			       "- {vip: 198.51.100.9/32, port: 80, backends: [10.0.0.1]}\n"
+			       "- {vip: '2001:db8::/32', port: [53, 54], backends: [10.0.0.1]}\n",
+			       "");
+	const struct conf_service *s = c->services;
+
+	(void)state;
+	assert_int_equal(s[0].vip_bits, 24);
+	assert_int_equal(s[1].vip_bits, 25);
+	assert_int_equal(s[2].vip_bits, 32);
+	assert_int_equal(s[3].vip_bits, 32);
+	assert_int_equal(s[4].vip_bits, 32);
+	assert_string_equal(s[0].name, "198.51.100.0/24:any/tcp");
+	assert_string_equal(s[3].name, "198.51.100.9:80/tcp");
+	assert_string_equal(s[4].name, "[2001:db8::]/32:53.../tcp");
+	conf_free(c);
+}
+
+static void ports_that_are_too_many_to_print_end_in_dots(void **state)
+{
+	struct conf_ports ports[60];
+	struct conf_service s = {.ports = ports, .n_ports = 0};
+	char text[CONF_PORTS_TEXT_MAX];
+	size_t n;
+
+	(void)state;
+	assert_string_equal(conf_ports_format(&s, text), "any");
+	for (n = 0; n < 60; n++)
+		ports[n] = (struct conf_ports){.from = (uint16_t)(1000 + n),
+					       .to = (uint16_t)(1000 + n)};
+	for (s.n_ports = 1; s.n_ports < 60; s.n_ports++) {
+		size_t len = strlen(conf_ports_format(&s, text));
+		size_t whole = s.n_ports * 5 - 1;
+
+		assert_true(len < sizeof(text));
+		if (whole < sizeof(text))
+			assert_int_equal(len, whole);
+		else
+			assert_string_equal(text + len - 4, ",...");
+	}
+}
+
 static void a_udp_service_is_checked_where_the_check_has_a_port(void **state)
 {
 	struct conf *c =
@@ -359,6 +440,9 @@ int main(void)
 		cmocka_unit_test(aliases_stand_for_what_they_name),
 		cmocka_unit_test(an_empty_backends_file_and_no_services_are_fine),
 		cmocka_unit_test(tcp_and_udp_and_ports_of_one_vip_are_services_of_their_own),
+		cmocka_unit_test(ports_are_lists_and_ranges),
+		cmocka_unit_test(a_vip_may_be_a_prefix),
+		cmocka_unit_test(ports_that_are_too_many_to_print_end_in_dots),
 		cmocka_unit_test(a_udp_service_is_checked_where_the_check_has_a_port),
 		cmocka_unit_test(lookups_find_by_name),
 	};

@@ -61,6 +61,25 @@ int addr_compare(const struct addr *a, const struct addr *b)
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+bool addr_is_within(const struct addr *a, const struct addr *prefix, uint8_t bits)
+{
+	size_t whole = bits / 8, rest = bits % 8;
+
+	if (a->family != prefix->family || memcmp(a->bytes, prefix->bytes, whole) != 0)
+		return false;
+	return rest == 0 || (a->bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;
+}
+
+const char *addr_prefix_format(const struct addr *a, uint8_t bits,
+			       char out[static ADDR_PREFIX_TEXT_MAX])
+{
+	size_t len = strlen(addr_format(a, out));
+
+	if (bits < addr_bits(a))
+		snprintf(out + len, ADDR_PREFIX_TEXT_MAX - len, "/%u", bits);
+	return out;
+}
+
 bool addr_is_unusable(const struct addr *a)
 {
 	static const uint8_t zero[16];

@@ -36,6 +36,20 @@ static inline bool addr_is_none(const struct addr *a)
 	return a->family == 0;
 }
 
+/* Whether the first @bits of @a are those of @prefix, of the same family. */
+bool addr_is_within(const struct addr *a, const struct addr *prefix, uint8_t bits);
+
+/* How many bits an address of the family has: 32 or 128. */
+static inline uint8_t addr_bits(const struct addr *a)
+{
+	return a->family == 6 ? 128 : 32;
+}
+
+/* Writes "192.0.2.0/24", and without the length when that is the whole address. */
+#define ADDR_PREFIX_TEXT_MAX (ADDR_TEXT_MAX + 4)
+const char *addr_prefix_format(const struct addr *a, uint8_t bits,
+			       char out[static ADDR_PREFIX_TEXT_MAX]);
+
 /* True for what can be neither a VIP nor a backend: unspecified, multicast, IPv4 broadcast. */
 bool addr_is_unusable(const struct addr *a);
 

@@ -34,27 +34,20 @@ static uint8_t flags_of(const struct conf_service *conf)
 	return flags | (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0);
 }
 
-static struct dp_service entry_of(const struct change *c)
+static struct shunt_service service_of(const struct change *c)
 {
 	const struct conf_service *conf = c->conf;
 	static const uint64_t salt_key[2] = {0x73616c74, 0x666c6f77};
 
-	return (struct dp_service){
-		.vip = conf->vip,
-		.port = conf->port,
-		.protocol = conf->protocol,
-		.svc =
-			{
-				.slots_at = c->slots_at,
-				.slot_mask = c->slots - 1,
-				.row = c->row,
-				.backends = c->highest,
-				.flags = flags_of(conf),
-				.scheduler = (uint8_t)conf->scheduler,
-				.flow_timeout = flow_ticks(conf->flow_timeout_ms),
-				.salt = (uint32_t)siphash24(conf->name, strlen(conf->name),
-							    salt_key),
-			},
+	return (struct shunt_service){
+		.slots_at = c->slots_at,
+		.slot_mask = c->slots - 1,
+		.row = c->row,
+		.backends = c->highest,
+		.flags = flags_of(conf),
+		.scheduler = (uint8_t)conf->scheduler,
+		.flow_timeout = flow_ticks(conf->flow_timeout_ms),
+		.salt = (uint32_t)siphash24(conf->name, strlen(conf->name), salt_key),
 	};
 }
 
@@ -146,19 +139,19 @@ static void install(struct engine *e, struct plan *p)
 }
 
 /* What packets are to find once the plan is executed, with all memory that it takes. */
-static int prepare_services(const struct engine *e, const struct plan *p, struct dp_services **out,
-			    struct engine_error *err)
+static int prepare_services(const struct engine *e, const struct conf *conf, const struct plan *p,
+			    struct dp_services **out, struct engine_error *err)
 {
-	auto_free struct dp_service *entries = calloc(p->n_changes + 1, sizeof(*entries));
+	auto_free struct dp_service *entries = NULL;
 	struct dp_error why = {0};
-	size_t i;
-	int ret;
+	size_t n = 0, i;
+	int ret = plan_entries(conf, &entries, &n);
 
-	if (!entries)
-		return -ENOMEM;
-	for (i = 0; i < p->n_changes; i++)
-		entries[i] = entry_of(&p->changes[i]);
-	ret = dp_services_prepare(e->dp, entries, p->n_changes, out, &why);
+	if (ret)
+		return ret;
+	for (i = 0; i < n; i++) /* the plan's changes are in the configuration's order */
+		entries[i].svc = service_of(&p->changes[entries[i].svc.row]);
+	ret = dp_services_prepare(e->dp, entries, n, out, &why);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s", why.text);
 	return ret;
@@ -227,7 +220,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 		ret = plan_make(e, conf, &p, err);
 	if (ret)
 		return ret;
-	ret = prepare_services(e, &p, &services, err);
+	ret = prepare_services(e, conf, &p, &services, err);
 	if (ret) {
 		plan_drop(e, &p);
 		return ret;

@@ -146,7 +146,10 @@ static int open_dataplane(struct engine *e, struct engine_error *err)
 	int ret;
 
 	pin_dir(e->conf, dir, sizeof(dir));
-	plan_sizes(e->conf, &opt.sizes);
+	if (plan_sizes(e->conf, &opt.sizes)) {
+		snprintf(err->text, sizeof(err->text), "no memory");
+		return -ENOMEM;
+	}
 	hashkey_derive(e->conf->hash_secret, opt.hash_key);
 	ret = dp_open(&opt, &e->dp, &why);
 	if (ret)

@@ -43,22 +43,29 @@ static void nat_sizes(const struct conf *conf, struct dp_sizes *sizes)
 	}
 }
 
-void plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
+int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 {
+	struct dp_sizes need = {0};
 	uint64_t rows = 0, lines = 0;
 	size_t i;
+	int err = plan_entries_need(conf, &need);
+
+	if (err)
+		return err;
 
 	for (i = 0; i < conf->n_services; i++) {
 		rows += rows_for((uint32_t)conf->services[i].n_backends);
 		lines += slots_of(&conf->services[i]) / SHUNT_SLOTS_PER_LINE;
 	}
 	*sizes = (struct dp_sizes){
-		.services = at_least(256, conf->n_services + conf->n_services / 2),
+		.services = at_least(256, need.services + (uint64_t)need.services / 2),
+		.spans = at_least(64, need.spans + (uint64_t)need.spans / 2),
 		.rows = at_least(4096, rows + rows / 2),
 		.slot_lines = at_least(8192, lines + lines / 2),
 		.flows = conf->flow_table,
 	};
 	nat_sizes(conf, sizes);
+	return 0;
 }
 
 /* ---- matching -----------------------------------------------------------------------------------*/
@@ -306,8 +313,9 @@ static int make_room(struct engine *e, const struct conf *conf, const struct pla
 	nat_sizes(conf, &nat);
 	sizes.nat = nat.nat > sizes.nat ? nat.nat : sizes.nat;
 	sizes.nat6 = sizes.nat6 || nat.nat6;
-	if (sizes.services < p->n_changes)
-		sizes.services = (uint32_t)p->n_changes * 2;
+	ret = plan_more_entries(conf, &sizes);
+	if (ret)
+		return ret;
 	ret = dp_grow(e->dp, &sizes, &why);
 	if (ret) {
 		snprintf(err->text, sizeof(err->text), "%s", why.text);

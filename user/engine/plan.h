@@ -44,8 +44,22 @@ struct plan {
 	size_t n_gone_rows, n_gone_lines;
 };
 
-/* Capacities for @conf with room to grow, for dp_open. */
-void plan_sizes(const struct conf *conf, struct dp_sizes *sizes);
+/* Capacities for @conf with room to grow, for dp_open. Returns 0 or -ENOMEM. */
+int plan_sizes(const struct conf *conf, struct dp_sizes *sizes);
+
+/* ---- entries.c ----------------------------------------------------------------------------------*/
+
+/* What packets the services of @conf are for: one entry for each stretch of ports. svc.row is the
+ * number of the service in @conf, the rest of svc 0. *out is the caller's. Returns 0 or -ENOMEM. */
+int plan_entries(const struct conf *conf, struct dp_service **out, size_t *n);
+
+/* Raises @sizes to what the services of @conf take to be found. Returns 0 or -errno. */
+int plan_entries_need(const struct conf *conf, struct dp_sizes *sizes);
+
+/* Raises what is too small in @sizes for that to twice what is needed now. The same. */
+int plan_more_entries(const struct conf *conf, struct dp_sizes *sizes);
+
+/* ---- plan.c -------------------------------------------------------------------------------------*/
 
 /* Fills @p. On failure -errno with @err, and nothing has changed. */
 int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err);

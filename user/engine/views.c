@@ -188,7 +188,10 @@ static bool view_service(void *arg, uint32_t i, struct view_service *out)
 	s = e->services[i];
 	memcpy(out->name, s->name, sizeof(out->name));
 	out->vip = s->conf->vip;
+	out->vip_bits = s->conf->vip_bits;
 	out->port = s->conf->port;
+	if (s->conf->n_ports && !s->conf->port)
+		conf_ports_format(s->conf, out->ports);
 	out->protocol = s->conf->protocol;
 	out->scheduler = s->conf->scheduler;
 	out->forward = s->conf->forward;

@@ -141,13 +141,12 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 static void service_row(struct table *t, const struct view_service *s)
 {
 	const char *colour = s->usable == 0 ? "red" : s->usable < s->backends ? "yellow" : "green";
-	char address[ADDR_PORT_TEXT_MAX], usable[32];
+	char address[VIEW_ADDRESS_MAX], usable[32];
 
 	snprintf(usable, sizeof(usable), "%" PRIu32 "/%" PRIu32 "%s", s->usable, s->backends,
 		 s->failing_open ? "!" : "");
 	table_cell(t, "%s", s->name);
-	table_cell(t, "%s/%s", addr_port_format(&s->vip, s->port, address),
-		   conf_protocol_name(s->protocol));
+	table_cell(t, "%s", view_service_address(s, address));
 	table_cell(t, "%s", words_scheduler(s->scheduler));
 	table_cell(t, "%s", words_forward(s->forward));
 	table_coloured(t, colour, usable);

@@ -160,10 +160,15 @@ static void json_address(struct json *j, const char *name, const struct addr *a)
 
 void words_json_service(struct json *j, const struct view_service *s)
 {
+	uint8_t vip_bits = s->vip_bits ? s->vip_bits : addr_bits(&s->vip);
+	char vip[ADDR_PREFIX_TEXT_MAX];
+
 	json_object(j, NULL);
 	json_text(j, "name", s->name);
-	json_address(j, "vip", &s->vip);
+	json_text_or_null(j, "vip",
+			  addr_is_none(&s->vip) ? "" : addr_prefix_format(&s->vip, vip_bits, vip));
 	json_number(j, "port", s->port);
+	json_text_or_null(j, "ports", s->ports);
 	json_text(j, "protocol", conf_protocol_name(s->protocol));
 	json_text(j, "scheduler", words_scheduler(s->scheduler));
 	json_text(j, "forward", words_forward(s->forward));

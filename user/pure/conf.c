@@ -28,6 +28,7 @@ static void service_fini(struct conf_service *s)
 	free(s->check.path);
 	free(s->check.host);
 	free(s->check.expect);
+	free(s->ports);
 	free(s->backends);
 	free(s->backends_file);
 }

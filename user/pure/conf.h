@@ -61,10 +61,18 @@ struct conf_nat_pool {
 	uint8_t n;
 };
 
+struct conf_ports {
+	uint16_t from, to; /* both included, 1 to 65535 */
+	struct conf_pos pos;
+};
+
 struct conf_service {
 	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
-	struct addr vip;
-	uint16_t port; /* 0: any */
+	struct addr vip; /* bits beyond the prefix are 0 */
+	uint8_t vip_bits; /* length of the prefix; 32 or 128: one address */
+	uint16_t port; /* the one that it has; 0: any, or several */
+	struct conf_ports *ports; /* in the file's order, no two overlap */
+	size_t n_ports; /* 0: any */
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum shunt_scheduler scheduler;
 	enum shunt_forward forward;
@@ -122,6 +130,10 @@ static inline bool conf_translates(enum shunt_forward f)
 {
 	return f == SHUNT_NAT || f == SHUNT_MASQ;
 }
+
+/* Writes "any", or "80,8000-8099", cut off with ",..." where @out ends. Returns @out. */
+#define CONF_PORTS_TEXT_MAX 128
+const char *conf_ports_format(const struct conf_service *s, char out[static CONF_PORTS_TEXT_MAX]);
 
 /* By name, or NULL. */
 struct conf_service *conf_find_service(const struct conf *c, const char *name);

@@ -37,10 +37,11 @@ static int check_port(struct conf_load *l, const struct conf_service *s,
 	if (s->port == 0)
 		return conf_complain(
 			l->err, pos,
-			"port %u of a backend whose service is for any port; forward: %s "
+			"port %u of a backend whose service is for %s; forward: %s "
 			"keeps each packet's port; remove it, or write \"check: { port: "
 			"%u }\" if it is for checks",
-			b->port, conf_forward_name(s->forward), b->port);
+			b->port, s->n_ports ? "several ports" : "any port",
+			conf_forward_name(s->forward), b->port);
 	return conf_complain(
 		l->err, pos,
 		"port %u differs from the service's port %u, and forward: %s cannot change "
@@ -76,7 +77,7 @@ static int append(struct conf_load *l, struct conf_service *s, const struct conf
 static int take_backend(struct conf_load *l, struct conf_service *s, struct conf_backend *b,
 			const struct conf_pos *port_pos)
 {
-	char text[ADDR_PORT_TEXT_MAX];
+	char text[ADDR_PORT_TEXT_MAX], prefix[ADDR_PREFIX_TEXT_MAX];
 	int rc = check_port(l, s, b, port_pos);
 
 	if (rc < 0)
@@ -87,6 +88,12 @@ static int take_backend(struct conf_load *l, struct conf_service *s, struct conf
 		addr_format(&b->addr, text);
 	if (!b->port)
 		b->port = s->port;
+	if (s->vip_bits < addr_bits(&s->vip) && addr_is_within(&b->addr, &s->vip, s->vip_bits))
+		return conf_complain(
+			l->err, &b->pos,
+			"backend %s is within the service's own vip, and packets would come "
+			"straight back; write an address outside of %s",
+			text, addr_prefix_format(&s->vip, s->vip_bits, prefix));
 	if (addr_compare(&b->addr, &s->vip) == 0)
 		return conf_complain(
 			l->err, &b->pos,

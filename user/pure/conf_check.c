@@ -224,7 +224,7 @@ int conf_finish_check(struct conf_load *l, const struct conf_node *node, struct 
 {
 	struct conf_check *c = &s->check;
 	/* Whether there is a port of the service's own that a TCP connection can try. */
-	bool has_port = c->port || (s->port && s->protocol == IPPROTO_TCP);
+	bool has_port = c->port || (s->n_ports && s->protocol == IPPROTO_TCP);
 
 	if (!given->type)
 		c->kind = has_port ? CONF_CHECK_TCP : CONF_CHECK_NONE;
@@ -234,6 +234,8 @@ int conf_finish_check(struct conf_load *l, const struct conf_node *node, struct 
 			"check %s has no TCP port to try, since the service is for %s; add "
 			"\"port: N\" to the check, or write \"check: none\"",
 			conf_check_name(c->kind), s->protocol == IPPROTO_TCP ? "any port" : "udp");
+	if (c->kind != CONF_CHECK_NONE && !c->port && !s->port)
+		c->port = s->ports[0].from;
 	if (c->kind != CONF_CHECK_HTTP) {
 		conf_check_fini(c);
 		c->statuses = 0;

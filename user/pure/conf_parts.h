@@ -12,6 +12,23 @@
 #define CONF_SERVICES_MAX 65536
 #define CONF_BACKENDS_MAX (1u << 20) /* in all services */
 
+/* ---- conf_ports.c ------------------------------------------------------------------------------*/
+
+#define CONF_PORTS_MAX 256 /* items in a list */
+/* Ports that are entries of their own in the packet path's tables, in all services; see lookup.h. */
+#define CONF_PORTS_WRITTEN_OUT_MAX (1u << 20)
+
+/* Reads `vip`: an address, or a prefix. */
+int conf_read_vip(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
+	__attribute__((warn_unused_result));
+
+/* Reads `port`: a number, a range, a list of these, or any. */
+int conf_read_ports(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
+	__attribute__((warn_unused_result));
+
+/* Refuses services that share a port of an address or prefix, and too many ports in all. */
+int conf_check_ports(struct conf_load *l) __attribute__((warn_unused_result));
+
 /* ---- conf_check.c ------------------------------------------------------------------------------*/
 
 /* Fills l->defaults.check with the built-in defaults. */

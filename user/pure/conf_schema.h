@@ -116,6 +116,15 @@ conf_key_read conf_read_duration; /* uint32_t of milliseconds; a unit is needed 
 conf_key_read conf_read_text; /* char *: any text without control characters */
 conf_key_read conf_read_folder; /* char *: an absolute path */
 conf_key_read conf_read_name; /* char []: letters, digits, key->marks; does not begin with - */
+/* Reads ADDRESS[/LENGTH] without bits beyond the length, which is at least @min4 or @min6. */
+struct conf_prefix_bounds {
+	const char *what; /* names the value in complaints */
+	uint8_t min4, min6;
+};
+int conf_read_prefix(struct conf_load *l, const struct conf_prefix_bounds *bounds,
+		     const struct conf_piece *piece, struct addr *addr, uint8_t *bits)
+	__attribute__((warn_unused_result));
+
 conf_key_read conf_read_address; /* struct addr that can be a vip or a backend */
 
 #endif

@@ -12,8 +12,6 @@
 #define SLOTS_MIN 32
 #define SLOTS_MAX 65536
 
-static const char *const any_word[] = {"any", NULL};
-
 static int read_slots(struct conf_load *l, const struct conf_key *key,
 		      const struct conf_piece *piece, void *at)
 {
@@ -76,9 +74,8 @@ enum {
 static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_NAME] = {"name", conf_read_name, AT(name), .min = 1, .max = SHUNT_NAME_MAX - 1,
 		      .marks = CONF_NAME_MARKS},
-	[KEY_VIP] = {"vip", conf_read_address, AT(vip), .required = true},
-	[KEY_PORT] = {"port", conf_read_number, AT(port), .min = 1, .max = 65535, .words = any_word,
-		      .required = true},
+	[KEY_VIP] = {.name = "vip", .required = true},
+	[KEY_PORT] = {.name = "port", .required = true},
 	[KEY_PROTOCOL] = {"protocol", conf_read_protocol, AT(protocol), .fallback = "tcp"},
 	[KEY_SCHEDULER] = ROW_SCHEDULER,
 	[KEY_FORWARD] = ROW_FORWARD,
@@ -197,13 +194,20 @@ static int check_slots(struct conf_load *l, const struct conf_service *s,
 			 s->slots, s->n_backends);
 }
 
+/* Of several ports the first, which no other service of the address has. */
 static void name_service(struct conf_service *s)
 {
-	char text[ADDR_PORT_TEXT_MAX];
+	char vip[ADDR_TEXT_MAX], length[8] = "", port[24] = "any";
+	const char *form = s->vip.family == 6 ? "[%s]%s:%s/%s" : "%s%s:%s/%s";
 
-	if (!s->name[0])
-		snprintf(s->name, sizeof(s->name), "%s/%s",
-			 addr_port_format(&s->vip, s->port, text), conf_protocol_name(s->protocol));
+	if (s->name[0])
+		return;
+	if (s->n_ports)
+		snprintf(port, sizeof(port), "%u%s", s->ports[0].from, s->port ? "" : "...");
+	if (s->vip_bits < addr_bits(&s->vip))
+		snprintf(length, sizeof(length), "/%u", s->vip_bits);
+	snprintf(s->name, sizeof(s->name), form, addr_format(&s->vip, vip), length, port,
+		 conf_protocol_name(s->protocol));
 }
 
 static int read_service(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
@@ -216,6 +220,10 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 	s->nat_pool = l->conf->nat_pool;
 	if (rc == 0)
 		rc = conf_read_mapping(l, &service_mapping, node, s, given);
+	if (rc == 0)
+		rc = conf_read_vip(l, given[KEY_VIP], s);
+	if (rc == 0)
+		rc = conf_read_ports(l, given[KEY_PORT], s);
 	if (rc < 0)
 		return rc;
 	name_service(s);
@@ -241,34 +249,15 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int by_vip(const void *a, const void *b)
-{
-	const struct conf_service *x = a, *y = b;
-	int order = addr_compare(&x->vip, &y->vip);
-
-	if (order == 0)
-		order = (x->port > y->port) - (x->port < y->port);
-	return order ? order : x->protocol - y->protocol;
-}
-
 static int check_services(struct conf_load *l)
 {
 	const struct conf *c = l->conf;
 	const struct conf_service *s = c->services;
-	char text[ADDR_PORT_TEXT_MAX];
 	size_t pair[2];
-	int rc = conf_first_duplicate(s, c->n_services, sizeof(*s), by_vip, pair);
+	int rc = conf_check_ports(l);
 
-	if (rc < 0)
-		return rc;
-	if (rc > 0)
-		return conf_complain(l->err, &s[pair[1]].pos,
-				     "%s/%s is service \"%s\" already, in line %u; vip, port and "
-				     "protocol together are unique; change one of them",
-				     addr_port_format(&s[pair[1]].vip, s[pair[1]].port, text),
-				     conf_protocol_name(s[pair[1]].protocol), s[pair[0]].name,
-				     s[pair[0]].pos.line);
-	rc = conf_first_duplicate(s, c->n_services, sizeof(*s), by_name, pair);
+	if (rc == 0)
+		rc = conf_first_duplicate(s, c->n_services, sizeof(*s), by_name, pair);
 	if (rc <= 0)
 		return rc;
 	return conf_complain(

@@ -317,3 +317,59 @@ int conf_read_address(struct conf_load *l, const struct conf_key *key,
 	*(struct addr *)at = addr;
 	return 0;
 }
+
+/* The address @addr would be with @bits: what was meant, perhaps. */
+static void clear_beyond(struct addr *addr, uint8_t bits)
+{
+	for (unsigned int i = bits; i < addr_bits(addr); i++)
+		addr->bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
+}
+
+static int read_length(struct conf_load *l, const struct conf_prefix_bounds *bounds,
+		       const struct conf_piece *piece, size_t slash, struct addr *addr,
+		       uint8_t *bits)
+{
+	const struct conf_piece length = {piece->pos, piece->text + slash + 1,
+					  piece->len - slash - 1};
+	uint8_t min = addr->family == 6 ? bounds->min6 : bounds->min4;
+	char host[ADDR_TEXT_MAX], prefix[ADDR_PREFIX_TEXT_MAX];
+	struct addr first = *addr;
+	uint64_t value;
+
+	if (length.len == 0 || conf_piece_digits(&length, &value) != length.len || value < min ||
+	    value > addr_bits(addr))
+		return conf_piece_fail(
+			l, piece,
+			"%s %s has no good length of a prefix; allowed for IPv%u are "
+			"/%u to /%u",
+			bounds->what, QUOTE(piece->text, piece->len), addr->family, min,
+			addr_bits(addr));
+	*bits = (uint8_t)value;
+	clear_beyond(&first, *bits);
+	if (addr_compare(&first, addr) != 0)
+		return conf_piece_fail(
+			l, piece,
+			"%s %s has bits beyond its length; write \"%s\" for the prefix, or \"%s\" "
+			"for the one address",
+			bounds->what, QUOTE(piece->text, piece->len),
+			addr_prefix_format(&first, *bits, prefix), addr_format(addr, host));
+	return 0;
+}
+
+int conf_read_prefix(struct conf_load *l, const struct conf_prefix_bounds *bounds,
+		     const struct conf_piece *piece, struct addr *addr, uint8_t *bits)
+{
+	const char *at = memchr(piece->text, '/', piece->len);
+	size_t slash = at ? (size_t)(at - piece->text) : piece->len;
+	struct addr a;
+
+	if (addr_parse(piece->text, slash, &a) < 0)
+		return conf_piece_fail(
+			l, piece,
+			"%s %s is not an address; allowed are IPv4 and IPv6 addresses, and "
+			"prefixes like 192.0.2.0/24, without port",
+			bounds->what, QUOTE(piece->text, piece->len));
+	*bits = addr_bits(&a);
+	*addr = a;
+	return at ? read_length(l, bounds, piece, slash, addr, bits) : 0;
+}

@@ -41,11 +41,6 @@ static uint32_t ports_of(const struct lookup_rule *r)
 	return is_any(r) ? 1 : r->to - r->from + 1u;
 }
 
-static uint8_t bits_of(const struct addr *a)
-{
-	return a->family == 6 ? 128 : 32;
-}
-
 /* ---- order --------------------------------------------------------------------------------------*/
 
 static int by_prefix(const struct lookup_rule *x, const struct lookup_rule *y)
@@ -94,7 +89,7 @@ static void sort_rules(struct builder *b)
 			const struct lookup_rule *r = &b->given[k];
 			bool large = ports > LOOKUP_WRITTEN_OUT && ports_of(r) > 1;
 
-			b->sorted[k] = (struct rule){r, large || r->vip_bits < bits_of(&r->vip)};
+			b->sorted[k] = (struct rule){r, large || r->vip_bits < addr_bits(&r->vip)};
 		}
 	}
 	qsort(b->sorted, b->n, sizeof(*b->sorted), compare_rules);
@@ -195,13 +190,8 @@ static int add_gap(struct builder *b, uint32_t from, uint32_t to, uint32_t any)
 
 static bool contains(const struct lookup_prefix *p, const struct lookup_rule *r)
 {
-	size_t whole = p->vip_bits / 8, rest = p->vip_bits % 8;
-
-	if (p->protocol != r->protocol || p->vip->family != r->vip.family ||
-	    p->vip_bits >= r->vip_bits || memcmp(p->vip->bytes, r->vip.bytes, whole) != 0)
-		return false;
-	return rest == 0 ||
-	       ((p->vip->bytes[whole] ^ r->vip.bytes[whole]) & 0xff00 >> rest & 0xff) == 0;
+	return p->protocol == r->protocol && p->vip_bits < r->vip_bits &&
+	       addr_is_within(&r->vip, p->vip, p->vip_bits);
 }
 
 static int add_prefix(struct builder *b, const struct group *g)
@@ -264,6 +254,17 @@ static int add_groups(struct builder *b)
 		err = add_group(b, &(struct group){b->sorted + i, k - i});
 	}
 	return err;
+}
+
+int lookup_check(const struct lookup_rule rules[], size_t n, size_t clash[static 2])
+{
+	auto_free struct rule *sorted = calloc(n + 1, sizeof(*sorted));
+	struct builder b = {.given = rules, .sorted = sorted, .n = n};
+
+	if (!sorted)
+		return -ENOMEM;
+	sort_rules(&b);
+	return check_clashes(&b, clash);
 }
 
 int lookup_build(const struct lookup_rule rules[], size_t n, struct lookup *out,

@@ -55,8 +55,12 @@ struct lookup {
 	size_t n_spans;
 };
 
-/* Fills @out, which points into @rules (lookup_fini). Returns 0, -ENOMEM, or -EEXIST with clash[0] <
- * clash[1] two rules of the same prefix and protocol that share a port. */
+/* Returns 0, -ENOMEM, or -EEXIST with clash[0] < clash[1] two rules of the same prefix and protocol
+ * that share a port, or are both for any. */
+int lookup_check(const struct lookup_rule rules[], size_t n, size_t clash[static 2])
+	__attribute__((warn_unused_result));
+
+/* Fills @out, which points into @rules (lookup_fini). Returns as lookup_check does. */
 int lookup_build(const struct lookup_rule rules[], size_t n, struct lookup *out,
 		 size_t clash[static 2]) __attribute__((warn_unused_result));
 

@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pure/view.h"
 
+#include <stdio.h>
+
+const char *view_service_address(const struct view_service *s, char out[static VIEW_ADDRESS_MAX])
+{
+	char port[8] = "any", vip[ADDR_TEXT_MAX], length[8] = "";
+	const char *form = s->vip.family == 6 ? "[%s]%s:%s/%s" : "%s%s:%s/%s";
+
+	if (s->vip_bits && s->vip_bits < addr_bits(&s->vip))
+		snprintf(length, sizeof(length), "/%u", s->vip_bits);
+	if (s->port)
+		snprintf(port, sizeof(port), "%u", s->port);
+	snprintf(out, VIEW_ADDRESS_MAX, form, addr_format(&s->vip, vip), length,
+		 s->ports[0] ? s->ports : port, conf_protocol_name(s->protocol));
+	return out;
+}
+
 const char *view_xdp_name(enum view_xdp x)
 {
 	switch (x) {

@@ -47,7 +47,9 @@ struct view_interface {
 struct view_service {
 	char name[SHUNT_NAME_MAX];
 	struct addr vip;
-	uint16_t port; /* 0: any */
+	uint8_t vip_bits; /* length of the prefix; 0, 32 or 128: the address alone */
+	uint16_t port; /* the one that it has; 0: any, or several */
+	char ports[CONF_PORTS_TEXT_MAX]; /* several: "80,8000-8099"; empty: as port says */
 	uint8_t protocol;
 	enum shunt_scheduler scheduler;
 	enum shunt_forward forward;
@@ -96,6 +98,10 @@ struct view_verdict {
 	enum shunt_verdict verdict;
 	uint64_t packets, packets_per_s;
 };
+
+/* Writes "203.0.113.10:80/tcp", "[2001:db8::]/32:80,8000-8099/tcp" and returns it. */
+#define VIEW_ADDRESS_MAX (ADDR_PREFIX_TEXT_MAX + CONF_PORTS_TEXT_MAX + 8)
+const char *view_service_address(const struct view_service *s, char out[static VIEW_ADDRESS_MAX]);
 
 const char *view_xdp_name(enum view_xdp x); /* "none", "native", "generic" */
 const char *view_admin_name(enum view_admin a); /* "enabled", "drained" */
