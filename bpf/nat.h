@@ -6,77 +6,14 @@
 #ifndef SHUNT_NAT_H
 #define SHUNT_NAT_H
 
-#include "csum.h"
 #include "fwd.h"
+#include "nat_rewrite.h"
 #include "nat_table.h"
 
 #define NAT_TRIES 48 /* of ports for a new connection: */
 #define NAT_TRIES_OWN 16 /* first in this CPU's own part of the ports, */
 #define NAT_TRIES_STABLE 40 /* these all at the address that the client always gets */
 #define NAT_LONG_AGO 0x40000000u /* ticks: longer than any timeout */
-
-/* ---- rewriting ----------------------------------------------------------------------------------*/
-
-/* What becomes of a packet's tuple. */
-struct nat_change {
-	__be32 saddr, daddr;
-	__u32 ports;
-};
-
-/* Where the packet's IP header is; NULL never, but for the verifier. */
-static __always_inline void *nat_take_l3(struct cursor *c, const struct pkt *pkt, __u32 len)
-{
-	return take(c, pkt->l2_len & 31) ? take(c, len) : NULL;
-}
-
-/* Writes @ports into the TCP header at the cursor; @delta is that of the pseudo header. */
-static __always_inline enum shunt_verdict nat_write_tcp(struct cursor *c, __u64 delta, __u32 ports,
-							__u32 *flags)
-{
-	struct tcp_head *tcp = take(c, sizeof(*tcp));
-
-	if (!tcp)
-		return SHUNT_DROP_TRUNCATED;
-	tcp->csum = csum_change(tcp->csum, delta + (__u32)~tcp->ports + ports);
-	tcp->ports = ports;
-	*flags = tcp->flags;
-	return SHUNT_GO_ON;
-}
-
-/* The same for UDP, whose checksum 0 means that there is none (RFC 768). */
-static __always_inline enum shunt_verdict nat_write_udp(struct cursor *c, __u64 delta, __u32 ports)
-{
-	struct udp_head *udp = take(c, sizeof(*udp));
-	__u16 csum;
-
-	if (!udp)
-		return SHUNT_DROP_TRUNCATED;
-	csum = csum_change(udp->csum, delta + (__u32)~udp->ports + ports);
-	if (udp->csum)
-		udp->csum = csum ? csum : 0xffff;
-	udp->ports = ports;
-	return SHUNT_GO_ON;
-}
-
-/* IPv4 to IPv4, in place. */
-static __always_inline enum shunt_verdict nat_rewrite4(struct xdp_md *ctx, const struct pkt *pkt,
-						       const struct nat_change *to, __u32 *flags)
-{
-	struct cursor c = cursor_at_start(ctx);
-	struct ipv4_head *ip = nat_take_l3(&c, pkt, sizeof(*ip));
-	__u64 delta;
-
-	if (!ip || !take(&c, ((ip->version_ihl & 15) * 4 - sizeof(*ip)) & 63))
-		return SHUNT_DROP_TRUNCATED;
-	delta = (__u64)(__u32)~ip->saddr + (__u32)~ip->daddr + to->saddr + to->daddr;
-	ip->csum = csum_change(ip->csum, delta);
-	ip->saddr = to->saddr;
-	ip->daddr = to->daddr;
-	*flags = 0;
-	if (pkt->l4_proto == IPPROTO_TCP)
-		return nat_write_tcp(&c, delta, to->ports, flags);
-	return nat_write_udp(&c, delta, to->ports);
-}
 
 /* ---- state --------------------------------------------------------------------------------------*/
 
@@ -116,6 +53,31 @@ static __always_inline void nat_note(struct shunt_nat_conn *conn, const struct p
 		__sync_val_compare_and_swap(&conn->state, state, next);
 	if (conn->seen != now)
 		*(volatile __u32 *)&conn->seen = now;
+}
+
+/* Rewrites the packet as record @rec, that of @conn, says, and notes that it came. */
+static __always_inline enum shunt_verdict nat_rewrite(struct xdp_md *ctx, struct pkt *pkt,
+						      struct shunt_nat_conn *conn, __u32 rec,
+						      int from_client)
+{
+	enum shunt_verdict verdict;
+	struct nat_change to;
+	__u32 flags, done;
+
+	if (pkt->is_v6) {
+		done = nat_rewrite6(ctx, pkt, rec, from_client);
+		verdict = NAT_VERDICT(done);
+		flags = NAT_FLAGS(done);
+	} else {
+		to = from_client ? (struct nat_change){conn->pool, conn->backend,
+						       nat_turned(conn->backend_ports)}
+				 : (struct nat_change){conn->vip, conn->client,
+						       nat_turned(conn->client_ports)};
+		verdict = nat_rewrite4(ctx, pkt, &to, &flags);
+	}
+	if (!verdict)
+		nat_note(conn, pkt, flags, from_client);
+	return verdict;
 }
 
 /* ---- the client's layer 2 ------------------------------------------------------------------------*/
@@ -166,7 +128,7 @@ static __always_inline enum shunt_verdict nat_write_l2(struct xdp_md *ctx, const
 	if (verdict)
 		return verdict;
 	c = cursor_at_start(ctx);
-	return write_l2(&c, &way, bpf_htons(ETH_P_IP));
+	return write_l2(&c, &way, pkt->is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
 }
 
 /* ---- opening a connection ------------------------------------------------------------------------*/
@@ -198,27 +160,28 @@ static __always_inline __u32 nat_port(const struct pkt *pkt, const struct shunt_
 	return first + (dice * ports >> 32);
 }
 
-/* The IPv4 address that the backend sees. */
-static __always_inline __be32 nat_source4(const struct pkt *pkt, const struct shunt_backend *be,
-					  __u32 try, const struct shunt_nat_ctl *c)
+/* The address that the backend sees. */
+static __always_inline const __be32 *nat_source(const struct pkt *pkt,
+						const struct shunt_backend *be, __u32 try,
+						const struct shunt_nat_ctl *c)
 {
 	const struct shunt_nat_pool *pool;
 	__u32 n, at;
 
 	if (be->method == SHUNT_MASQ)
-		return pkt->saddr[0];
+		return pkt->saddr;
 	if (!be->nat_pool || be->nat_pool >= SHUNT_NAT_POOLS)
-		return be->source[0];
+		return be->source;
 	pool = &c->pool[be->nat_pool];
 	n = pool->n;
 	if (!n || n > SHUNT_NAT_POOL_ADDRS)
-		return be->source[0];
-	at = nat_dice(pkt->saddr[0], 0) >> 40;
+		return be->source;
+	at = nat_dice(pkt->saddr[pkt->is_v6 ? 3 : 0], 0) >> 40;
 	if (try >= NAT_TRIES_STABLE)
 		at += try;
 	at %= n;
 	barrier_var(at); /* the verifier does not know that this is less than n */
-	return pool->addr[at % SHUNT_NAT_POOL_ADDRS][0];
+	return pool->addr[at % SHUNT_NAT_POOL_ADDRS];
 }
 
 /* Try number @try to give record @rec a reply tuple; enum nat_bound. */
@@ -226,6 +189,7 @@ __noinline int nat_try(__u32 rec, struct pkt *pkt, struct shunt_backend *be, __u
 {
 	__u32 zero = 0;
 	const struct shunt_nat_ctl *c = bpf_map_lookup_elem(&nat_ctl, &zero);
+	const __be32 *source;
 	struct pkt reply = {};
 	__be16 port;
 
@@ -233,13 +197,41 @@ __noinline int nat_try(__u32 rec, struct pkt *pkt, struct shunt_backend *be, __u
 		return NAT_NO_PLACE;
 	port = be->port ? be->port : pkt->ports >> 16;
 	reply.l4_proto = pkt->l4_proto;
-	reply.saddr[0] = be->addr[0];
-	reply.daddr[0] = nat_source4(pkt, be, try, c);
+	reply.is_v6 = pkt->is_v6;
+	source = nat_source(pkt, be, try, c);
+	for (int i = 0; i < 4; i++)
+		reply.saddr[i] = be->addr[i];
+	reply.daddr[0] = source[0];
+	if (pkt->is_v6) {
+		reply.daddr[0] |= (__u64)source[1] << 32;
+		reply.daddr[1] = source[2] | (__u64)source[3] << 32;
+	}
 	reply.ports = port | (__u32)bpf_htons(nat_port(pkt, be, try, c)) << 16;
 	if (!reply.daddr[0])
 		return NAT_TAKEN; /* no address of ours is known */
 	reply.hash = flow_hash(&reply);
 	return nat_bind(rec, &reply);
+}
+
+static __always_inline void nat_fill_client(struct shunt_nat_conn *conn, __u32 rec,
+					    const struct pkt *pkt)
+{
+	struct shunt_nat_addrs *six;
+	__u64 *vip;
+
+	conn->client = pkt->saddr[0];
+	conn->vip = pkt->daddr[0];
+	conn->client_ports = pkt->ports;
+	if (!pkt->is_v6)
+		return;
+	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	if (!six)
+		return; /* then nobody finds the record, and it is void soon */
+	for (int i = 0; i < 4; i++)
+		six->client[i] = pkt->saddr[i];
+	vip = (void *)six->vip;
+	vip[0] = pkt->daddr[0];
+	vip[1] = pkt->daddr[1];
 }
 
 /* Fills record @rec, which is the caller's, for the client's packet @pkt and the backend. */
@@ -253,10 +245,9 @@ static __always_inline enum shunt_verdict nat_fill(__u32 rec, struct pkt *pkt,
 		return SHUNT_DROP_BAD_TABLE;
 	*(volatile __u32 *)&conn->seen = nat_now() - NAT_LONG_AGO;
 	barrier();
-	*(volatile __u32 *)&conn->state = (__u32)pkt->l4_proto << 8;
-	conn->client = pkt->saddr[0];
-	conn->vip = pkt->daddr[0];
-	conn->client_ports = pkt->ports;
+	*(volatile __u32 *)&conn->state = (__u32)pkt->l4_proto << 8 |
+					  (pkt->is_v6 ? SHUNT_NAT_CLIENT6 | SHUNT_NAT_BACKEND6 : 0);
+	nat_fill_client(conn, rec, pkt);
 	conn->number = number;
 	conn->method = be->method;
 	for (__u32 try = 0; try < NAT_TRIES && bound == NAT_TAKEN; try++)
@@ -306,7 +297,8 @@ __noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
 		return SHUNT_DROP_BAD_TABLE;
 	if (!(be->flags & SHUNT_BE_USABLE))
 		return nat_no_backend(pkt, svc);
-	if (be->method != SHUNT_NAT && be->method != SHUNT_MASQ)
+	if ((be->method != SHUNT_NAT && be->method != SHUNT_MASQ) ||
+	    !(be->flags & SHUNT_BE_ADDR6) != !pkt->is_v6)
 		return SHUNT_DROP_BAD_TABLE; /* the service's method is being changed */
 	rec = nat_take_for(pkt) - 1;
 	word = rec == -1u ? NULL : nat_word_of(rec);
@@ -326,14 +318,24 @@ __noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
 
 /* ---- requests -----------------------------------------------------------------------------------*/
 
-/* Whether the record's backend is still what it was and may be used. */
-static __always_inline int nat_holds(const struct shunt_nat_conn *conn, const struct pkt *pkt,
-				     const struct shunt_backend *be)
+static __always_inline int nat_same_backend6(__u32 rec, const struct shunt_backend *be)
+{
+	const struct shunt_nat_addrs *six = bpf_map_lookup_elem(&nat_addrs, &rec);
+
+	return six && !((six->backend[1] ^ be->addr[1]) | (six->backend[2] ^ be->addr[2]) |
+			(six->backend[3] ^ be->addr[3]));
+}
+
+/* Whether the backend of @conn, record @rec, is still what it was and may be used. */
+static __always_inline int nat_holds(const struct shunt_nat_conn *conn, __u32 rec,
+				     const struct pkt *pkt, const struct shunt_backend *be)
 {
 	__be16 port = be->port ? be->port : pkt->ports >> 16;
 
 	if (!(be->flags & SHUNT_BE_USABLE) || be->method != conn->method ||
 	    be->addr[0] != conn->backend || (__u16)conn->backend_ports != port)
+		return 0;
+	if (pkt->is_v6 && !nat_same_backend6(rec, be))
 		return 0;
 	return !pkt->is_syn || !(be->flags & SHUNT_BE_NO_NEW);
 }
@@ -359,7 +361,7 @@ __noinline __u64 nat_record(struct pkt *pkt, struct shunt_service *svc)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->row = svc->row + conn->number;
 	be = bpf_map_lookup_elem(&backends, &pkt->row);
-	if (likely(be && conn->number <= svc->backends && nat_holds(conn, pkt, be)))
+	if (likely(be && conn->number <= svc->backends && nat_holds(conn, rec, pkt, be)))
 		return NAT_OPENED(rec);
 	nat_forget(rec);
 	return nat_open(pkt, svc);
@@ -371,9 +373,8 @@ __noinline int nat_request(struct xdp_md *ctx, struct pkt *pkt, struct shunt_ser
 	const struct shunt_backend *be;
 	struct shunt_nat_conn *conn;
 	enum shunt_verdict verdict;
-	struct nat_change to;
-	__u32 rec, flags;
 	struct cursor c;
+	__u32 rec;
 	__u64 got;
 
 	if (!pkt || !svc)
@@ -388,18 +389,15 @@ __noinline int nat_request(struct xdp_md *ctx, struct pkt *pkt, struct shunt_ser
 		return SHUNT_DROP_BAD_TABLE;
 	if (unlikely(pkt->l3_len > be->mtu))
 		return SHUNT_DROP_TOO_BIG;
-	to = (struct nat_change){conn->pool, conn->backend,
-				 conn->backend_ports >> 16 | conn->backend_ports << 16};
-	verdict = nat_rewrite4(ctx, pkt, &to, &flags);
+	verdict = nat_rewrite(ctx, pkt, conn, rec, 1);
 	if (verdict)
 		return verdict;
-	nat_note(conn, pkt, flags, 1);
 	pkt->egress = be->ifindex;
 	verdict = make_room(ctx, pkt, be, 0);
 	if (verdict)
 		return verdict;
 	c = cursor_at_start(ctx);
-	verdict = write_l2(&c, be, bpf_htons(ETH_P_IP));
+	verdict = write_l2(&c, be, pkt->is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
 	if (verdict)
 		return verdict;
 	return be->method == SHUNT_MASQ ? SHUNT_FORWARD_MASQ : SHUNT_FORWARD_NAT;
@@ -412,8 +410,7 @@ __noinline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
 {
 	struct shunt_nat_conn *conn;
 	enum shunt_verdict verdict;
-	struct nat_change to;
-	__u32 rec, flags;
+	__u32 rec;
 
 	if (!pkt)
 		return SHUNT_PASS_NOT_VIP;
@@ -425,12 +422,9 @@ __noinline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
 	conn = bpf_map_lookup_elem(&nat_conns, &rec);
 	if (!conn)
 		return SHUNT_PASS_NOT_VIP;
-	to = (struct nat_change){conn->vip, conn->client,
-				 conn->client_ports >> 16 | conn->client_ports << 16};
-	verdict = nat_rewrite4(ctx, pkt, &to, &flags);
+	verdict = nat_rewrite(ctx, pkt, conn, rec, 0);
 	if (verdict)
 		return verdict;
-	nat_note(conn, pkt, flags, 0);
 	pkt->egress = conn->ifindex;
 	verdict = nat_write_l2(ctx, pkt, conn);
 	return verdict ? verdict : SHUNT_RETURN_NAT;

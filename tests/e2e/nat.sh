@@ -11,11 +11,13 @@ companion
 on sw ip link add br1 mtu 1600 type bridge mcast_snooping 0
 on sw ip link set br1 up
 plug lb eth1 lb1 1600 br1
-address lb eth1 10.0.1.2/24
+address lb eth1 10.0.1.2/24 fd01::2/64
 on lb ethtool -K eth1 tx off >/dev/null
 namespace b3
 plug b3 eth0 b3 1600 br1
-address b3 eth0 10.0.1.13/24
+address b3 eth0 10.0.1.13/24 fd01::13/64
+ip -n "$P-b3" route add default via 10.0.1.2 # for masq alone
+ip -n "$P-b3" route add default via fd01::2
 on b3 ethtool -K eth0 tx off >/dev/null
 companion lb1
 for n in 1 2; do # backends like any others
@@ -31,19 +33,37 @@ services:
 $(service web tcp $VIP4 80 "forward: nat" "$HTTP" "backends: [10.0.0.11:8080 name=b1, 10.0.0.12:8080 name=b2, 10.0.1.13:8080 name=b3]")
 $(service echo tcp $VIP4 7000 "forward: nat" "scheduler: rr" "$TCP" "backends: [10.0.0.11:7777, 10.0.0.12:7777, 10.0.1.13:7777]")
 $(service dns udp $VIP4 53 "forward: nat" "check: none" "backends: [10.0.0.11:5300 name=b1, 10.0.1.13:5300 name=b3]")
+$(service web6 tcp $VIP6 80 "forward: nat" "$HTTP" "backends: ['[fd00::11]:8080 name=b1', '[fd00::12]:8080 name=b2', '[fd01::13]:8080 name=b3']")
+$(service echo6 tcp $VIP6 7000 "forward: nat" "$TCP" "backends: ['[fd00::11]:7777', '[fd01::13]:7777']")
+$(service dns6 udp $VIP6 53 "forward: nat" "check: none" "backends: ['[fd00::11]:5300 name=b1', '[fd01::13]:5300 name=b3']")
+$(service masq tcp $VIP4 81 "forward: masq" "$HTTP" "backends: ['10.0.1.13:8080']")
+$(service masq6 tcp $VIP6 81 "forward: masq" "$HTTP" "backends: ['[fd01::13]:8080']")
+$(service masqdns udp $VIP4 54 "forward: masq" "check: none" "backends: ['10.0.1.13:5300']")
+$(service masqecho tcp $VIP6 7001 "forward: masq" "$TCP" "backends: ['[fd01::13]:7777']")
 END
-running 8
+running 19
 
-spread 300 "http://$VIP4/" >"$W/spread"
-is "all requests are answered" "$(awk '{n += $1} END {print n}' "$W/spread")" 300
-is "by the three backends" "$(awk '$1 > 60 {n++} END {print n}' "$W/spread")" 3
-is "UDP is answered through the address that was asked" \
-  "$(ask_udp $VIP4 53 40 3 | awk '{n += $1; print $2} END {print n}' | sort | xargs)" "40 b1 b3"
-is "the backend sees the balancer's address, and a port of its range" \
-  "$(on client "$python" -c "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(2)
-s.sendto(b'who', ('$VIP4', 53)); print(s.recv(99).decode())" |
-    awk '{print ($2 ~ /^10.0.[01].2$/ && $3 >= 10000 && $3 < 30000) ? "yes" : $0}')" yes
-check "a connection gets every byte back" bulk $VIP4 7000 50 1
+# whom PORT [VIP]: what a UDP server says of its client.
+whom() {
+  on client "$python" -c "import socket; u = socket.socket(
+socket.AF_INET6 if ':' in '$2' else socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(2)
+u.sendto(b'who', ('$2', $1)); print(u.recv(99).decode())"
+}
+for vip in $VIP4 $VIP6; do
+  url=http://$vip/
+  [ "$vip" = $VIP6 ] && url="http://[$vip]/"
+  spread 300 "$url" >"$W/spread"
+  is "all requests to $url are answered" "$(awk '{n += $1} END {print n}' "$W/spread")" 300
+  is "by the three backends" "$(awk '$1 > 60 {n++} END {print n}' "$W/spread")" 3
+  is "UDP is answered through the address that was asked" \
+    "$(ask_udp "$vip" 53 40 3 | awk '{n += $1; print $2} END {print n}' | sort | xargs)" "40 b1 b3"
+  is "the backend sees the balancer's address, and a port of its range" \
+    "$(whom 53 "$vip" | awk '{print ($2 ~ /^(10.0.[01].|fd0[01]::)2$/ && $3 >= 10000 && $3 < 30000) ? "yes" : $0}')" yes
+  check "a connection gets every byte back" bulk "$vip" 7000 50 1
+  is "masq: answered" "$(get "${url%/}:81/")" b3
+done
+is "masq: the backend sees the client" "$(whom 54 $VIP4 | cut -d ' ' -f 1,2)" "b3 10.0.0.1"
+check "masq: a connection gets every byte back" bulk $VIP6 7001 50 1
 is "the balancer still reaches the backends itself" "$(on lb curl -s http://10.0.1.13:8080/)" b3
 is "a reply that nobody waits for goes to the stack" \
   "$(on b1 curl -s --max-time 2 http://10.0.0.2:10001/; echo $?)" 7

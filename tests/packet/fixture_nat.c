@@ -13,20 +13,35 @@
 const uint8_t nat_protos[2] = {IPPROTO_TCP, IPPROTO_UDP};
 const uint32_t nat_timeouts[SHUNT_NAT_T_MAX] = {60, 50, 7500, 40, 10};
 
-static const uint8_t pool4[4] = {10, 255, 254, 253};
+uint8_t nat_family;
+
+static const uint8_t pool4[16] = {10, 255, 254, 253};
+static const uint8_t pool6[16] = {0xfd, 2, [6] = 0xcd, [15] = 9};
 static const uint8_t row_dmac[6] = {2, 0xbe, 0, 0, WORLD_DSR, 1};
 static const uint8_t row_smac[6] = {2, 0x5c, 0, 0, WORLD_DSR, 1};
 
 /* ---- the world ----------------------------------------------------------------------------------*/
 
 /* The DSR service of the protocol, forwarding by @method to port BACKEND_PORT. */
+static void backend_address(uint32_t number, uint8_t out[static 16])
+{
+	memset(out, 0, 16);
+	if (nat_family == 4)
+		memcpy(out, (uint8_t[]){10, 0, WORLD_DSR, (uint8_t)number}, 4);
+	else
+		memcpy(out, (uint8_t[]){0xfd, 1, [7] = 0xab, [15] = (uint8_t)number}, 16);
+}
+
 struct shunt_service *nat_service(struct fixture *f, uint8_t proto, enum shunt_forward method)
 {
-	struct shunt_service *svc = world_service(f, 4, proto, WORLD_DSR);
+	struct shunt_service *svc = world_service(f, nat_family, proto, WORLD_DSR);
 
 	svc->flags = SHUNT_SVC_NAT;
 	svc->backends = WORLD_ROWS_EACH - 1;
 	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++) {
+		backend_address(n, (uint8_t *)f->backends[svc->row + n].addr);
+		memcpy(f->backends[svc->row + n].source, nat_family == 4 ? pool4 : pool6, 16);
+		f->backends[svc->row + n].flags |= nat_family == 6 ? SHUNT_BE_ADDR6 : 0;
 		f->backends[svc->row + n].method = (uint8_t)method;
 		f->backends[svc->row + n].port = htons(BACKEND_PORT);
 		f->backends[svc->row + n].nat_pool = 0;
@@ -34,10 +49,11 @@ struct shunt_service *nat_service(struct fixture *f, uint8_t proto, enum shunt_f
 	return svc;
 }
 
-int nat_setup(void **state)
+static int setup(void **state, uint8_t family)
 {
 	struct fixture *f = *state;
 
+	nat_family = family;
 	fixture_reset(state);
 	nat_service(f, IPPROTO_TCP, SHUNT_NAT);
 	nat_service(f, IPPROTO_UDP, SHUNT_NAT);
@@ -47,9 +63,24 @@ int nat_setup(void **state)
 	return 0;
 }
 
+int nat_setup(void **state)
+{
+	return setup(state, 4);
+}
+
+int nat_setup6(void **state)
+{
+	return setup(state, 6);
+}
+
+int nat_setup_again(void **state)
+{
+	return setup(state, nat_family);
+}
+
 struct recipe nat_request(uint8_t proto, uint16_t sport)
 {
-	struct recipe r = world_recipe(4, proto, WORLD_DSR);
+	struct recipe r = world_recipe(nat_family, proto, WORLD_DSR);
 
 	r.sport = sport;
 	return r;
@@ -60,8 +91,8 @@ struct recipe nat_translated(const struct recipe *r, uint8_t number, uint16_t po
 {
 	struct recipe t = *r;
 
-	memcpy(t.src, pool4, 4);
-	memcpy(t.dst, (uint8_t[]){10, 0, WORLD_DSR, number}, 4);
+	memcpy(t.src, nat_family == 4 ? pool4 : pool6, 16);
+	backend_address(number, t.dst);
 	t.sport = port;
 	t.dport = BACKEND_PORT;
 	memcpy(t.dmac, row_dmac, 6);
@@ -132,9 +163,12 @@ void nat_assert_verdict(struct fixture *f, const struct recipe *r, enum shunt_ve
 }
 
 /* The port that the frame in @o was given. */
-uint16_t nat_port_of(const struct outcome *o)
+uint16_t nat_port_of(const struct outcome *o, const struct recipe *r)
 {
-	return get16(o->out.bytes + 14 + 4 * (o->out.bytes[14] & 15));
+	struct frame in;
+
+	frame_build(r, &in);
+	return get16(o->out.bytes + 14 + in.l4 - in.l3);
 }
 
 /* Sends a request that must be forwarded to backend @number; the port taken, in @t what left. */
@@ -146,8 +180,8 @@ uint16_t nat_forwarded(struct fixture *f, const struct recipe *r, uint8_t number
 	assert_int_equal(o.verdicts, 0);
 	assert_int_equal(o.action, XDP_TX);
 	assert_int_equal(o.packets, 1);
-	assert_int_equal(o.row, world_row(4, r->proto, WORLD_DSR) + number);
-	*t = nat_translated(r, number, nat_port_of(&o));
+	assert_int_equal(o.row, world_row(nat_family, r->proto, WORLD_DSR) + number);
+	*t = nat_translated(r, number, nat_port_of(&o, r));
 	nat_assert_frame(&o.out, t);
 	return t->sport;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A world that translates: the DSR services of IPv4, TCP and UDP, forward by nat to another port. What
+/* A world that translates: the DSR services of one family, TCP and UDP, forward by nat to another port. What
  * leaves is compared with frames built independently. */
 #ifndef FIXTURE_NAT_H
 #define FIXTURE_NAT_H
@@ -16,8 +16,12 @@
 extern const uint8_t nat_protos[2]; /* TCP, UDP */
 extern const uint32_t nat_timeouts[SHUNT_NAT_T_MAX]; /* ticks */
 
-/* cmocka test fixture. */
+extern uint8_t nat_family; /* 4 or 6: in which the helpers below speak */
+
+/* cmocka test fixtures: the family, and all tables empty; the third keeps the family. */
 int nat_setup(void **state);
+int nat_setup6(void **state);
+int nat_setup_again(void **state);
 /* Has the DSR service of the protocol forward by @method to BACKEND_PORT. */
 struct shunt_service *nat_service(struct fixture *f, uint8_t proto, enum shunt_forward method);
 
@@ -31,8 +35,8 @@ struct recipe nat_returned(const struct recipe *a, const struct recipe *r);
 void nat_assert_frame(const struct frame *is, const struct recipe *must);
 void nat_arrive(struct fixture *f, const struct recipe *r, struct outcome *o);
 void nat_assert_verdict(struct fixture *f, const struct recipe *r, enum shunt_verdict v);
-/* The port that the frame in @o, without VLAN tags, was given. */
-uint16_t nat_port_of(const struct outcome *o);
+/* The port that the frame in @o, without VLAN tags, was given when @r came. */
+uint16_t nat_port_of(const struct outcome *o, const struct recipe *r);
 /* Sends a request that must be forwarded to backend @number; the port taken, in @t what left. */
 uint16_t nat_forwarded(struct fixture *f, const struct recipe *r, uint8_t number, struct recipe *t);
 /* The answer to @t comes and must reach the client as an answer to @r. */

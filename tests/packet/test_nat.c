@@ -44,10 +44,47 @@ static void options_and_tags_stay_where_they_belong(void **state)
 	assert_int_equal(nat_records(f), 1);
 }
 
+static void extension_headers_stay(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		struct recipe r = nat_request(nat_protos[i], 40123), t;
+
+		r.n_ext = 3;
+		memcpy(r.ext, (uint8_t[]){0, 60, 43}, 3);
+		memcpy(r.ext_units, (uint8_t[]){1, 3, 2}, 3);
+		nat_forwarded(f, &r, 1, &t);
+		nat_assert_returned(f, &t, &r);
+		r.n_ext = 0; /* of the same connection */
+		nat_forwarded(f, &r, 1, &t);
+	}
+}
+
+static void another_address_is_another_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < (nat_family == 4 ? 4 : 16); i++) {
+		struct recipe r = nat_request(IPPROTO_UDP, 12345), other = r, t1, t2;
+		uint32_t before = nat_records(f);
+
+		r.src[3] = other.src[3] = (uint8_t)(100 + i);
+		other.src[i] ^= 1;
+		nat_forwarded(f, &r, 1, &t1);
+		nat_forwarded(f, &other, 1, &t2);
+		assert_int_equal(nat_records(f), before + 2);
+		nat_assert_returned(f, &t1, &r);
+		nat_assert_returned(f, &t2, &other);
+		if (i % 3 == 2)
+			nat_setup_again(state);
+	}
+}
+
 static void the_backends_tags_are_put_in_front(void **state)
 {
 	struct fixture *f = *state;
-	struct shunt_backend *be = &f->backends[world_row(4, IPPROTO_UDP, WORLD_DSR) + 1];
+	struct shunt_backend *be = &f->backends[world_row(nat_family, IPPROTO_UDP, WORLD_DSR) + 1];
 	struct recipe r = nat_request(IPPROTO_UDP, 40123), t;
 	struct outcome o;
 
@@ -88,7 +125,7 @@ static void udp_without_a_checksum_stays_without(void **state)
 	put16(in.bytes + in.l4 + 6, 0);
 	fixture_run(f, &in, &o);
 	assert_int_equal(get16(o.out.bytes + in.l4 + 6), 0);
-	t.sport = nat_port_of(&o);
+	t.sport = nat_port_of(&o, &r);
 	a = nat_answer(&t);
 	frame_build(&a, &in);
 	put16(in.bytes + in.l4 + 6, 0);
@@ -117,7 +154,7 @@ static void udp_never_gets_a_checksum_of_zero(void **state)
 	put16(in.bytes + in.l4 + 6,
 	      fold16((uint32_t)csum + (uint16_t)~get16(out.bytes + out.l4 + 6)));
 	fixture_run(f, &in, &o);
-	assert_int_equal(nat_port_of(&o), 12345);
+	assert_int_equal(nat_port_of(&o, &r), 12345);
 	assert_int_equal(get16(o.out.bytes + in.l4 + 6), 0xffff);
 }
 
@@ -129,10 +166,10 @@ static void every_checksum_holds(void **state)
 		struct recipe r = nat_request(nat_protos[n % 2], (uint16_t)(1024 + n * 31)), t;
 
 		r.src[1] = (uint8_t)(n * 7);
-		r.src[3] = (uint8_t)n;
+		r.src[nat_family == 4 ? 3 : 15] = (uint8_t)n;
 		r.payload = (uint16_t)(n % 60);
 		if (n % 16 == 0)
-			nat_setup(state);
+			nat_setup_again(state);
 		nat_forwarded(f, &r, 1, &t);
 		nat_assert_returned(f, &t, &r);
 	}
@@ -148,7 +185,7 @@ static void masq_keeps_the_client(void **state)
 		struct outcome o;
 
 		nat_service(f, nat_protos[i], SHUNT_MASQ);
-		memcpy(t.src, r.src, 4);
+		memcpy(t.src, r.src, 16);
 		nat_arrive(f, &r, &o);
 		assert_int_equal(o.verdicts, 0);
 		nat_assert_frame(&o.out, &t);
@@ -162,9 +199,9 @@ static void any_port_keeps_its_port(void **state)
 	struct recipe r = nat_request(IPPROTO_TCP, 40123), t;
 	struct outcome o;
 
-	f->backends[world_row(4, IPPROTO_TCP, WORLD_DSR) + 1].port = 0;
+	f->backends[world_row(nat_family, IPPROTO_TCP, WORLD_DSR) + 1].port = 0;
 	nat_arrive(f, &r, &o);
-	t = nat_translated(&r, 1, nat_port_of(&o));
+	t = nat_translated(&r, 1, nat_port_of(&o, &r));
 	t.dport = r.dport;
 	nat_assert_frame(&o.out, &t);
 	nat_assert_returned(f, &t, &r);
@@ -250,8 +287,9 @@ static void no_byte_stays_unwritten(void **state)
 			struct frame in;
 			struct outcome o;
 
-			nat_setup(state);
-			f->backends[world_row(4, IPPROTO_TCP, WORLD_DSR) + 1].tags = out_tags;
+			nat_setup_again(state);
+			f->backends[world_row(nat_family, IPPROTO_TCP, WORLD_DSR) + 1].tags =
+				out_tags;
 			r.tags = in_tags;
 			t = nat_translated(&r, 1, 12345);
 			t.tags = out_tags;
@@ -270,23 +308,30 @@ static void no_byte_stays_unwritten(void **state)
 		}
 }
 
-#define T(name) cmocka_unit_test_setup(name, nat_setup)
+#define T4(name) cmocka_unit_test_setup(name, nat_setup)
+#define T6(name)                                                                                   \
+	{                                                                                          \
+#name " (IPv6)", name, nat_setup6, NULL, NULL                                      \
+	}
+#define T(name) T4(name), T6(name)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(requests_and_replies_are_translated),
-		T(options_and_tags_stay_where_they_belong),
-		T(the_backends_tags_are_put_in_front),
-		T(padding_stays_and_a_tail_goes),
-		T(udp_without_a_checksum_stays_without),
+		T4(options_and_tags_stay_where_they_belong),
+		T6(extension_headers_stay),
+		T(another_address_is_another_connection),
+		T4(the_backends_tags_are_put_in_front),
+		T4(padding_stays_and_a_tail_goes),
+		T4(udp_without_a_checksum_stays_without),
 		T(udp_never_gets_a_checksum_of_zero),
 		T(every_checksum_holds),
 		T(masq_keeps_the_client),
 		T(any_port_keeps_its_port),
 		T(others_packets_go_to_the_stack),
 		T(the_clients_router_may_change),
-		T(what_the_path_does_not_take_is_dropped),
+		T4(what_the_path_does_not_take_is_dropped),
 		T(a_cut_frame_is_never_translated),
 		T(no_byte_stays_unwritten),
 	};

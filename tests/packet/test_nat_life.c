@@ -67,7 +67,7 @@ static void a_backend_without_an_address_of_ours_gets_nothing(void **state)
 	struct fixture *f = *state;
 	struct recipe r = nat_request(IPPROTO_TCP, 50000);
 
-	memset(f->backends[world_row(4, IPPROTO_TCP, WORLD_DSR) + 1].source, 0, 16);
+	memset(f->backends[world_row(nat_family, IPPROTO_TCP, WORLD_DSR) + 1].source, 0, 16);
 	nat_assert_verdict(f, &r, SHUNT_DROP_NAT_EXHAUSTED);
 	assert_int_equal(nat_records(f), 0);
 }
@@ -75,7 +75,7 @@ static void a_backend_without_an_address_of_ours_gets_nothing(void **state)
 static void pools_spread_clients_and_keep_each(void **state)
 {
 	struct fixture *f = *state;
-	struct shunt_backend *be = &f->backends[world_row(4, IPPROTO_UDP, WORLD_DSR) + 1];
+	struct shunt_backend *be = &f->backends[world_row(nat_family, IPPROTO_UDP, WORLD_DSR) + 1];
 	uint32_t seen[3] = {0};
 
 	f->nat_ctl->pool[7].n = 3;
@@ -118,7 +118,7 @@ static void a_full_table_takes_nobody_in_and_nothing_away(void **state)
 			assert_int_equal(o.verdict, SHUNT_DROP_NAT_FULL);
 			continue;
 		}
-		t[opened] = nat_translated(&r[opened], 1, nat_port_of(&o));
+		t[opened] = nat_translated(&r[opened], 1, nat_port_of(&o, &r[opened]));
 		opened++;
 	}
 	assert_int_equal(opened, WORLD_NAT_RECORDS);
@@ -230,7 +230,7 @@ static void a_reset_holds_until_something_follows(void **state)
 	for (int client = 0; client < 2; client++) {
 		struct recipe r = nat_request(IPPROTO_TCP, 40123), t;
 
-		nat_setup(state);
+		nat_setup_again(state);
 		nat_forwarded(f, &r, 1, &t);
 		segment(f, &r, &t, false, SYN_ACK);
 		segment(f, &r, &t, true, TCP_FLAG_ACK);
@@ -267,7 +267,7 @@ static void a_void_connection_opens_anew(void **state)
 
 static void all_slots(struct fixture *f, uint8_t proto, uint16_t number)
 {
-	struct shunt_service *svc = world_service(f, 4, proto, WORLD_DSR);
+	struct shunt_service *svc = world_service(f, nat_family, proto, WORLD_DSR);
 
 	for (uint32_t i = 0; i < WORLD_SLOTS; i++)
 		*world_slot(f, svc, i) = number;
@@ -289,7 +289,7 @@ static void a_connection_leaves_a_backend_that_may_not_be_used(void **state)
 {
 	struct fixture *f = *state;
 	struct recipe r = nat_request(IPPROTO_TCP, 40123), t1, t2;
-	uint32_t row = world_row(4, IPPROTO_TCP, WORLD_DSR);
+	uint32_t row = world_row(nat_family, IPPROTO_TCP, WORLD_DSR);
 
 	nat_forwarded(f, &r, 1, &t1);
 	all_slots(f, IPPROTO_TCP, 2);
@@ -306,7 +306,7 @@ static void another_server_in_its_row_is_not_its_backend(void **state)
 {
 	struct fixture *f = *state;
 	struct recipe r = nat_request(IPPROTO_TCP, 40123), t;
-	struct shunt_backend *be = &f->backends[world_row(4, IPPROTO_TCP, WORLD_DSR) + 1];
+	struct shunt_backend *be = &f->backends[world_row(nat_family, IPPROTO_TCP, WORLD_DSR) + 1];
 	struct outcome o;
 
 	nat_forwarded(f, &r, 1, &t);
@@ -322,7 +322,7 @@ static void a_draining_backend_keeps_connections_but_no_new_ones(void **state)
 {
 	struct fixture *f = *state;
 	struct recipe r = nat_request(IPPROTO_TCP, 40123), syn = r, t;
-	uint32_t row = world_row(4, IPPROTO_TCP, WORLD_DSR);
+	uint32_t row = world_row(nat_family, IPPROTO_TCP, WORLD_DSR);
 
 	nat_forwarded(f, &r, 1, &t);
 	f->backends[row + 1].flags |= SHUNT_BE_NO_NEW;
@@ -336,7 +336,7 @@ static void a_draining_backend_keeps_connections_but_no_new_ones(void **state)
 static void turns_are_taken_by_connections(void **state)
 {
 	struct fixture *f = *state;
-	struct shunt_service *svc = world_service(f, 4, IPPROTO_TCP, WORLD_DSR);
+	struct shunt_service *svc = world_service(f, nat_family, IPPROTO_TCP, WORLD_DSR);
 	struct outcome first, o;
 
 	svc->flags |= SHUNT_SVC_TURNS;
@@ -361,12 +361,17 @@ static void no_backend_is_a_verdict(void **state)
 
 	all_slots(f, IPPROTO_TCP, 0);
 	nat_assert_verdict(f, &r, SHUNT_DROP_NO_BACKEND);
-	world_service(f, 4, IPPROTO_TCP, WORLD_DSR)->flags |= SHUNT_SVC_ON_EMPTY_PASS;
+	world_service(f, nat_family, IPPROTO_TCP, WORLD_DSR)->flags |= SHUNT_SVC_ON_EMPTY_PASS;
 	nat_assert_verdict(f, &r, SHUNT_PASS_NO_BACKEND);
 	assert_int_equal(nat_records(f), 0);
 }
 
-#define T(name) cmocka_unit_test_setup(name, nat_setup)
+#define T4(name) cmocka_unit_test_setup(name, nat_setup)
+#define T6(name)                                                                                   \
+	{                                                                                          \
+#name " (IPv6)", name, nat_setup6, NULL, NULL                                      \
+	}
+#define T(name) T4(name), T6(name)
 
 int main(void)
 {
@@ -375,7 +380,7 @@ int main(void)
 		T(every_connection_has_a_port_of_its_own),
 		T(without_a_free_port_there_is_a_verdict),
 		T(a_backend_without_an_address_of_ours_gets_nothing),
-		T(pools_spread_clients_and_keep_each),
+		T4(pools_spread_clients_and_keep_each),
 		T(a_full_table_takes_nobody_in_and_nothing_away),
 		T(replies_alone_keep_a_connection),
 		T(each_state_has_its_timeout),
@@ -384,7 +389,7 @@ int main(void)
 		T(a_void_connection_opens_anew),
 		T(a_connection_stays_when_its_slot_moves),
 		T(a_connection_leaves_a_backend_that_may_not_be_used),
-		T(another_server_in_its_row_is_not_its_backend),
+		T4(another_server_in_its_row_is_not_its_backend),
 		T(a_draining_backend_keeps_connections_but_no_new_ones),
 		T(turns_are_taken_by_connections),
 		T(no_backend_is_a_verdict),

@@ -174,11 +174,6 @@ int conf_check_nat(struct conf_load *l, const struct conf_node *node, const stru
 							  : "");
 	if (!conf_translates(s->forward))
 		return 0;
-	if (s->vip.family == 6)
-		return conf_complain(l->err, &s->pos,
-				     "forward: %s is for IPv4 in this version; forward by ipip or "
-				     "dsr",
-				     conf_forward_name(s->forward));
 	for (size_t i = 0; i < s->n_backends && rc == 0; i++)
 		rc = check_backend(l, node, s, &s->backends[i]);
 	return rc;
