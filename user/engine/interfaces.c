@@ -10,25 +10,6 @@
 #include "base/log.h"
 #include "base/own.h"
 
-int interfaces_check(const struct engine *e, const struct conf *conf, struct engine_error *err)
-{
-	struct nl_link link;
-	size_t i;
-
-	for (i = 0; i < conf->n_interfaces; i++) {
-		const struct conf_interface *ci = &conf->interfaces[i];
-
-		if (nl_link_by_name(e->nl, ci->name, &link) == 0)
-			continue;
-		snprintf(err->text, sizeof(err->text),
-			 "%s:%u:%u: there is no interface \"%s\" on this host; allowed is one that "
-			 "`ip link` shows; correct the name or create it first",
-			 ci->pos.file, ci->pos.line, ci->pos.column, ci->name);
-		return -ENODEV;
-	}
-	return 0;
-}
-
 bool interfaces_has(const struct engine *e, uint32_t ifindex)
 {
 	size_t i;
@@ -47,6 +28,33 @@ static struct interface *find(const struct engine *e, const char *name)
 		if (strcmp(e->interfaces[i].conf.name, name) == 0)
 			return &e->interfaces[i];
 	return NULL;
+}
+
+/* One of ours that has gone: it may come back, and backends may change meanwhile. */
+static bool is_awaited(const struct engine *e, const char *name)
+{
+	const struct interface *i = find(e, name);
+
+	return i && i->ifindex == 0;
+}
+
+int interfaces_check(const struct engine *e, const struct conf *conf, struct engine_error *err)
+{
+	struct nl_link link;
+	size_t i;
+
+	for (i = 0; i < conf->n_interfaces; i++) {
+		const struct conf_interface *ci = &conf->interfaces[i];
+
+		if (nl_link_by_name(e->nl, ci->name, &link) == 0 || is_awaited(e, ci->name))
+			continue;
+		snprintf(err->text, sizeof(err->text),
+			 "%s:%u:%u: there is no interface \"%s\" on this host; allowed is one that "
+			 "`ip link` shows; correct the name or create it first",
+			 ci->pos.file, ci->pos.line, ci->pos.column, ci->name);
+		return -ENODEV;
+	}
+	return 0;
 }
 
 struct interface *interfaces_list(const struct engine *e, const struct conf *conf)
@@ -137,7 +145,7 @@ int interfaces_attach(struct engine *e, struct engine_error *err)
 
 	for (i = 0; i < e->n_interfaces; i++) {
 		struct interface *iface = &e->interfaces[i];
-		int failed = attach(e, iface);
+		int failed = iface->ifindex ? attach(e, iface) : 0;
 
 		if (failed && !ret) {
 			ret = failed;
