@@ -265,6 +265,52 @@ static void half_a_file_is_not_read(void **state)
 	wait_for_weight(b, 7);
 }
 
+/* ---- interfaces and floods ----------------------------------------------------------------------*/
+
+/* Backends have to be taken out and put in also while an interface is gone. */
+static void a_reload_goes_on_without_an_interface_that_is_gone(void **state)
+{
+	struct bench *b = *state;
+	int i;
+
+	want_service(b, 0, 0, 3);
+	write_config(b);
+	start(b);
+	shell("ip link del te0");
+	turn(b, 50);
+	assert_int_equal(b->engine->interfaces[0].ifindex, 0);
+	want_backend(&b->services[0], 5, true, 1);
+	write_config(b);
+	reload_well(b);
+	assert_int_equal(b->engine->services[0]->n_backends, 4);
+	shell("ip link add te0 type veth peer name te1; ip address add 10.9.0.1/24 dev te0;"
+	      "ip link set te0 up; ip link set te1 up");
+	for (i = 0; i < 6; i++)
+		shell("ip neigh add 10.9.0.%d lladdr 02:00:00:00:09:%02x nud permanent dev te0",
+		      10 + i, 10 + i);
+	settle(b);
+	assert_int_equal(b->engine->interfaces[0].mode, DP_GENERIC);
+	check_all(b);
+}
+
+static void a_flood_of_changes_is_not_a_flood_of_lines(void **state)
+{
+	struct bench *b = *state;
+	size_t i;
+
+	want_service(b, 0, 0, HOSTS);
+	write_config(b);
+	start(b);
+	b->engine->lines_said = 0;
+	b->engine->lines_since = mono_now();
+	for (i = 0; i < 10 * ENGINE_LINES_A_SECOND; i++)
+		engine_tell(b->engine, SHUNT_EVENT_NEXTHOP, NULL, NULL, "flood");
+	assert_in_range(b->engine->lines_left_out, 8 * ENGINE_LINES_A_SECOND,
+			9 * ENGINE_LINES_A_SECOND);
+	engine_lines_end(b->engine);
+	assert_int_equal(b->engine->lines_left_out, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +328,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_file_that_never_rests_is_read_all_the_same,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(half_a_file_is_not_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reload_goes_on_without_an_interface_that_is_gone,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_flood_of_changes_is_not_a_flood_of_lines, set_up,
+						tear_down),
 	};
 
 	if (is_probe_child(argc, argv))

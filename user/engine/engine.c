@@ -49,6 +49,38 @@ void service_free(struct service *s)
 	free(s);
 }
 
+/* A link that flaps under ten thousand services is not worth a hundred thousand lines, nor the time
+ * that it takes to write them. */
+static bool may_log(struct engine *e)
+{
+	if (mono_diff_us(e->lines_since, mono_now()) >= 1000000)
+		engine_lines_end(e);
+	if (e->lines_said++ < ENGINE_LINES_A_SECOND)
+		return true;
+	e->lines_left_out++;
+	return false;
+}
+
+void engine_lines_end(struct engine *e)
+{
+	if (e->lines_left_out)
+		log_warning("%zu more changes of backends and services than these were not logged",
+			    e->lines_left_out);
+	e->lines_said = e->lines_left_out = 0;
+	e->lines_since = mono_now();
+}
+
+void engine_warn(struct engine *e, const char *format, ...)
+{
+	va_list args;
+
+	if (!may_log(e))
+		return;
+	va_start(args, format);
+	log_vwrite(LOG_LEVEL_WARNING, format, args);
+	va_end(args);
+}
+
 void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
 		 const struct backend *b, const char *format, ...)
 {
@@ -58,7 +90,8 @@ void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct serv
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	log_info("%s", line);
+	if (may_log(e))
+		log_info("%s", line);
 	if (e->stats)
 		stats_server_event(e->stats, kind, s ? s->name : NULL, b ? b->name : NULL, line);
 }

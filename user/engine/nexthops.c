@@ -95,7 +95,7 @@ static void note(struct engine *e, struct backend *b, const struct nl_nexthop *n
 			    "backend %s/%s: next hop: %s -> %s", b->service->name, b->name,
 			    view_nexthop_name(before), view_nexthop_name(after));
 	else if (before != after && after != VIEW_NH_RESOLVED)
-		log_warning("backend %s/%s: next hop: %s", b->service->name, b->name,
+		engine_warn(e, "backend %s/%s: next hop: %s", b->service->name, b->name,
 			    view_nexthop_name(after));
 	service_touch(e, b->service);
 }

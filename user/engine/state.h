@@ -124,6 +124,8 @@ struct engine {
 	mono_t written; /* the latest sign of a watched file being written */
 	mono_t changed; /* the first sign since a reload waits */
 	bool said_ready;
+	size_t lines_said, lines_left_out; /* of the log, since: see engine_tell */
+	mono_t lines_since;
 	mono_t sampled;
 	struct view_verdict verdicts[SHUNT_VERDICT_MAX];
 };
@@ -208,9 +210,15 @@ struct service *service_find(const struct engine *e, const char *name);
 struct backend *backend_find(const struct service *s, const char *name);
 uint64_t addr_key(const struct addr *a);
 
-/* One line to the log and, as an event, to whoever listens; @s and @b may be NULL. */
+/* One line to the log and, as an event, to whoever listens; @s and @b may be NULL. Of more than
+ * ENGINE_LINES_A_SECOND the log only has the number. */
+#define ENGINE_LINES_A_SECOND 200
 void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
 		 const struct backend *b, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The same for the log alone. */
+void engine_warn(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Ends the second: says how many lines were left out, if any were. */
+void engine_lines_end(struct engine *e);
 
 #endif
