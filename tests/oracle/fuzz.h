@@ -21,6 +21,7 @@
 
 #define FUZZ_ROUND 8192
 #define FUZZ_FRAME_MAX 3400 /* what the kernel's test runner takes in one piece, and a bit less */
+#define FUZZ_SPANS 64 /* of ports, under prefixes */
 #define FUZZ_LINES (WORLD_SERVICES * WORLD_SLOTS / SHUNT_SLOTS_PER_LINE)
 
 /* ---- dice (splitmix64, Steele et al. 2014) -----------------------------------------------------*/
@@ -43,7 +44,7 @@ struct fuzz_world {
 	struct fixture *f;
 	struct oracle_tables tables;
 	struct oracle_state state;
-	struct oracle_service services[WORLD_SERVICES];
+	struct oracle_service services[WORLD_SERVICES + FUZZ_SPANS];
 	struct shunt_slot_line slots[FUZZ_LINES];
 	struct shunt_backend backends[WORLD_ROWS];
 };

@@ -10,6 +10,11 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "shunt.skel.h"
+
 #define N_BACKENDS (WORLD_ROWS_EACH - 1)
 #define N_WORDS (WORLD_FLOW_BUCKETS * SHUNT_FLOWS_PER_BUCKET)
 
@@ -195,6 +200,93 @@ static void service_copy(struct fuzz_world *w, uint8_t family, uint8_t proto, en
 	memcpy(s->addr, r.dst, sizeof(s->addr));
 }
 
+/* ---- prefixes ----------------------------------------------------------------------------------*/
+
+#define SPANS_EACH 4
+
+static void prefixes_clear(struct fixture *f)
+{
+	int fd = bpf_map__fd(f->shunt->maps.prefixes);
+	struct shunt_prefix_key key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
+		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
+}
+
+/* Puts @svc into an entry that the family's hash leaves empty; the entry's number. */
+static uint32_t entry_take(struct fixture *f, uint8_t family, const struct shunt_service *svc)
+{
+	uint32_t at = f->ctl->active * 4 * WORLD_SERVICES, i = 0;
+
+	while (family == 4 ? f->services4[at + i].key || f->services4[at + i].svc.slot_mask
+			   : f->services6[at + i].port_proto || f->services6[at + i].svc.slot_mask)
+		i++;
+	assert_true(i < 4 * WORLD_SERVICES);
+	if (family == 4)
+		f->services4[at + i].svc = *svc;
+	else
+		f->services6[at + i].svc = *svc;
+	return i;
+}
+
+/* One stretch of ports, the @number-th of all, from @s->port to @s->port_to. */
+static void span_write(struct fuzz_world *w, uint32_t number, struct oracle_service *s,
+		       struct dice *d)
+{
+	struct shunt_span span = {.from_port = s->port, .entry = SHUNT_SPAN_NOBODY};
+
+	s->nobody = once_in(d, 4);
+	if (!s->nobody) {
+		s->svc = *world_service(w->f, s->family, s->proto, roll(d, WORLD_ANY));
+		span.entry = entry_take(w->f, s->family, &s->svc);
+	}
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(w->f->shunt->maps.spans), &number, &span, 0), 0);
+	w->services[w->tables.n_services++] = *s;
+}
+
+/* A prefix of one of the services' addresses, with ports cut into up to SPANS_EACH stretches. */
+static void prefix_add(struct fuzz_world *w, uint8_t family, uint8_t proto, uint32_t spans_at,
+		       struct dice *d)
+{
+	struct recipe r = world_recipe(family, proto, once_in(d, 2) ? WORLD_ANY : WORLD_DSR);
+	uint8_t bits = (uint8_t)(1 + roll(d, family == 4 ? 32 : 128));
+	struct shunt_prefix_key key = {.prefixlen = SHUNT_PREFIX_BITS + bits,
+				       .half = (uint8_t)w->f->ctl->active,
+				       .family = family,
+				       .protocol = proto};
+	struct shunt_prefix value = {spans_at, 1 + roll(d, SPANS_EACH)};
+	struct oracle_service s = {.family = family, .proto = proto, .bits = bits};
+
+	for (uint32_t i = 0; i < bits; i++)
+		s.addr[i / 8] |= r.dst[i / 8] & (128 >> i % 8);
+	memcpy(key.addr, s.addr, sizeof(key.addr));
+	if (bpf_map_update_elem(bpf_map__fd(w->f->shunt->maps.prefixes), &key, &value, BPF_NOEXIST))
+		return; /* has it already */
+	for (uint32_t i = 0, from = 0; i < value.spans; i++, from = s.port_to + 1u) {
+		bool is_last = i + 1 == value.spans;
+		uint32_t most = WORLD_PORT + 10 * (i + 1);
+
+		s.port = (uint16_t)from;
+		s.port_to = is_last ? 65535 : (uint16_t)(from + roll(d, most - from));
+		span_write(w, spans_at + i, &s, d);
+	}
+	if (family == 4)
+		w->f->ctl->v4[w->f->ctl->active].flags |= SHUNT_INDEX_PREFIXES;
+	else
+		w->f->ctl->v6[w->f->ctl->active].flags |= SHUNT_INDEX_PREFIXES;
+}
+
+static void prefixes_vary(struct fuzz_world *w, struct dice *d)
+{
+	uint32_t n = once_in(d, 4) ? 0 : roll(d, FUZZ_SPANS / SPANS_EACH + 1);
+
+	prefixes_clear(w->f);
+	for (uint32_t i = 0; i < n; i++)
+		prefix_add(w, once_in(d, 2) ? 4 : 6, once_in(d, 2) ? IPPROTO_TCP : IPPROTO_UDP,
+			   i * SPANS_EACH, d);
+}
+
 static const struct {
 	uint8_t family, proto;
 } stacks[] = {{4, IPPROTO_TCP}, {4, IPPROTO_UDP}, {6, IPPROTO_TCP}, {6, IPPROTO_UDP}};
@@ -216,6 +308,7 @@ void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 	w->tables.n_services = 0;
 	for (uint32_t i = 0; i < WORLD_SERVICES; i++)
 		service_copy(w, stacks[i % 4].family, stacks[i % 4].proto, i / 4);
+	prefixes_vary(w, d);
 	memcpy(w->slots, f->slots, sizeof(w->slots));
 	memcpy(w->backends, f->backends, sizeof(w->backends));
 	fuzz_world_from_maps(w);

@@ -31,20 +31,51 @@ static const struct shunt_service *find_port(const struct oracle_tables *t,
 
 	for (size_t i = 0; i < t->n_services; i++) {
 		s = &t->services[i];
-		if (s->port == port && s->proto == p->proto && s->family == p->family &&
+		if (!s->bits && s->port == port && s->proto == p->proto && s->family == p->family &&
 		    memcmp(s->addr, p->dst, sizeof(s->addr)) == 0)
 			return &s->svc;
 	}
 	return NULL;
 }
 
-/* The exact port before any port.  A packet to port 0 is for no exact port. */
+static bool is_within(const struct oracle_service *s, const struct oracle_parsed *p)
+{
+	if (!s->bits || s->proto != p->proto || s->family != p->family)
+		return false;
+	for (int i = 0; i < s->bits; i++)
+		if ((s->addr[i / 8] ^ p->dst[i / 8]) & 128 >> i % 8)
+			return false;
+	return true;
+}
+
+/* The longest prefix decides, also where it has nothing for the port. */
+static const struct shunt_service *find_prefix(const struct oracle_tables *t,
+					       const struct oracle_parsed *p)
+{
+	const struct oracle_service *s;
+	uint8_t longest = 0;
+
+	for (size_t i = 0; i < t->n_services; i++)
+		if (is_within(&t->services[i], p) && t->services[i].bits > longest)
+			longest = t->services[i].bits;
+	for (size_t i = 0; i < t->n_services; i++) {
+		s = &t->services[i];
+		if (is_within(s, p) && s->bits == longest && p->dport >= s->port &&
+		    p->dport <= s->port_to)
+			return s->nobody ? NULL : &s->svc;
+	}
+	return NULL;
+}
+
+/* The exact port before any port, and prefixes last.  A packet to port 0 is for no exact port. */
 static const struct shunt_service *find(const struct oracle_tables *t,
 					const struct oracle_parsed *p)
 {
 	const struct shunt_service *svc = find_port(t, p, p->dport);
 
-	return svc ? svc : find_port(t, p, 0);
+	if (!svc)
+		svc = find_port(t, p, 0);
+	return svc ? svc : find_prefix(t, p);
 }
 
 /* ---- choose ------------------------------------------------------------------------------------*/

@@ -19,12 +19,16 @@
 
 /* ---- what the daemon writes --------------------------------------------------------------------*/
 
-/* A service that can be found. Numbers are in host order; port 0 is any port. */
+/* A service that can be found. Numbers are in host order; port 0 is any port.  Or, with @bits, what a
+ * prefix has for the ports @port to @port_to, and with @nobody that it has nothing there. */
 struct oracle_service {
 	uint8_t family; /* 4 or 6 */
 	uint8_t proto;
 	uint16_t port;
 	uint8_t addr[16]; /* IPv4 in the first four */
+	uint8_t bits; /* 0: the address alone */
+	bool nobody;
+	uint16_t port_to;
 	struct shunt_service svc;
 };
 

@@ -63,6 +63,19 @@ static void spoil_service_order(struct fuzz_world *w)
 			w->services[i].svc.row = 0;
 }
 
+static void spoil_prefixes(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < w->tables.n_services; i++)
+		w->services[i].nobody = w->services[i].bits > 0;
+}
+
+static void spoil_prefix_lengths(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < w->tables.n_services; i++)
+		if (w->services[i].bits)
+			w->services[i].bits = 1;
+}
+
 static void spoil_slots(struct fuzz_world *w)
 {
 	for (size_t i = 0; i < FUZZ_LINES; i++)
@@ -137,6 +150,8 @@ static void what_the_oracle_is_told_wrong_shows_soon(void **state)
 		{"hash key", spoil_hash},
 		{"services", spoil_services},
 		{"exact before any port", spoil_service_order},
+		{"prefixes", spoil_prefixes},
+		{"the longest prefix", spoil_prefix_lengths},
 		{"slots", spoil_slots},
 		{"number of slots", spoil_n_lines},
 		{"timeouts", spoil_timeouts},
