@@ -265,10 +265,11 @@ static void prefix_add(struct fuzz_world *w, uint8_t family, uint8_t proto, uint
 		return; /* has it already */
 	for (uint32_t i = 0, from = 0; i < value.spans; i++, from = s.port_to + 1u) {
 		bool is_last = i + 1 == value.spans;
-		uint32_t most = WORLD_PORT + 10 * (i + 1);
+		/* among the ports that packets are for */
+		uint32_t end = WORLD_PORT + 5 * i + roll(d, 5) - 1;
 
 		s.port = (uint16_t)from;
-		s.port_to = is_last ? 65535 : (uint16_t)(from + roll(d, most - from));
+		s.port_to = is_last ? 65535 : (uint16_t)end;
 		span_write(w, spans_at + i, &s, d);
 	}
 	if (family == 4)
