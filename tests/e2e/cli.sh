@@ -60,4 +60,11 @@ sed "s/^instance:.*/instance: other-$$/; s,/run$,/run2,; s,/state$,/state2," "$W
 mkdir -m 777 "$W/run2" "$W/state2"
 refuses "an unprivileged daemon names the capability it lacks, in a line" 1 'CAP_' \
   nobody timeout 5 "$W/shuntd" -c "$W/other.yaml"
+is "one capability short it names that one, in a line" \
+  "$(on lb setpriv --bounding-set=-perfmon,-sys_admin -- timeout 5 "$O/shuntd" -c "$W/other.yaml" 2>&1)" \
+  "shuntd: error: may not load and attach XDP programs: Operation not permitted; missing: CAP_PERFMON"
+sed "s/^instance:.*/instance: third-$$/" "$W/shunt.yaml" >"$W/third.yaml"
+refuses "a daemon on an interface that is taken says how to free it" 1 'third.yaml:.*eth0 .*--remove.*bpftool net' \
+  on lb timeout 5 "$O/shuntd" -c "$W/third.yaml"
+check "and leaves nothing" on lb "$O/shuntd" --remove -c "$W/third.yaml"
 finish

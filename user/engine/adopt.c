@@ -176,7 +176,7 @@ int adopt_tables(struct engine *e)
 	if (!a.err)
 		clear_leftovers(e);
 	if (e->n_services)
-		log_info("adopted %zu services of an earlier daemon; forwarding went on",
+		log_info("adopted the services of an earlier daemon: %zu; forwarding went on",
 			 e->n_services);
 	return a.err;
 }

@@ -48,7 +48,7 @@ int edits_load(struct engine *e, struct engine_error *err)
 	else if (ret)
 		snprintf(err->text, sizeof(err->text), "%s: %s", path, strerror(-ret));
 	if (!ret && edits_count(e->edits))
-		log_info("%zu runtime edits from before are in force (%s)", edits_count(e->edits),
+		log_info("runtime edits from before are in force: %zu (%s)", edits_count(e->edits),
 			 path);
 	return ret;
 }

@@ -161,9 +161,9 @@ static void libbpf_line(void *arg, bool warning, const char *line)
 {
 	(void)arg;
 	if (warning) /* one level lower: what matters comes back as an error */
-		log_info("libbpf: %s", line);
+		log_info("%s", line);
 	else
-		log_debug("libbpf: %s", line);
+		log_debug("%s", line);
 }
 
 static void pin_dir(const struct conf *conf, char *out, size_t size)
@@ -343,8 +343,8 @@ int engine_check(const char *config, struct engine_error *summary, struct engine
 		return ret;
 	for (i = 0; i < conf->n_services; i++)
 		backends += conf->services[i].n_backends;
-	snprintf(summary->text, sizeof(summary->text), "%s: ok, %zu services, %zu backends", config,
-		 conf->n_services, backends);
+	snprintf(summary->text, sizeof(summary->text), "%s: ok, services: %zu, backends: %zu",
+		 config, conf->n_services, backends);
 	conf_free(conf);
 	return 0;
 }

@@ -102,6 +102,11 @@ static int fall_back(struct engine *e, struct interface *i, const struct dp_erro
 	return 0;
 }
 
+static void say_not_attached(const struct interface *i)
+{
+	log_error("interface %s: not attached: %s", i->conf.name, i->note);
+}
+
 static int attach(struct engine *e, struct interface *i)
 {
 	bool insists = i->conf.xdp != CONF_XDP_AUTO;
@@ -115,9 +120,7 @@ static int attach(struct engine *e, struct interface *i)
 	err = try_mode(e, i, wanted, &why);
 	if (err && !insists && err != -EBUSY && wanted == DP_NATIVE)
 		err = fall_back(e, i, &why);
-	if (err)
-		log_error("interface %s: not attached: %s", i->conf.name, i->note);
-	else if (!had)
+	if (!err && !had)
 		log_info("interface %s: attached in %s mode", i->conf.name,
 			 i->mode == DP_NATIVE ? "native" : "generic");
 	return err;
@@ -147,7 +150,9 @@ int interfaces_attach(struct engine *e, struct engine_error *err)
 		struct interface *iface = &e->interfaces[i];
 		int failed = iface->ifindex ? attach(e, iface) : 0;
 
-		if (failed && !ret) {
+		if (failed && ret) {
+			say_not_attached(iface); /* the first one is for the caller to say */
+		} else if (failed) {
 			ret = failed;
 			snprintf(err->text, sizeof(err->text), "%s:%u:%u: interface %s: %s",
 				 iface->conf.pos.file, iface->conf.pos.line, iface->conf.pos.column,
@@ -186,7 +191,8 @@ void interfaces_link_event(struct engine *e, const struct nl_link *link, bool go
 		rebuild_all(e);
 	} else if (i->ifindex != link->ifindex) {
 		i->ifindex = link->ifindex;
-		attach(e, i);
+		if (attach(e, i))
+			say_not_attached(i);
 		rebuild_all(e);
 	}
 }

@@ -84,7 +84,7 @@ struct interface {
 	uint32_t ifindex; /* 0: there is none now */
 	enum dp_mode mode; /* 0: not attached */
 	bool link_up;
-	char note[VIEW_REASON_MAX];
+	char note[VIEW_NOTE_MAX];
 };
 
 struct engine {

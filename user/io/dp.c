@@ -89,8 +89,10 @@ static int open_pinned(struct dp *dp, struct dp_error *err)
 
 static int open_all(struct dp *dp, const struct dp_options *opt, struct dp_error *err)
 {
-	int rc;
+	int rc = dp_may(err);
 
+	if (rc) /* before libbpf tries and says so in twenty lines */
+		return rc;
 	rc = libbpf_num_possible_cpus();
 	if (rc < 0)
 		return dp_fail_os(err, rc, "cannot count the possible CPUs");

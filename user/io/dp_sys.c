@@ -46,6 +46,16 @@ static uint64_t effective_capabilities(void)
 	return caps;
 }
 
+/* Those that the process has, and those that they stand for. */
+static uint64_t capabilities(void)
+{
+	uint64_t caps = effective_capabilities();
+
+	if (caps & 1ull << CAP_SYS_ADMIN)
+		caps |= 1ull << CAP_BPF | 1ull << CAP_PERFMON;
+	return caps;
+}
+
 /* Appends what is missing, or who else may forbid it. */
 static void append_missing(char *text, size_t size, int rc)
 {
@@ -58,13 +68,11 @@ static void append_missing(char *text, size_t size, int rc)
 		{CAP_PERFMON, "CAP_PERFMON"},
 		{CAP_SYS_ADMIN, "CAP_SYS_ADMIN (only to mount " DP_BPFFS ")"},
 	};
-	uint64_t caps = effective_capabilities();
+	uint64_t caps = capabilities();
 	const char *glue = "; missing: ";
 	struct statfs fs;
 	size_t i, len;
 
-	if (caps & 1ull << CAP_SYS_ADMIN) /* stands for CAP_BPF and CAP_PERFMON */
-		caps |= 1ull << CAP_BPF | 1ull << CAP_PERFMON;
 	if (statfs(DP_BPFFS, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
 		caps |= 1ull << CAP_SYS_ADMIN;
 	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -97,6 +105,15 @@ int dp_fail_os(struct dp_error *err, int rc, const char *format, ...)
 	if (rc == -EPERM || rc == -EACCES)
 		append_missing(err->text, sizeof(err->text), rc);
 	return rc;
+}
+
+int dp_may(struct dp_error *err)
+{
+	const uint64_t needed = 1ull << CAP_BPF | 1ull << CAP_NET_ADMIN | 1ull << CAP_PERFMON;
+
+	if ((capabilities() & needed) == needed)
+		return 0;
+	return dp_fail_os(err, -EPERM, "may not load and attach XDP programs");
 }
 
 /* ---- bpf filesystem ---------------------------------------------------------------------------*/

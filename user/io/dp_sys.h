@@ -20,6 +20,10 @@ int dp_fail(struct dp_error *err, int rc, const char *format, ...)
 int dp_fail_os(struct dp_error *err, int rc, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Whether the process has the capabilities that the dataplane needs: 0, or -EPERM and in @err which
+ * are missing. */
+int dp_may(struct dp_error *err);
+
 /* Mounts the bpf filesystem on /sys/fs/bpf unless there is one, and makes the folder @dir with its
  * parents. -EINVAL when @dir is not on a bpf filesystem. */
 int dp_bpffs_dir(const char *dir, struct dp_error *err) __attribute__((warn_unused_result));

@@ -46,10 +46,12 @@ static int fail_busy(const char *ifname, struct dp_error *err)
 	if (!id)
 		return dp_fail(err, -EBUSY, "%s: the kernel says that XDP is busy there", ifname);
 	program_name(id, name);
-	return dp_fail(err, -EBUSY,
-		       "%s runs another XDP program already, id %u, name \"%s\"; take it off first "
-		       "(ip link set dev %s xdp off, or remove its link's pin, see bpftool net)",
-		       ifname, id, name, ifname);
+	return dp_fail(
+		err, -EBUSY,
+		"%s runs another XDP program already, id %u, name \"%s\"; take it off first "
+		"(another shuntd's: shuntd --remove -c ITS-FILE; else ip link set dev %s xdp "
+		"off, or remove its link's pin, see bpftool net)",
+		ifname, id, name, ifname);
 }
 
 static int mtu_of(const char *ifname)

@@ -154,8 +154,9 @@ const struct command cli_commands[] = {
 		.name = "decap",
 		.arguments = "ARGUMENTS...",
 		.summary = "on a backend: take off the tunnel headers (runs shunt-decap)",
-		.help = "shunt decap --help says more.\n",
-		.example = "shunt decap attach eth0 203.0.113.10",
+		.help = "The addresses are the backend's own, which the tunnel leads to, not the\n"
+			"VIP. shunt decap --help says more.\n",
+		.example = "shunt decap attach eth0 10.0.0.12",
 		.takes = CLI_TAKES_RAW,
 		.max_args = 1000,
 		.run = cmd_decap,

@@ -13,26 +13,26 @@
 enum { DONE, FAILED, MISUSED };
 
 static const char help[] =
-	"usage: shunt decap attach IFACE [ADDRESS...] [--native | --generic]\n"
+	"Usage: shunt decap attach IFACE [ADDRESS...] [--native | --generic]\n"
 	"       shunt decap add|del IFACE ADDRESS...\n"
 	"       shunt decap detach IFACE\n"
 	"       shunt decap status [IFACE] [--json]\n"
 	"\n"
-	"For backends of services with `forward: ipip`: takes the tunnel header off packets whose\n"
-	"outer destination is one of the ADDRESSes and gives what was inside to the stack, where "
-	"the\n"
-	"VIP must be an address of this host (ip address add VIP/32 dev lo). All other packets "
-	"pass\n"
-	"untouched. IPv4 and IPv6 may be inside one another in all four ways.\n"
+	"For backends of services with `forward: ipip`: takes the tunnel header off\n"
+	"packets whose outer destination is one of the ADDRESSes and gives what was\n"
+	"inside to the stack, where the VIP must be an address of this host (ip address\n"
+	"add VIP/32 dev lo). All other packets pass untouched. IPv4 and IPv6 may be\n"
+	"inside one another in all four ways.\n"
 	"\n"
-	"  attach   sets exactly these addresses; where it is attached already it changes in "
-	"place.\n"
-	"           Native XDP, or generic with a warning; --native or --generic insists.\n"
+	"  attach   sets exactly these addresses, the backend's own ones; where it is\n"
+	"           attached already it changes in place. Native XDP, or generic with a\n"
+	"           warning; --native or --generic insists.\n"
 	"  add del  change single addresses\n"
 	"  detach   takes the program off the interface\n"
-	"  status   shows mode, addresses and packets; exit status 1 when IFACE is not attached\n"
+	"  status   shows mode, addresses and packets; exit status 1 when IFACE is not\n"
+	"           attached\n"
 	"\n"
-	"examples:\n"
+	"Examples:\n"
 	"  shunt decap attach eth0 10.0.0.11 2001:db8::11\n"
 	"  shunt decap add eth0 10.0.0.12\n"
 	"  shunt decap status --json\n"
@@ -303,6 +303,10 @@ int main(int argc, char **argv)
 			fputs(help, stdout);
 			return DONE;
 		}
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		puts("shunt-decap " SHUNT_VERSION);
+		return DONE;
 	}
 	if (argc < 2)
 		return misused("which command: attach, add, del, detach, status?", NULL);

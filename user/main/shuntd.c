@@ -16,16 +16,16 @@
 enum { EXIT_DONE, EXIT_FAILED, EXIT_MISUSED };
 
 static const char usage[] =
-	"usage: shuntd [-c FILE] [--check | --remove] [--debug]\n"
+	"Usage: shuntd [-c FILE] [--check | --remove] [--debug]\n"
 	"\n"
 	"Balances TCP and UDP with XDP as FILE says (default " DEFAULT_CONFIG ").\n"
 	"Runs in the foreground and logs to standard error.\n"
 	"\n"
 	"  -c, --config FILE  the configuration\n"
-	"      --check        validate the configuration and everything it names, then end\n"
-	"      --remove       detach every interface and remove every table of the instance, then "
-	"end;\n"
-	"                     without it forwarding goes on when the daemon stops or is killed\n"
+	"      --check        validate the configuration and the files it names, then end\n"
+	"      --remove       detach every interface and remove every table of the\n"
+	"                     instance, then end; without it forwarding goes on when the\n"
+	"                     daemon stops or is killed\n"
 	"      --debug        log more\n"
 	"      --version      print the version\n"
 	"  -h, --help         print this\n"

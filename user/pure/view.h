@@ -14,6 +14,7 @@
 #include "shunt_abi.h"
 
 #define VIEW_REASON_MAX 128
+#define VIEW_NOTE_MAX 256
 
 struct view_traffic {
 	uint64_t packets, bytes, flows;
@@ -41,7 +42,7 @@ struct view_interface {
 	uint32_t ifindex; /* 0: there is none of this name now */
 	enum view_xdp xdp;
 	bool link_up;
-	char note[VIEW_REASON_MAX]; /* why generic, why not attached; empty: nothing to say */
+	char note[VIEW_NOTE_MAX]; /* why generic, why not attached; empty: nothing to say */
 };
 
 struct view_service {
