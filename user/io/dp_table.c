@@ -23,6 +23,8 @@ uint32_t dp_slots_write(struct dp *dp, uint32_t slots_at, const uint16_t *slots,
 	uint16_t *there = slot_at(dp, slots_at, n);
 	uint32_t i, differed = 0;
 
+	/* Whoever sees a slot sees the row that was written before it. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	for (i = 0; i < n; i++) {
 		if (there[i] == slots[i])
 			continue;
@@ -103,6 +105,8 @@ void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o)
 	next.base_packets = there->base_packets;
 	next.base_bytes = there->base_bytes;
 	next.base_flows = there->base_flows;
+	if (memcmp(there, &next, sizeof(next)) == 0)
+		return; /* nobody dies in the middle of writing what is there */
 	next.service[0] = '\0';
 	__atomic_store_n(&there->service[0], '\0', __ATOMIC_RELEASE);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
