@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum log_level max_level = LOG_LEVEL_INFO;
 
@@ -28,9 +30,27 @@ enum log_level log_level(void)
 	return max_level;
 }
 
+/* Whether a line can be written at once: who reads a pipe or a terminal may have stopped, and a
+ * service must not stop with it. */
+static bool is_writable(void)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+static void write_line(enum log_level level, const char *line)
+{
+	if (getenv("JOURNAL_STREAM"))
+		fprintf(stderr, "<%d>%s\n", levels[level].syslog, line);
+	else
+		fprintf(stderr, "shuntd: %s: %s\n", levels[level].word, line);
+}
+
 void log_vwrite(enum log_level level, const char *format, va_list args)
 {
-	char line[1024];
+	static size_t lost;
+	char line[1024], lost_line[64];
 	char *c;
 
 	if (level > max_level)
@@ -39,10 +59,21 @@ void log_vwrite(enum log_level level, const char *format, va_list args)
 	for (c = line; *c; c++) /* a message is one line, whatever a peer made us quote */
 		if ((unsigned char)*c < ' ')
 			*c = ' ';
-	if (getenv("JOURNAL_STREAM"))
-		fprintf(stderr, "<%d>%s\n", levels[level].syslog, line);
-	else
-		fprintf(stderr, "shuntd: %s: %s\n", levels[level].word, line);
+	if (!is_writable()) {
+		lost++;
+		return;
+	}
+	if (lost) {
+		snprintf(lost_line, sizeof(lost_line), "%zu lines were lost: nobody read them",
+			 lost);
+		write_line(LOG_LEVEL_WARNING, lost_line);
+		lost = 0;
+		if (!is_writable()) {
+			lost++;
+			return;
+		}
+	}
+	write_line(level, line);
 }
 
 void log_write(enum log_level level, const char *format, ...)
