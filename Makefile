@@ -98,7 +98,7 @@ $O/%.o: %.c | $(SKEL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/shunt_abi.h
+$O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	@command -v $(CLANG) >/dev/null || { echo 'clang is not here: sudo make deps' >&2; exit 1; }
@@ -127,7 +127,7 @@ BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard te
 $(BENCH): $(BENCH_PARTS)
 $(BENCH_PARTS): | $O/tests/bench/bench.skel.h
 
-$O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h) include/shunt_abi.h
+$O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h include/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
@@ -170,14 +170,14 @@ install: all
 	install -d $(SBIN) $(BIN) $(SHARE) $(UNIT_DIR) $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/shunt
 	install -m 755 $O/shuntd $(SBIN)
 	install -m 755 $O/shunt $O/shunt-decap $(BIN)
-	install -m 644 include/shunt_abi.h include/shunt_msg.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(filter-out %.service,$(wildcard configs/*)) LICENSE $(wildcard README.md) $(SHARE)
 	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service | install -m 644 /dev/stdin $(UNIT_DIR)/shunt.service
 
 # The operator's own files in SYSCONFDIR stay.
 uninstall:
 	rm -f $(SBIN)/shuntd $(BIN)/shunt $(BIN)/shunt-decap $(UNIT_DIR)/shunt.service
-	rm -f $(DESTDIR)$(PREFIX)/include/shunt_abi.h $(DESTDIR)$(PREFIX)/include/shunt_msg.h
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(wildcard include/*.h))
 	rm -rf $(SHARE)
 	-rmdir $(DESTDIR)$(SYSCONFDIR)/shunt 2>/dev/null
 

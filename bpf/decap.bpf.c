@@ -3,6 +3,8 @@
  * was inside to the stack.  All else passes untouched: what is not a tunnel packet, and what is one
  * for another address.  A tunnel packet for us that contradicts itself, or that is a fragment (shunt
  * sends none), is dropped.  VLAN tags stay. */
+#include "shunt_decap.h"
+
 #include "pkt.h"
 #include "parse.h"
 

@@ -6,6 +6,7 @@
 #define SHUNT_FWD_H
 
 #include "encap.h"
+#include "gue.h"
 #include "pkt.h"
 
 /* Ethernet pads short packets; that stays.  A longer tail is nobody's, and could make the frame too
@@ -64,32 +65,108 @@ static __always_inline enum shunt_verdict make_room(struct xdp_md *ctx, const st
 	return SHUNT_GO_ON;
 }
 
+/* Whether the packet may go on, and with @outer_len bytes in front: a router's questions (RFC 1812
+ * section 5.3.1), which every method but local asks, so that a loop between balancers ends. */
+static __always_inline enum shunt_verdict may_go_on(const struct pkt *pkt,
+						    const struct shunt_backend *be, __u32 outer_len)
+{
+	if (unlikely(pkt->ttl <= 1))
+		return SHUNT_DROP_TTL;
+	if (unlikely(pkt->l3_len + outer_len > be->mtu))
+		return SHUNT_DROP_TOO_BIG;
+	return SHUNT_GO_ON;
+}
+
+/* One hop less for the packet itself, at the cursor (RFC 2003 section 3.1, RFC 2473 section 3.1).
+ * The checksum after RFC 1624: what the TTL loses in its word's first byte it gains. */
+static __always_inline enum shunt_verdict take_hop(struct cursor *c, const struct pkt *pkt)
+{
+	struct ipv4_head *ip4;
+	struct ipv6_head *ip6;
+	__u32 csum;
+
+	if (pkt->is_v6) {
+		ip6 = take(c, sizeof(*ip6));
+		if (!ip6)
+			return SHUNT_DROP_NO_HEADROOM;
+		ip6->hop_limit = pkt->ttl - 1;
+		return SHUNT_GO_ON;
+	}
+	ip4 = take(c, sizeof(*ip4));
+	if (!ip4)
+		return SHUNT_DROP_NO_HEADROOM;
+	csum = ip4->csum + 1u;
+	ip4->csum = csum + (csum >= 0xffff);
+	ip4->ttl = pkt->ttl - 1;
+	return SHUNT_GO_ON;
+}
+
 static __always_inline enum shunt_verdict forward_dsr(struct xdp_md *ctx, const struct pkt *pkt,
 						      const struct shunt_backend *be)
 {
-	enum shunt_verdict verdict;
+	enum shunt_verdict verdict = may_go_on(pkt, be, 0);
 	struct cursor c;
 
-	if (unlikely(pkt->l3_len > be->mtu))
-		return SHUNT_DROP_TOO_BIG;
+	if (verdict)
+		return verdict;
 	verdict = make_room(ctx, pkt, be, 0);
 	if (verdict)
 		return verdict;
 	c = cursor_at_start(ctx);
 	verdict = write_l2(&c, be, pkt->is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+	if (!verdict)
+		verdict = take_hop(&c, pkt);
 	return verdict ? verdict : SHUNT_FORWARD_DSR;
 }
 
-static __always_inline enum shunt_verdict forward_ipip4(struct xdp_md *ctx, const struct pkt *pkt,
-							const struct shunt_backend *be)
+static __always_inline enum shunt_verdict write_gue(struct cursor *c, const struct pkt *pkt,
+						    __u16 csum)
+{
+	struct gue_head *gue = take(c, sizeof(*gue));
+	enum shunt_verdict verdict;
+
+	if (!gue)
+		return SHUNT_DROP_NO_HEADROOM;
+	shim_gue(gue, pkt, csum);
+	verdict = take_hop(c, pkt);
+	return verdict ? verdict : SHUNT_FORWARD_GUE;
+}
+
+static __always_inline enum shunt_verdict write_gre(struct cursor *c, const struct pkt *pkt)
+{
+	struct gre_head *gre = take(c, sizeof(*gre));
+	enum shunt_verdict verdict;
+
+	if (!gre)
+		return SHUNT_DROP_NO_HEADROOM;
+	shim_gre(gre, pkt);
+	verdict = take_hop(c, pkt);
+	return verdict ? verdict : SHUNT_FORWARD_GRE;
+}
+
+/* What is behind the outer IP header. */
+static __always_inline enum shunt_verdict write_rest(struct cursor *c, const struct pkt *pkt,
+						     const struct shunt_backend *be, __u16 csum)
 {
 	enum shunt_verdict verdict;
+
+	if (unlikely(be->method != SHUNT_IPIP))
+		return be->method == SHUNT_GUE ? write_gue(c, pkt, csum) : write_gre(c, pkt);
+	verdict = take_hop(c, pkt);
+	return verdict ? verdict : SHUNT_FORWARD_IPIP;
+}
+
+static __always_inline enum shunt_verdict forward_over4(struct xdp_md *ctx, const struct pkt *pkt,
+							const struct shunt_backend *be)
+{
+	__u32 len = sizeof(struct ipv4_head) + shim_len(be);
+	enum shunt_verdict verdict = may_go_on(pkt, be, len);
 	struct ipv4_head *outer;
 	struct cursor c;
 
-	if (unlikely(pkt->l3_len + sizeof(*outer) > be->mtu))
-		return SHUNT_DROP_TOO_BIG;
-	verdict = make_room(ctx, pkt, be, sizeof(*outer));
+	if (verdict)
+		return verdict;
+	verdict = make_room(ctx, pkt, be, len);
 	if (verdict)
 		return verdict;
 	c = cursor_at_start(ctx);
@@ -100,19 +177,23 @@ static __always_inline enum shunt_verdict forward_ipip4(struct xdp_md *ctx, cons
 	if (!outer)
 		return SHUNT_DROP_NO_HEADROOM;
 	outer_ipv4(outer, pkt, be);
-	return SHUNT_FORWARD_IPIP;
+	return write_rest(&c, pkt, be, 0);
 }
 
-static __always_inline enum shunt_verdict forward_ipip6(struct xdp_md *ctx, const struct pkt *pkt,
+static __always_inline enum shunt_verdict forward_over6(struct xdp_md *ctx, const struct pkt *pkt,
 							const struct shunt_backend *be)
 {
-	enum shunt_verdict verdict;
+	__u32 len = sizeof(struct ipv6_head) + shim_len(be);
+	enum shunt_verdict verdict = may_go_on(pkt, be, len);
 	struct ipv6_head *outer;
 	struct cursor c;
+	__u16 csum = 0;
 
-	if (unlikely(pkt->l3_len + sizeof(*outer) > be->mtu))
-		return SHUNT_DROP_TOO_BIG;
-	verdict = make_room(ctx, pkt, be, sizeof(*outer));
+	if (verdict)
+		return verdict;
+	if (unlikely(be->flags & SHUNT_BE_UDP_CSUM))
+		csum = gue_csum(ctx, pkt, be);
+	verdict = make_room(ctx, pkt, be, len);
 	if (verdict)
 		return verdict;
 	c = cursor_at_start(ctx);
@@ -123,19 +204,23 @@ static __always_inline enum shunt_verdict forward_ipip6(struct xdp_md *ctx, cons
 	if (!outer)
 		return SHUNT_DROP_NO_HEADROOM;
 	outer_ipv6(outer, pkt, be);
-	return SHUNT_FORWARD_IPIP;
+	return write_rest(&c, pkt, be, csum);
 }
 
 static __always_inline enum shunt_verdict forward(struct xdp_md *ctx, struct pkt *pkt,
 						  const struct shunt_backend *be)
 {
 	pkt->egress = be->ifindex;
+	pkt->l2_len = forget(pkt->l2_len, be->ifindex);
+	pkt->is_v6 = forget(pkt->is_v6, be->ifindex);
 	switch (be->method) {
 	case SHUNT_DSR:
 		return forward_dsr(ctx, pkt, be);
 	case SHUNT_IPIP:
-		return be->flags & SHUNT_BE_ADDR6 ? forward_ipip6(ctx, pkt, be)
-						  : forward_ipip4(ctx, pkt, be);
+	case SHUNT_GUE:
+	case SHUNT_GRE:
+		return be->flags & SHUNT_BE_ADDR6 ? forward_over6(ctx, pkt, be)
+						  : forward_over4(ctx, pkt, be);
 	case SHUNT_LOCAL:
 		return SHUNT_FORWARD_LOCAL;
 	default:

@@ -61,6 +61,7 @@ static __always_inline enum shunt_verdict parse_ipv4(struct cursor *c, struct pk
 		return SHUNT_PASS_FRAGMENT;
 	pkt->is_v6 = 0;
 	pkt->tos = ip->tos;
+	pkt->ttl = ip->ttl;
 	pkt->l4_proto = ip->proto;
 	pkt->saddr[0] = ip->saddr;
 	pkt->daddr[0] = ip->daddr;
@@ -138,6 +139,7 @@ static __always_inline enum shunt_verdict parse_ipv6(struct xdp_md *ctx, struct 
 		return SHUNT_DROP_BAD_IP;
 	pkt->is_v6 = 1;
 	pkt->tos = first >> 20;
+	pkt->ttl = ip->hop_limit;
 	pkt->l4_proto = ip->next;
 	for (int i = 0; i < 4; i++)
 		pkt->saddr[i] = ip->saddr[i];

@@ -38,7 +38,7 @@ struct pkt {
 	__u8 tos; /* type of service or traffic class: DSCP and ECN */
 	__u8 is_syn; /* TCP SYN without ACK */
 	__u8 new_flow; /* to be counted as a flow */
-	__u8 pad;
+	__u8 ttl; /* or hop limit, as it came */
 };
 _Static_assert(sizeof(struct pkt) <= 64, "a packet's facts fit a cache line");
 
@@ -122,6 +122,18 @@ struct udp_head {
 	__u32 ports;
 	__be16 len;
 	__be16 csum;
+};
+
+struct gue_head {
+	struct udp_head udp;
+	__u8 hlen; /* upper two bits: variant; next: control; the rest: words behind this header */
+	__u8 proto; /* of what follows */
+	__be16 flags;
+};
+
+struct gre_head {
+	__be16 flags;
+	__be16 type; /* of what follows, as Ethernet's */
 };
 
 #endif

@@ -49,22 +49,26 @@ static __always_inline __u32 cursor_next(const struct shunt_service *svc)
 
 /* The backend that the flow was given, if that holds; else one by turn, to be remembered, when the
  * packet may start a flow (@starts) or the flow has lost its backend; else, and when there is no
- * place to remember, one by hash, on which all later packets of the flow agree. */
-static __always_inline __u32 flow_backend(const struct pkt *pkt, const struct shunt_service *svc,
-					  int starts)
+ * place to remember, one by hash, on which all later packets of the flow agree.  A global function,
+ * so that the verifier checks it once. */
+__noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32 is_syn,
+			      __u32 starts)
 {
-	__u32 limits = flow_limits(svc);
-	__u32 number = flow_find(pkt->hash, svc->salt, svc->row, limits, !pkt->is_syn);
+	__u32 limits, number, slot;
 
+	if (!svc)
+		return SLOT_BAD_TABLE;
+	limits = flow_limits(svc);
+	number = flow_find(hash, svc->salt, svc->row, limits, !is_syn);
 	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
 		return number;
-	if (!starts && number != FLOW_ORPHANED)
-		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
-	number = slot_number(svc, cursor_next(svc) & svc->slot_mask);
-	if (!number || number == SLOT_BAD_TABLE)
+	starts |= number == FLOW_ORPHANED;
+	slot = starts ? cursor_next(svc) & svc->slot_mask : shunt_slot_of(hash, svc->slot_mask);
+	number = slot_number(svc, slot);
+	if (!starts || !number || number == SLOT_BAD_TABLE)
 		return number;
-	if (!flow_remember(pkt->hash, svc->salt, limits, number))
-		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
+	if (!flow_remember(hash, svc->salt, limits, number))
+		return slot_number(svc, shunt_slot_of(hash, svc->slot_mask));
 	return number | FLOW_IS_NEW;
 }
 
@@ -76,7 +80,7 @@ static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_
 	pkt->new_flow = pkt->is_syn;
 	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)))
 		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
-	number = flow_backend(pkt, svc, is_udp || pkt->is_syn);
+	number = flow_backend(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn);
 	if (is_udp && number & FLOW_IS_NEW)
 		pkt->new_flow = 1;
 	return number & ~FLOW_IS_NEW;

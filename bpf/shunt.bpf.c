@@ -9,6 +9,7 @@
 #include "sched.h"
 #include "fwd.h"
 #include "encap.h"
+#include "gue.h"
 #include "nat.h"
 #include "finish.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the packet path (bpf/) and the daemon share: the maps' keys and values, the hash that both
  * compute, and the verdict table.  Any change of a struct, a map or the meaning of a field is a new
- * SHUNT_ABI_VERSION, and with it a new pin directory.
+ * SHUNT_ABI_VERSION, and with it a new pin directory; until the first release it stays 1.
  *
  * Byte order: __be16 and __be32 are as on the wire; everything else is the host's.
  *
@@ -22,6 +22,8 @@
 #define SHUNT_VERDICTS(X)                                                                          \
 	X(FORWARD_DSR, FORWARD, "sent to a backend by layer-2 rewrite")                            \
 	X(FORWARD_IPIP, FORWARD, "sent to a backend in an IP tunnel")                              \
+	X(FORWARD_GUE, FORWARD, "sent to a backend in a GUE tunnel (UDP)")                         \
+	X(FORWARD_GRE, FORWARD, "sent to a backend in a GRE tunnel")                               \
 	X(FORWARD_LOCAL, FORWARD, "given to this host's own stack as the backend")                 \
 	X(FORWARD_NAT, FORWARD, "sent to a backend, both addresses translated")                    \
 	X(FORWARD_MASQ, FORWARD, "sent to a backend, the destination translated")                  \
@@ -39,6 +41,7 @@
 	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
 	X(DROP_NAT_FULL, DROP, "no room for another translated connection")                        \
 	X(DROP_NAT_EXHAUSTED, DROP, "no free port at the pool's addresses for this backend")       \
+	X(DROP_TTL, DROP, "TTL or hop limit used up: it may not be forwarded again")               \
 	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes")                         \
 	X(DROP_NO_HEADROOM, DROP, "no room in front of the frame for a tunnel header")             \
 	X(DROP_NO_EGRESS, DROP, "the backend is behind an interface that shunt does not manage")   \
@@ -63,7 +66,16 @@ enum shunt_verdict_class {
 /* ---- services ----------------------------------------------------------------------------------*/
 
 enum shunt_scheduler { SHUNT_MAGLEV, SHUNT_RR, SHUNT_WRR, SHUNT_SCHEDULER_MAX };
-enum shunt_forward { SHUNT_DSR, SHUNT_IPIP, SHUNT_LOCAL, SHUNT_NAT, SHUNT_MASQ, SHUNT_FORWARD_MAX };
+enum shunt_forward {
+	SHUNT_DSR,
+	SHUNT_IPIP,
+	SHUNT_LOCAL,
+	SHUNT_NAT,
+	SHUNT_MASQ,
+	SHUNT_GUE,
+	SHUNT_GRE,
+	SHUNT_FORWARD_MAX,
+};
 
 /* Flags of a service. */
 #define SHUNT_SVC_ON_EMPTY_PASS 1u /* no backend: PASS_NO_BACKEND instead of DROP_NO_BACKEND */
@@ -193,6 +205,7 @@ struct shunt_slot_line {
 #define SHUNT_BE_USABLE 1u /* may get packets: has a next hop and is not down */
 #define SHUNT_BE_ADDR6 2u /* addr and source are IPv6 */
 #define SHUNT_BE_NO_NEW 4u /* draining: flows that are remembered stay, new ones go elsewhere */
+#define SHUNT_BE_UDP_CSUM 8u /* GUE over IPv6: the UDP checksum is computed, else it is 0 */
 
 struct shunt_backend {
 	__be32 addr[4]; /* tunnel destination; IPv4 in addr[0], the rest 0 */
@@ -202,10 +215,12 @@ struct shunt_backend {
 	__u32 ifindex; /* egress interface, the physical one below VLAN devices */
 	union {
 		__u32 nat_pool; /* nat: which of nat_ctl's pools; 0: `source` alone */
-		__u32 outer_csum; /* IPIP over IPv4: ones' complement sum, in memory order and unfolded,
-				   * of the outer header with tos, length and checksum as 0: id 0, DF,
-				   * TTL 64, and protocol 4 or 41 by the family of the service's
-				   * address */
+		/* Tunnels: ones' complement sum, in memory order and unfolded, of what does not
+		 * change from packet to packet. Over IPv4: of the outer header with tos, length and
+		 * checksum as 0: id 0, DF, TTL 64, and as protocol 17 (GUE), 47 (GRE), or 4 or 41
+		 * by the family of the service's address. GUE over IPv6: of the pseudo header
+		 * without its length, the destination port and the GUE header. Else 0. */
+		__u32 outer_csum;
 	};
 	__be16 vlan_tci[2]; /* tags to put in front, outermost first */
 	__u16 mtu; /* largest IP packet, with the tunnel header, that the path takes */
@@ -214,8 +229,33 @@ struct shunt_backend {
 	__u8 flags; /* SHUNT_BE_* */
 	__u8 tags; /* VLAN tags to put in front, 0 to 2; with two the outer one is 802.1ad,
 			   * else 802.1Q */
-	__u8 pad;
+	__u8 source_bits; /* IPIP, GRE: shunt_source_host() is added to source's last word */
 };
+
+/* GUE (draft-ietf-intarea-gue-09): variant 0, a header of 4 bytes without flags. */
+#define SHUNT_GUE_PORT 6080
+#define SHUNT_GUE_SOURCE_PORTS 0xc000 /* and up: dynamic ports (RFC 6335), as RFC 7605 asks */
+
+/* 32 bits that differ from flow to flow, also among those that one slot or one backend gets: what
+ * tells a backend's flows apart for its receive queues. */
+static inline __attribute__((always_inline)) __u32 shunt_entropy_of(__u64 hash)
+{
+	return ((hash ^ hash >> 29) * 0xbf58476d1ce4e5b9ull) >> 32;
+}
+
+/* Source port of GUE. */
+static inline __attribute__((always_inline)) __u16 shunt_gue_port_of(__u64 hash)
+{
+	return SHUNT_GUE_SOURCE_PORTS | shunt_entropy_of(hash) >> 18;
+}
+
+/* What a flow adds to the last word, in host order, of a source address of which @bits bits may vary:
+ * 0, or 4 to 32.  The last two stay as they are, so that no source is its network's address or its
+ * broadcast address, from which hosts take nothing. */
+static inline __attribute__((always_inline)) __u32 shunt_source_host(__u64 hash, __u8 bits)
+{
+	return shunt_entropy_of(hash) & ((1ull << (bits & 63)) - 1) & ~3u;
+}
 
 /* One record for each CPU and row, at [cpu * rows + row], written once a packet by that CPU alone,
  * never reset: the daemon keeps offsets (struct shunt_owner). */
@@ -413,8 +453,8 @@ struct shunt_settings {
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
- * All are arrays with BPF_F_MMAPABLE (prefixes, tx_ports and decap's maps apart), sized at load, pinned under
- * their names in /sys/fs/bpf/shunt/<instance>/v<SHUNT_ABI_VERSION>/.
+ * All are arrays with BPF_F_MMAPABLE (prefixes and tx_ports apart), sized at load, pinned
+ * under their names in /sys/fs/bpf/shunt/<instance>/v<SHUNT_ABI_VERSION>/.
  *
  *   ctl         1 x struct shunt_ctl
  *   seeds       2 x S x __u64               halves belong to ctl's index 0 and 1; within a half
@@ -437,28 +477,6 @@ struct shunt_settings {
 #define SHUNT_VERDICTS_PER_CPU 32
 struct shunt_verdict_line {
 	__u64 packets[SHUNT_VERDICTS_PER_CPU];
-};
-
-/* ---- decap (bpf/decap.bpf.c), for backends -----------------------------------------------------
- * Takes IPIP (all four combinations) off packets whose outer destination is in decap_local, and
- * passes the inner packet to the stack.  With an empty decap_local every packet passes untouched.
- *   decap_local     HASH, struct shunt_decap_addr -> __u32 1, BPF_F_NO_PREALLOC
- *   decap_counters  PERCPU_ARRAY, enum shunt_decap_count -> __u64 packets */
-struct shunt_decap_addr {
-	__be32 addr[4]; /* IPv4 in addr[0], the rest 0 */
-	__u32 family; /* 4 or 6 */
-};
-
-#define SHUNT_DECAP_COUNTS(X)                                                                      \
-	X(DECAPPED, "tunnel header taken off")                                                     \
-	X(PASSED, "not a tunnel packet for one of the addresses, passed untouched")                \
-	X(BAD, "malformed tunnel packet, dropped")
-
-enum shunt_decap_count {
-#define X(name, words) SHUNT_DECAP_##name,
-	SHUNT_DECAP_COUNTS(X)
-#undef X
-		SHUNT_DECAP_COUNT_MAX,
 };
 
 #ifndef __cplusplus

@@ -2,8 +2,8 @@
 /* The packet path and its floors as they are measured.
  *
  * BPF_PROG_TEST_RUN does not restore the packet between the runs of one call.  So every measured
- * program first takes off what its last run put in front, writes the MACs anew and gives the packet
- * the next flow's address and ports: restore().  What follows is the same inlined code that
+ * program first takes off what its last run put in front, writes the MACs and the TTL anew and gives the
+ * packet the next flow's address and ports: restore().  What follows is the same inlined code that
  * shunt_xdp consists of, or, in a floor, the least that could be done.  Floors and cases begin with
  * the same restore(), so their figures compare as they stand; shell_* measure it alone.
  *
@@ -23,9 +23,11 @@ static __always_inline void write_flow(void *frame, int is_v6)
 	__u32 flow = bench_flow(++state.runs, state.flow_mask);
 
 	if (is_v6) {
+		*(__u8 *)(frame + BENCH_HOPS6) = BENCH_HOPS;
 		*(__u64 *)(frame + BENCH_SADDR6_LOWER) = bench_saddr6(flow);
 		*(__u32 *)(frame + BENCH_PORTS6) = bench_ports(flow, state.dport);
 	} else {
+		*(__u32 *)(frame + BENCH_TTL4) = state.ttl4;
 		*(__u64 *)(frame + BENCH_SADDR4) = bench_saddr4(flow) | (__u64)state.daddr << 32;
 		*(__u32 *)(frame + BENCH_PORTS4) = bench_ports(flow, state.dport);
 	}
@@ -83,6 +85,30 @@ SEC("xdp")
 int ipip_v6(struct xdp_md *ctx)
 {
 	return measured(ctx, sizeof(struct ipv6_head), INNER_V6);
+}
+
+SEC("xdp")
+int gre_v4(struct xdp_md *ctx)
+{
+	return measured(ctx, sizeof(struct ipv4_head) + sizeof(struct gre_head), INNER_V4);
+}
+
+SEC("xdp")
+int gre_v6(struct xdp_md *ctx)
+{
+	return measured(ctx, sizeof(struct ipv6_head) + sizeof(struct gre_head), INNER_V6);
+}
+
+SEC("xdp")
+int gue_v4(struct xdp_md *ctx)
+{
+	return measured(ctx, sizeof(struct ipv4_head) + sizeof(struct gue_head), INNER_V4);
+}
+
+SEC("xdp")
+int gue_v6(struct xdp_md *ctx)
+{
+	return measured(ctx, sizeof(struct ipv6_head) + sizeof(struct gue_head), INNER_V6);
 }
 
 /* ---- floors ------------------------------------------------------------------------------------*/

@@ -17,6 +17,8 @@ struct bench_state {
 	__u32 frame_len; /* of a frame that nothing has been put in front of */
 	__u32 daddr; /* IPv4, as on the wire */
 	__u32 dport; /* as on the wire, in the upper half */
+	__u32 ttl4; /* TTL, protocol and checksum of an IPv4 frame, as on the wire */
+	__u32 pad;
 };
 
 /* Every flow once in each cycle of flow_mask + 1 runs, in no order that a prefetcher would know. */
@@ -45,6 +47,9 @@ BENCH_INLINE __u32 bench_ports(__u32 flow, __u32 dport)
 /* Offsets in a frame without tags. */
 #define BENCH_MAC_BACK 6
 #define BENCH_L3 14
+#define BENCH_TTL4 22 /* and protocol and checksum */
+#define BENCH_HOPS6 21
+#define BENCH_HOPS 64
 #define BENCH_SADDR4 26 /* source and destination: 8 bytes */
 #define BENCH_PORTS4 34
 #define BENCH_SADDR6_LOWER 30

@@ -45,7 +45,36 @@ static const struct bench_case fixed[] = {
 	 .is_v6 = true},
 };
 #define FIXED (sizeof(fixed) / sizeof(*fixed))
-_Static_assert(FIXED + BENCH_SERVICES == BENCH_CASES, "every combination is a case");
+_Static_assert(FIXED + BENCH_SERVICES == BENCH_CASES, "each has its place");
+
+/* Beside every combination of dsr and ipip. */
+static const struct bench_case tunnels[] = {
+	{.name = "gre-v4-tcp-maglev", .program = "gre_v4", .pushed = 24, .method = SHUNT_GRE},
+	{.name = "gre-v6-tcp-maglev",
+	 .program = "gre_v6",
+	 .pushed = 44,
+	 .is_v6 = true,
+	 .method = SHUNT_GRE},
+	{.name = "gue-v4-tcp-maglev", .program = "gue_v4", .pushed = 32, .method = SHUNT_GUE},
+	{.name = "gue-v6-tcp-maglev",
+	 .program = "gue_v6",
+	 .pushed = 52,
+	 .is_v6 = true,
+	 .method = SHUNT_GUE},
+};
+#define TUNNELS (sizeof(tunnels) / sizeof(*tunnels))
+#define COMBINED (BENCH_SERVICES - TUNNELS)
+
+static void fill_tunnel(struct bench_case *c, uint32_t i)
+{
+	*c = tunnels[i];
+	c->kind = BENCH_CASE;
+	c->floor = c->is_v6 ? "floor-encap40" : "floor-encap20";
+	c->shell = c->is_v6 ? "shell-encap40" : "shell-encap20";
+	c->service = COMBINED + i;
+	c->protocol = IPPROTO_TCP;
+	c->scheduler = SHUNT_MAGLEV;
+}
 
 /* Each bit of @i chooses one thing. */
 static void fill_case(struct bench_case *c, uint32_t i)
@@ -79,8 +108,10 @@ void bench_cases_fill(struct bench_case c[static BENCH_CASES])
 	memcpy(c, fixed, sizeof(fixed));
 	for (size_t i = 0; i < FIXED; i++)
 		c[i].protocol = IPPROTO_TCP;
-	for (uint32_t i = 0; i < BENCH_SERVICES; i++)
+	for (uint32_t i = 0; i < COMBINED; i++)
 		fill_case(&c[FIXED + i], i);
+	for (uint32_t i = 0; i < TUNNELS; i++)
+		fill_tunnel(&c[FIXED + COMBINED + i], i);
 }
 
 const struct bench_case *bench_case_find(const struct bench_case c[static BENCH_CASES],

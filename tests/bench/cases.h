@@ -27,8 +27,8 @@ struct bench_case {
 	enum shunt_scheduler scheduler;
 };
 
-#define BENCH_CASES 24 /* floors and shells included */
-#define BENCH_SERVICES 16 /* cases proper */
+#define BENCH_CASES 28 /* floors and shells included */
+#define BENCH_SERVICES 20 /* cases proper */
 
 /* Fills @c in the order in which they are shown. */
 void bench_cases_fill(struct bench_case c[static BENCH_CASES]);

@@ -29,7 +29,7 @@ void frame_state(const struct frame *f, bool is_v6, struct bench_state *out);
 void frame_set_flow(struct frame *f, bool is_v6, uint32_t flow);
 
 /* What is wrong with @out after the path of @c took @in, in words; NULL: nothing. Looks at every
- * byte: layer 2, tunnel header with its checksum, and the packet itself, which must be as it was.
+ * byte: layer 2, tunnel header with its checksum, and the packet itself, which must be as it was but for the hop that a case takes.
  * @backends: the service's rows, from number 1 on. */
 const char *frame_check(const struct bench_case *c, const struct frame *in, const struct frame *out,
 			const struct shunt_backend *backends, uint32_t n_backends);

@@ -56,6 +56,7 @@ static void build_backends(struct world *w, const struct bench_case *c)
 			.mtu = 1500,
 			.method = c->method,
 			.vip_family = c->is_v6 ? 6 : 4,
+			.udp_csum = true,
 			.usable = true,
 		};
 

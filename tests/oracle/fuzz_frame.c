@@ -48,7 +48,7 @@ static void ext_roll(struct recipe *r, struct dice *d)
 static uint16_t payload_roll(const struct recipe *r, struct dice *d)
 {
 	static const uint16_t mtus[] = {1500, 1400, 576, 68};
-	static const uint16_t outer[] = {0, 20, 40};
+	static const uint16_t outer[] = {0, 20, 40, 24, 32, 44, 52};
 	int len = mtus[roll(d, N(mtus))] - outer[roll(d, N(outer))];
 
 	if (!once_in(d, 12))

@@ -65,22 +65,34 @@ void fuzz_world_to_maps(const struct fuzz_world *w)
 	memcpy(w->f->flows, w->state.flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
 }
 
+/* What varies by flow is 0 in the source. */
+static void source_vary(struct shunt_backend *be, struct dice *d)
+{
+	__be32 *last = &be->source[be->flags & SHUNT_BE_ADDR6 ? 3 : 0];
+
+	if (be->method == SHUNT_GUE || !once_in(d, 2))
+		return;
+	be->source_bits = (uint8_t)(4 + roll(d, 29));
+	*last &= htonl(~(uint32_t)((1ull << be->source_bits) - 1) | 3);
+}
+
 static void backend_vary(struct shunt_backend *be, uint8_t family, struct dice *d)
 {
+	/* the oracle does not translate */
+	static const uint8_t methods[] = {SHUNT_DSR,  SHUNT_LOCAL, SHUNT_IPIP,
+					  SHUNT_IPIP, SHUNT_GUE,   SHUNT_GRE};
 	static const uint16_t mtus[] = {1500, 1500, 1500, 1400, 576, 9000, 65535, 68, 0};
 
 	*be = (struct shunt_backend){
 		.ifindex = WORLD_IFINDEX_IN,
 		.mtu = mtus[roll(d, sizeof(mtus) / sizeof(*mtus))],
 		.port = htons(4242),
-		.method = (uint8_t)roll(d, SHUNT_NAT), /* the oracle does not translate */
+		.method = methods[roll(d, sizeof(methods))],
 		.flags = once_in(d, 12) ? 0 : SHUNT_BE_USABLE,
 		.tags = once_in(d, 2) ? 0 : (uint8_t)roll(d, 3),
 	};
 	if (once_in(d, 10))
 		be->ifindex = once_in(d, 2) ? WORLD_IFINDEX_MANAGED : WORLD_IFINDEX_UNMANAGED;
-	if (once_in(d, 2))
-		be->method = SHUNT_IPIP;
 	if (once_in(d, 50))
 		be->method = (uint8_t)(SHUNT_FORWARD_MAX + roll(d, 200));
 	if (once_in(d, 10))
@@ -92,11 +104,14 @@ static void backend_vary(struct shunt_backend *be, uint8_t family, struct dice *
 		be->flags |= SHUNT_BE_ADDR6;
 		roll_bytes(d, be->addr, 16);
 		roll_bytes(d, be->source, 16);
+		if (be->method == SHUNT_GUE && !once_in(d, 3))
+			be->flags |= SHUNT_BE_UDP_CSUM;
 	} else {
 		roll_bytes(d, be->addr, 4);
 		roll_bytes(d, be->source, 4);
-		be->outer_csum = world_outer_csum(family, be);
 	}
+	source_vary(be, d);
+	be->outer_csum = world_outer_csum(family, be);
 }
 
 /* A number that the rows end before, or that is the last of them: the row of a backend of the same

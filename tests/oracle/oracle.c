@@ -207,7 +207,8 @@ static void finish(const struct oracle_tables *t, const struct oracle_arrival *i
 	bool counts_in_row;
 
 	r->action = XDP_PASS;
-	if (r->verdict == SHUNT_FORWARD_DSR || r->verdict == SHUNT_FORWARD_IPIP)
+	if (verdict_rows[r->verdict].class == SHUNT_CLASS_FORWARD &&
+	    r->verdict != SHUNT_FORWARD_LOCAL)
 		leave(t, in, r);
 	class = verdict_rows[r->verdict].class;
 	if (class == SHUNT_CLASS_DROP)

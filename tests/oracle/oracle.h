@@ -69,6 +69,7 @@ struct oracle_parsed {
 	uint8_t family;
 	uint8_t proto;
 	uint8_t tos; /* or traffic class */
+	uint8_t ttl; /* or hop limit */
 	uint8_t src[16], dst[16]; /* IPv4 in the first four */
 	uint16_t dport;
 	bool is_syn; /* TCP, SYN without ACK */

@@ -84,6 +84,7 @@ static enum shunt_verdict parse_ipv4(const uint8_t *ip, size_t len, struct oracl
 		return SHUNT_PASS_FRAGMENT;
 	p->family = 4;
 	p->tos = ip[1];
+	p->ttl = ip[8];
 	p->proto = ip[9];
 	memcpy(p->src, ip + 12, 4);
 	memcpy(p->dst, ip + 16, 4);
@@ -132,6 +133,7 @@ static enum shunt_verdict parse_ipv6(const uint8_t *ip, size_t len, struct oracl
 	p->family = 6;
 	p->tos = (uint8_t)(ip[0] % 16 * 16 + ip[1] / 16);
 	p->proto = ip[6];
+	p->ttl = ip[7];
 	memcpy(p->src, ip + 8, 16);
 	memcpy(p->dst, ip + 24, 16);
 	p->l3_len = total_len;

@@ -22,6 +22,18 @@ enum world_kind {
 	WORLD_IPIP4_TAGS,
 	WORLD_IPIP6, /* tunnel to an IPv6 backend */
 	WORLD_IPIP6_TAG,
+	WORLD_SPREAD4, /* IPIP whose source varies by flow */
+	WORLD_SPREAD6,
+	WORLD_GRE4,
+	WORLD_GRE4_TAG,
+	WORLD_GRE6,
+	WORLD_GRE6_TAGS,
+	WORLD_GRE4_SPREAD,
+	WORLD_GUE4,
+	WORLD_GUE4_TAGS,
+	WORLD_GUE6, /* with a UDP checksum */
+	WORLD_GUE6_TAG,
+	WORLD_GUE6_ZERO, /* without */
 	WORLD_LOCAL,
 	WORLD_EMPTY_DROP, /* all slots are 0 */
 	WORLD_EMPTY_PASS,
@@ -35,6 +47,20 @@ enum world_kind {
 	WORLD_ANY, /* any other port there, DSR */
 	WORLD_MAX,
 };
+
+/* How the packets of a kind leave. */
+struct world_way {
+	uint8_t method; /* enum shunt_forward */
+	uint8_t family; /* of the tunnel; 0: none */
+	uint8_t tags;
+	uint8_t source_bits;
+	bool udp_csum;
+};
+const struct world_way *world_way(enum world_kind kind);
+/* The source of the kind's packets: a tunnel's, or NAT's; with 0 for what varies by flow. */
+void world_source(enum world_kind kind, uint8_t out[static 16]);
+#define WORLD_TUNNEL_FIRST WORLD_IPIP4
+#define WORLD_TUNNEL_LAST WORLD_GUE6_ZERO
 
 #define WORLD_PORT 8000
 #define WORLD_SERVICES (WORLD_MAX * 4)
@@ -106,7 +132,7 @@ uint32_t world_row(uint8_t family, uint8_t proto, enum world_kind kind);
 uint16_t *world_slot(struct fixture *f, const struct shunt_service *svc, uint32_t slot);
 /* Fills the services' tables; fixture_reset() does. */
 void world_build(struct fixture *f);
-/* What stands in an IPIP backend's outer_csum, for a service of that family. */
+/* What stands in a tunnel's outer_csum, for a service of that family. */
 uint32_t world_outer_csum(uint8_t family, const struct shunt_backend *be);
 
 #endif

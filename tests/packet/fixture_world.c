@@ -63,56 +63,75 @@ struct recipe world_recipe(uint8_t family, uint8_t proto, enum world_kind kind)
 	return r;
 }
 
-static bool to_ipv6(enum world_kind kind)
+const struct world_way *world_way(enum world_kind kind)
 {
-	return kind == WORLD_IPIP6 || kind == WORLD_IPIP6_TAG;
+	static const struct world_way ways[WORLD_MAX] = {
+		[WORLD_DSR_TAG] = {SHUNT_DSR, .tags = 1},
+		[WORLD_DSR_TAGS] = {SHUNT_DSR, .tags = 2},
+		[WORLD_IPIP4] = {SHUNT_IPIP, 4},
+		[WORLD_IPIP4_TAGS] = {SHUNT_IPIP, 4, .tags = 2},
+		[WORLD_IPIP6] = {SHUNT_IPIP, 6},
+		[WORLD_IPIP6_TAG] = {SHUNT_IPIP, 6, .tags = 1},
+		[WORLD_SPREAD4] = {SHUNT_IPIP, 4, .source_bits = 16},
+		[WORLD_SPREAD6] = {SHUNT_IPIP, 6, .source_bits = 32},
+		[WORLD_GRE4] = {SHUNT_GRE, 4},
+		[WORLD_GRE4_TAG] = {SHUNT_GRE, 4, .tags = 1},
+		[WORLD_GRE6] = {SHUNT_GRE, 6},
+		[WORLD_GRE6_TAGS] = {SHUNT_GRE, 6, .tags = 2},
+		[WORLD_GRE4_SPREAD] = {SHUNT_GRE, 4, .source_bits = 4},
+		[WORLD_GUE4] = {SHUNT_GUE, 4},
+		[WORLD_GUE4_TAGS] = {SHUNT_GUE, 4, .tags = 2},
+		[WORLD_GUE6] = {SHUNT_GUE, 6, .udp_csum = true},
+		[WORLD_GUE6_TAG] = {SHUNT_GUE, 6, .tags = 1, .udp_csum = true},
+		[WORLD_GUE6_ZERO] = {SHUNT_GUE, 6},
+		[WORLD_LOCAL] = {SHUNT_LOCAL},
+		[WORLD_BAD_METHOD] = {SHUNT_FORWARD_MAX},
+	};
+
+	return &ways[kind];
 }
 
-/* What the daemon precomputes: the outer header's words but tos, length and checksum. */
-uint32_t world_outer_csum(uint8_t family, const struct shunt_backend *be)
+void world_source(enum world_kind kind, uint8_t out[static 16])
 {
-	uint8_t ip[20] = {0x45, [6] = 0x40, [8] = 64, [9] = family == 4 ? 4 : 41};
+	const struct world_way *way = world_way(kind);
+	uint8_t last = way->source_bits ? 1 : 253;
+
+	memset(out, 0, 16);
+	if (way->family == 6)
+		memcpy(out, (uint8_t[]){0xfd, 2, [6] = 0xcd, [15] = last}, 16);
+	else
+		memcpy(out, (uint8_t[]){10, 255, way->source_bits > 8 ? 0 : 254, last}, 4);
+}
+
+static uint32_t words_sum(const uint8_t *bytes, size_t len)
+{
 	uint16_t word;
 	uint32_t sum = 0;
 
-	memcpy(ip + 12, be->source, 4);
-	memcpy(ip + 16, be->addr, 4);
-	for (int i = 0; i < 20; i += 2) {
-		memcpy(&word, ip + i, 2);
+	for (size_t i = 0; i < len; i += 2) {
+		memcpy(&word, bytes + i, 2);
 		sum += word;
 	}
 	return sum;
 }
 
-static uint8_t method_of(enum world_kind kind)
+uint32_t world_outer_csum(uint8_t family, const struct shunt_backend *be)
 {
-	switch (kind) {
-	case WORLD_IPIP4:
-	case WORLD_IPIP4_TAGS:
-	case WORLD_IPIP6:
-	case WORLD_IPIP6_TAG:
-		return SHUNT_IPIP;
-	case WORLD_LOCAL:
-		return SHUNT_LOCAL;
-	case WORLD_BAD_METHOD:
-		return SHUNT_FORWARD_MAX;
-	default:
-		return SHUNT_DSR;
-	}
-}
+	uint8_t inner = family == 4 ? 4 : 41;
+	uint8_t proto = be->method == SHUNT_GUE ? 17 : be->method == SHUNT_GRE ? 47 : inner;
+	uint8_t ip[20] = {0x45, [6] = 0x40, [8] = 64, [9] = proto};
+	uint8_t gue[40] = {0, 17, 6080 >> 8, 6080 & 0xff, 0, inner};
 
-static uint8_t tags_of(enum world_kind kind)
-{
-	switch (kind) {
-	case WORLD_DSR_TAG:
-	case WORLD_IPIP6_TAG:
-		return 1;
-	case WORLD_DSR_TAGS:
-	case WORLD_IPIP4_TAGS:
-		return 2;
-	default:
-		return 0;
+	if (!(be->flags & SHUNT_BE_ADDR6)) {
+		memcpy(ip + 12, be->source, 4);
+		memcpy(ip + 16, be->addr, 4);
+		return words_sum(ip, 20);
 	}
+	if (!(be->flags & SHUNT_BE_UDP_CSUM))
+		return 0;
+	memcpy(gue + 8, be->source, 16);
+	memcpy(gue + 24, be->addr, 16);
+	return words_sum(gue, 40);
 }
 
 static uint32_t egress_of(enum world_kind kind)
@@ -129,25 +148,27 @@ static uint32_t egress_of(enum world_kind kind)
 
 static void backend_fill(struct shunt_backend *be, uint8_t family, enum world_kind kind, uint8_t n)
 {
+	const struct world_way *way = world_way(kind);
+
 	*be = (struct shunt_backend){
 		.dmac = {2, 0xbe, 0, 0, (uint8_t)kind, n},
 		.smac = {2, 0x5c, 0, 0, (uint8_t)kind, 1},
 		.ifindex = egress_of(kind),
 		.vlan_tci = {htons(0x2064), htons(0x4065)},
 		.mtu = WORLD_MTU,
-		.method = method_of(kind),
+		.method = way->method,
 		.flags = kind == WORLD_UNUSABLE ? 0 : SHUNT_BE_USABLE,
-		.tags = tags_of(kind),
+		.tags = way->tags,
+		.source_bits = way->source_bits,
 	};
-	if (to_ipv6(kind)) {
-		be->flags |= SHUNT_BE_ADDR6;
+	if (way->family == 6) {
+		be->flags |= SHUNT_BE_ADDR6 | (way->udp_csum ? SHUNT_BE_UDP_CSUM : 0);
 		memcpy(be->addr, (uint8_t[]){0xfd, 1, [7] = 0xab, [15] = n}, 16);
-		memcpy(be->source, (uint8_t[]){0xfd, 2, [6] = 0xcd, [15] = 9}, 16);
 	} else {
 		memcpy(be->addr, (uint8_t[]){10, 0, (uint8_t)kind, n}, 4);
-		memcpy(be->source, (uint8_t[]){10, 255, 254, 253}, 4);
-		be->outer_csum = world_outer_csum(family, be);
 	}
+	world_source(kind, (uint8_t *)be->source);
+	be->outer_csum = world_outer_csum(family, be);
 }
 
 static struct shunt_service service_fill(struct fixture *f, uint8_t family, uint8_t proto,

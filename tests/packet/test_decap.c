@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 
 #include "decap.skel.h"
+#include "shunt_decap.h"
 
 static struct decap_bpf *decap;
 
@@ -107,6 +108,20 @@ static uint8_t tags_of(enum world_kind kind)
 	return kind == WORLD_IPIP4_TAGS ? 2 : kind == WORLD_IPIP6_TAG ? 1 : 0;
 }
 
+/* What a router does to the packet on the way. */
+static void take_hop(struct frame *f)
+{
+	uint8_t *ip = f->bytes + f->l3;
+
+	if (ip[0] >> 4 == 6) {
+		ip[7]--;
+		return;
+	}
+	ip[8]--;
+	put16(ip + 10, 0);
+	put16(ip + 10, (uint16_t)~fold16(sum16(0, ip, 4u * (ip[0] & 15))));
+}
+
 /* The recipe's frame in the tunnel of its kind, as the packet path makes it. */
 static void tunnelled(struct fixture *f, const struct recipe *r, enum world_kind kind,
 		      struct frame *inner, struct frame *out)
@@ -116,6 +131,7 @@ static void tunnelled(struct fixture *f, const struct recipe *r, enum world_kind
 	frame_build(r, inner);
 	fixture_run(f, inner, &o);
 	assert_int_equal(o.action, XDP_TX);
+	take_hop(inner);
 	*out = o.out;
 	out->l3 = 14 + 4u * tags_of(kind);
 }

@@ -40,12 +40,12 @@ static void build_row(const struct engine *e, const struct backend *b, bool usab
 		.no_new = b->drained || b->weight == 0,
 	};
 
-	if (conf->forward == SHUNT_IPIP)
-		spec.source = tunnel_source(e, b);
 	if (conf_translates(conf->forward))
 		nat_fill_row(e, b, &spec);
 	if (conf->forward == SHUNT_LOCAL)
 		spec.mtu = UINT16_MAX;
+	else if (backend_row_is_tunnel(conf->forward))
+		spec.source = tunnel_source(e, b);
 	memcpy(spec.dmac, b->nexthop.dmac, sizeof(spec.dmac));
 	memcpy(spec.smac, b->nexthop.smac, sizeof(spec.smac));
 	memcpy(spec.vlan_tci, b->nexthop.vlan_tci, sizeof(spec.vlan_tci));

@@ -47,6 +47,10 @@ static enum shunt_forward method_of(enum shunt_verdict v)
 		return SHUNT_NAT;
 	case SHUNT_FORWARD_MASQ:
 		return SHUNT_MASQ;
+	case SHUNT_FORWARD_GUE:
+		return SHUNT_GUE;
+	case SHUNT_FORWARD_GRE:
+		return SHUNT_GRE;
 	default:
 		return SHUNT_LOCAL;
 	}

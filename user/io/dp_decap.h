@@ -11,7 +11,7 @@
 
 #include "base/addr.h"
 #include "io/dp.h"
-#include "shunt_abi.h"
+#include "shunt_decap.h"
 
 #define DP_DECAP_ADDRS_MAX 1024 /* on one interface */
 

@@ -13,6 +13,8 @@
 struct backend_row_spec {
 	struct addr addr; /* the backend's */
 	struct addr source; /* of the tunnel header, or by nat; none where there is neither */
+	uint8_t source_bits; /* how many of its last bits may vary by flow, 0 or 4 to 32; its last two
+				* bits never do, and gue, which has ports for it, leaves all of them */
 	uint8_t dmac[6], smac[6];
 	uint32_t ifindex;
 	uint16_t vlan_tci[2];
@@ -22,8 +24,11 @@ struct backend_row_spec {
 	uint16_t port; /* nat, masq: the destination port; 0: stays */
 	uint32_t nat_pool; /* nat: the pool's number; 0: source alone */
 	uint8_t vip_family; /* 4 or 6: what the tunnel carries */
+	bool udp_csum; /* gue over IPv6: a UDP checksum, not 0 */
 	bool usable, no_new;
 };
+
+bool backend_row_is_tunnel(enum shunt_forward method);
 
 /* Fills all of @out, the precomputed checksum included. */
 void backend_row_build(const struct backend_row_spec *spec, struct shunt_backend *out);

@@ -12,8 +12,9 @@ const char *const conf_scheduler_words[] = {[SHUNT_MAGLEV] = "maglev",
 					    [SHUNT_WRR] = "wrr",
 					    [SHUNT_SCHEDULER_MAX] = NULL};
 const char *const conf_forward_words[] = {
-	[SHUNT_DSR] = "dsr", [SHUNT_IPIP] = "ipip", [SHUNT_LOCAL] = "local",
-	[SHUNT_NAT] = "nat", [SHUNT_MASQ] = "masq", [SHUNT_FORWARD_MAX] = NULL};
+	[SHUNT_DSR] = "dsr", [SHUNT_IPIP] = "ipip",	[SHUNT_LOCAL] = "local",
+	[SHUNT_NAT] = "nat", [SHUNT_MASQ] = "masq",	[SHUNT_GUE] = "gue",
+	[SHUNT_GRE] = "gre", [SHUNT_FORWARD_MAX] = NULL};
 const char *const conf_on_empty_words[] = {
 	[CONF_EMPTY_ALL] = "all", [CONF_EMPTY_DROP] = "drop", [CONF_EMPTY_PASS] = "pass", NULL};
 const char *const conf_check_words[] = {
