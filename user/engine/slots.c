@@ -36,6 +36,7 @@ static void build_row(const struct engine *e, const struct backend *b, bool usab
 		.mtu = b->nexthop.mtu,
 		.method = conf->forward,
 		.vip_family = conf->vip.family,
+		.udp_csum = true,
 		.usable = usable,
 		.no_new = b->drained || b->weight == 0,
 	};
