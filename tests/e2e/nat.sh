@@ -42,6 +42,8 @@ $(service masqdns udp $VIP4 54 "forward: masq" "check: none" "backends: ['10.0.1
 $(service masqecho tcp $VIP6 7001 "forward: masq" "$TCP" "backends: ['[fd01::13]:7777']")
 END
 running 19
+check "the daemon says what must be switched off at the other end" \
+  grep -q 'eth1: a veth whose other end.*ethtool -K IF tx off' "$W/shuntd.log"
 
 # whom PORT [VIP]: what a UDP server says of its client.
 whom() {

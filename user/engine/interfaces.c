@@ -150,6 +150,7 @@ int interfaces_attach(struct engine *e, struct engine_error *err)
 		struct interface *iface = &e->interfaces[i];
 		int failed = iface->ifindex ? attach(e, iface) : 0;
 
+		nat_tell_offload(e, iface);
 		if (failed && ret) {
 			say_not_attached(iface); /* the first one is for the caller to say */
 		} else if (failed) {

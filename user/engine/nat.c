@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "io/dp_offload.h"
 #include "pure/backend_row.h"
 
 static uint32_t nat_ticks(uint32_t timeout_ms)
@@ -31,6 +32,42 @@ void nat_install(struct engine *e, const struct conf *conf)
 		ctl.timeout[i] = nat_ticks(conf->nat_timeout_ms[i]);
 	memcpy(ctl.pool, pools->pool, sizeof(ctl.pool));
 	dp_nat_write(e->dp, &ctl);
+}
+
+static bool translates(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_services; i++)
+		if (conf_translates(conf->services[i].forward))
+			return true;
+	return false;
+}
+
+void nat_tell_offload(struct engine *e, struct interface *i)
+{
+	struct dp_offload_peer peer;
+
+	if (i->told_offload || !i->ifindex || !translates(e->conf))
+		return;
+	i->told_offload = true;
+	switch (dp_offload_ask(i->conf.name, &peer)) {
+	case DP_OFFLOAD_NO:
+		break;
+	case DP_OFFLOAD_YES:
+		log_warning(
+			"interface %s: its other end %s sends without checksums, which "
+			"translation (nat, masq) makes wrong for good; run: ethtool -K %s tx off",
+			i->conf.name, peer.ifname, peer.ifname);
+		break;
+	case DP_OFFLOAD_UNKNOWN:
+		log_warning(
+			"interface %s: a veth whose other end (ifindex %u) is in another network "
+			"namespace; if that one sends without checksums, translation (nat, masq) "
+			"makes them wrong for good; run there: ethtool -K IF tx off",
+			i->conf.name, peer.ifindex);
+		break;
+	}
 }
 
 void nat_fill_row(const struct engine *e, const struct backend *b, struct backend_row_spec *spec)

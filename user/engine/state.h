@@ -84,6 +84,7 @@ struct interface {
 	uint32_t ifindex; /* 0: there is none now */
 	enum dp_mode mode; /* 0: not attached */
 	bool link_up;
+	bool told_offload; /* what translation wants of its other end */
 	char note[VIEW_NOTE_MAX];
 };
 
@@ -197,6 +198,8 @@ void edits_to_backend(const struct engine *e, struct backend *b);
 /* ---- nat.c --------------------------------------------------------------------------------------*/
 /* Writes the pools and timeouts of @conf, before any row names them. */
 void nat_install(struct engine *e, const struct conf *conf);
+/* Says once for each interface what must be switched off, and where, for translation to be right. */
+void nat_tell_offload(struct engine *e, struct interface *i);
 /* What NAT needs of a backend's row: port, pool, source. */
 void nat_fill_row(const struct engine *e, const struct backend *b, struct backend_row_spec *spec);
 
