@@ -64,6 +64,8 @@ static __always_inline enum shunt_verdict nat_rewrite(struct xdp_md *ctx, struct
 	struct nat_change to;
 	__u32 flags, done;
 
+	if (unlikely(pkt->ttl <= 1))
+		return SHUNT_DROP_TTL;
 	if (pkt->is_v6) {
 		done = nat_rewrite6(ctx, pkt, rec, from_client);
 		verdict = NAT_VERDICT(done);

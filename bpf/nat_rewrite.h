@@ -66,7 +66,8 @@ static __always_inline enum shunt_verdict nat_rewrite4(struct xdp_md *ctx, const
 	if (!ip || !take(&c, ((ip->version_ihl & 15) * 4 - sizeof(*ip)) & 63))
 		return SHUNT_DROP_TRUNCATED;
 	delta = (__u64)(__u32)~ip->saddr + (__u32)~ip->daddr + to->saddr + to->daddr;
-	ip->csum = csum_change(ip->csum, delta);
+	ip->csum = csum_change(ip->csum, delta + 0xfffe); /* the TTL's word: ~old + old - 1 */
+	ip->ttl--;
 	ip->saddr = to->saddr;
 	ip->daddr = to->daddr;
 	*flags = 0;
@@ -109,6 +110,7 @@ __noinline __u32 nat_rewrite6(struct xdp_md *ctx, struct pkt *pkt, __u32 rec, in
 		return SHUNT_DROP_TRUNCATED;
 	delta = nat_write_addr6(ip->saddr, from_client ? six->pool : six->vip);
 	delta += nat_write_addr6(ip->daddr, from_client ? six->backend : six->client);
+	ip->hop_limit--;
 	ports = nat_turned(from_client ? conn->backend_ports : conn->client_ports);
 	if (unlikely(ip->next != pkt->l4_proto))
 		ext = EXT_LEN(parse_ext_headers(ctx, (pkt->l2_len & 31) + sizeof(*ip), ip->next,

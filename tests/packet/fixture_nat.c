@@ -99,6 +99,7 @@ struct recipe nat_translated(const struct recipe *r, uint8_t number, uint16_t po
 	t.dmac[5] = number;
 	memcpy(t.smac, row_smac, 6);
 	t.tags = 0;
+	t.ttl--;
 	return t;
 }
 
@@ -130,6 +131,7 @@ struct recipe nat_returned(const struct recipe *a, const struct recipe *r)
 	memcpy(b.dmac, r->smac, 6);
 	memcpy(b.smac, r->dmac, 6);
 	b.tags = r->tags;
+	b.ttl--;
 	memcpy(b.tci, r->tci, sizeof(b.tci));
 	return b;
 }

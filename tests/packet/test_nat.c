@@ -241,6 +241,20 @@ static void the_clients_router_may_change(void **state)
 	nat_assert_returned(f, &t, &r);
 }
 
+static void the_last_hop_is_not_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_UDP, 40123), t, a;
+
+	r.ttl = 2;
+	nat_forwarded(f, &r, 1, &t);
+	r.ttl = 1;
+	nat_assert_verdict(f, &r, SHUNT_DROP_TTL);
+	a = nat_answer(&t);
+	a.ttl = 1;
+	nat_assert_verdict(f, &a, SHUNT_DROP_TTL);
+}
+
 static void what_the_path_does_not_take_is_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -331,6 +345,7 @@ int main(void)
 		T(any_port_keeps_its_port),
 		T(others_packets_go_to_the_stack),
 		T(the_clients_router_may_change),
+		T(the_last_hop_is_not_taken),
 		T4(what_the_path_does_not_take_is_dropped),
 		T(a_cut_frame_is_never_translated),
 		T(no_byte_stays_unwritten),
