@@ -32,7 +32,8 @@ struct tunnel {
 
 static __always_inline int is_tunnel(__u8 proto)
 {
-	return proto == IPPROTO_IPIP || proto == IPPROTO_IPV6;
+	return proto == IPPROTO_IPIP || proto == IPPROTO_IPV6 || proto == IPPROTO_GRE ||
+	       proto == IPPROTO_UDP;
 }
 
 static __always_inline int is_local(const struct shunt_decap_addr *addr)
@@ -55,8 +56,11 @@ static __always_inline enum shunt_decap_count outer_ipv4(struct cursor *c, struc
 	t->outer_len = (ip->version_ihl & 0xf) * 4;
 	len = bpf_ntohs(ip->len);
 	if (t->outer_len < sizeof(*ip) || len < t->outer_len || len > bytes_from(c, ip) ||
-	    ip->frag & bpf_htons(IPV4_FRAGMENT) || !take(c, t->outer_len - sizeof(*ip)))
+	    !take(c, t->outer_len - sizeof(*ip)))
 		return SHUNT_DECAP_BAD;
+	if (ip->frag & bpf_htons(IPV4_FRAGMENT)) /* of UDP and GRE it may be the host's own */
+		return ip->proto == IPPROTO_UDP || ip->proto == IPPROTO_GRE ? SHUNT_DECAP_PASSED
+									    : SHUNT_DECAP_BAD;
 	t->inner_max = len - t->outer_len;
 	return SHUNT_DECAP_DECAPPED;
 }
@@ -100,6 +104,69 @@ static __always_inline enum shunt_decap_count inner(struct cursor *c, const stru
 		return SHUNT_DECAP_BAD;
 	len = sizeof(*ip6) + bpf_ntohs(ip6->payload_len);
 	return len > t->inner_max ? SHUNT_DECAP_BAD : SHUNT_DECAP_DECAPPED;
+}
+
+/* GUE, variant 0 without flags or with private data behind its header, or variant 1, which is none.
+ * Anything else that comes by UDP is not ours. */
+static __always_inline enum shunt_decap_count shim_gue(struct cursor *c, struct tunnel *t)
+{
+	const struct udp_head *udp = take(c, sizeof(*udp));
+	__u32 len, private_len;
+	const __u8 *gue;
+
+	if (!udp || udp->ports >> 16 != bpf_htons(SHUNT_GUE_PORT))
+		return SHUNT_DECAP_PASSED;
+	len = bpf_ntohs(udp->len);
+	gue = take(c, 4);
+	if (len > t->inner_max || len < sizeof(struct gue_head) || !gue)
+		return SHUNT_DECAP_BAD;
+	t->inner_max = len - sizeof(*udp);
+	t->outer_len += sizeof(*udp);
+	if (gue[0] >> 6 == 1) {
+		c->pos = (void *)gue;
+		t->inner = gue[0] >> 4 == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+		return SHUNT_DECAP_DECAPPED;
+	}
+	if (gue[0] >> 5 || gue[2] || gue[3] || (gue[1] != IPPROTO_IPIP && gue[1] != IPPROTO_IPV6))
+		return SHUNT_DECAP_PASSED;
+	private_len = (gue[0] & 0x1f) * 4;
+	t->inner = gue[1];
+	if (4 + private_len > t->inner_max || !take(c, private_len))
+		return SHUNT_DECAP_BAD;
+	t->inner_max -= 4 + private_len;
+	t->outer_len += 4 + private_len;
+	return SHUNT_DECAP_DECAPPED;
+}
+
+/* GRE (RFC 2784, RFC 2890): checksum, key and sequence number are stepped over. */
+static __always_inline enum shunt_decap_count shim_gre(struct cursor *c, struct tunnel *t)
+{
+	const struct gre_head *gre = take(c, sizeof(*gre));
+	__u32 len = sizeof(*gre), flags;
+
+	if (!gre)
+		return SHUNT_DECAP_BAD;
+	flags = bpf_ntohs(gre->flags);
+	if (flags & 0x4c07 ||
+	    (gre->type != bpf_htons(ETH_P_IP) && gre->type != bpf_htons(ETH_P_IPV6)))
+		return SHUNT_DECAP_PASSED;
+	t->inner = gre->type == bpf_htons(ETH_P_IP) ? IPPROTO_IPIP : IPPROTO_IPV6;
+	len += 4 * ((flags >> 15 & 1) + (flags >> 13 & 1) + (flags >> 12 & 1));
+	if (len > t->inner_max || !take(c, (len - sizeof(*gre)) & 15))
+		return SHUNT_DECAP_BAD;
+	t->inner_max -= len;
+	t->outer_len += len;
+	return SHUNT_DECAP_DECAPPED;
+}
+
+/* What is between the outer header and the packet. */
+static __always_inline enum shunt_decap_count shim(struct cursor *c, struct tunnel *t)
+{
+	if (t->inner == IPPROTO_UDP)
+		return shim_gue(c, t);
+	if (t->inner == IPPROTO_GRE)
+		return shim_gre(c, t);
+	return SHUNT_DECAP_DECAPPED;
 }
 
 /* Moves the Ethernet header and its tags back over the outer header, with the inner packet's type,
@@ -149,7 +216,7 @@ static __always_inline enum shunt_decap_count decap(struct xdp_md *ctx)
 {
 	struct cursor c = cursor_at_start(ctx);
 	enum shunt_decap_count result;
-	struct tunnel t;
+	struct tunnel t = {0};
 	struct pkt pkt;
 	__be16 type;
 
@@ -161,6 +228,8 @@ static __always_inline enum shunt_decap_count decap(struct xdp_md *ctx)
 		result = outer_ipv6(&c, &t);
 	else
 		return SHUNT_DECAP_PASSED;
+	if (result == SHUNT_DECAP_DECAPPED)
+		result = shim(&c, &t);
 	if (result == SHUNT_DECAP_DECAPPED)
 		result = inner(&c, &t);
 	if (result == SHUNT_DECAP_DECAPPED)

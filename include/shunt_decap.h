@@ -2,7 +2,7 @@
 /* What the decap program (bpf/decap.bpf.c), which takes tunnels off on a backend, and shunt-decap
  * share.  Byte order: __be32 as on the wire; everything else is the host's.
  *
- * Takes IPIP (all four combinations) off packets whose outer destination is in decap_local, and
+ * Takes IPIP, GRE and GUE (IPv4 and IPv6 in either) off packets whose outer destination is in decap_local, and
  * passes the inner packet to the stack.  With an empty decap_local every packet passes untouched.
  *   decap_local     HASH, struct shunt_decap_addr -> __u32 1, BPF_F_NO_PREALLOC
  *   decap_counters  PERCPU_ARRAY, enum shunt_decap_count -> __u64 packets */

@@ -19,13 +19,16 @@
 static struct decap_bpf *decap;
 
 static const uint8_t families[] = {4, 6};
-static const enum world_kind tunnels[] = {WORLD_IPIP4, WORLD_IPIP4_TAGS, WORLD_IPIP6,
-					  WORLD_IPIP6_TAG};
+static const enum world_kind tunnels[] = {
+	WORLD_IPIP4,	 WORLD_IPIP4_TAGS, WORLD_IPIP6,	   WORLD_IPIP6_TAG, WORLD_SPREAD4,
+	WORLD_GRE4,	 WORLD_GRE4_TAG,   WORLD_GRE6,	   WORLD_GRE6_TAGS, WORLD_GUE4,
+	WORLD_GUE4_TAGS, WORLD_GUE6,	   WORLD_GUE6_TAG, WORLD_GUE6_ZERO,
+};
 #define N_TUNNELS (sizeof(tunnels) / sizeof(*tunnels))
 
 static void local_addr(enum world_kind kind, struct shunt_decap_addr *out)
 {
-	bool v6 = kind == WORLD_IPIP6 || kind == WORLD_IPIP6_TAG;
+	bool v6 = world_way(kind)->family == 6;
 
 	*out = (struct shunt_decap_addr){.family = v6 ? 6 : 4};
 	if (v6)
@@ -105,7 +108,7 @@ static void assert_bad(const struct frame *in)
 
 static uint8_t tags_of(enum world_kind kind)
 {
-	return kind == WORLD_IPIP4_TAGS ? 2 : kind == WORLD_IPIP6_TAG ? 1 : 0;
+	return world_way(kind)->tags;
 }
 
 /* What a router does to the packet on the way. */
@@ -234,6 +237,24 @@ static void outer_options_come_off_too(void **state)
 	assert_memory_equal(out.bytes + 14, inner.bytes + 14, inner.len - 14);
 }
 
+/* They may be anybody's: without the first one nobody knows. */
+static void fragments_of_udp_and_gre_pass_untouched(void **state)
+{
+	static const enum world_kind kinds[] = {WORLD_GUE4, WORLD_GRE4};
+	struct frame inner, in;
+
+	for (size_t i = 0; i < 4; i++) {
+		struct recipe r = world_recipe(families[i / 2], IPPROTO_TCP, kinds[i % 2]);
+
+		listen_on(kinds[i % 2], true);
+		tunnelled(*state, &r, kinds[i % 2], &inner, &in);
+		put16(in.bytes + in.l3 + 6, 0x2000);
+		assert_untouched(&in);
+		put16(in.bytes + in.l3 + 6, 0x0010);
+		assert_untouched(&in);
+	}
+}
+
 static void what_contradicts_itself_is_dropped(void **state)
 {
 	static const struct {
@@ -287,7 +308,7 @@ static void a_tunnel_packet_cut_at_any_length_is_not_taken_off(void **state)
 
 		listen_on(kind, true);
 		tunnelled(*state, &r, kind, &inner, &in);
-		outer_len = kind < WORLD_IPIP6 ? 20 : 40;
+		outer_len = world_way(kind)->family == 4 ? 20 : 40;
 		len = in.len;
 		for (in.len = 14; in.len < len; in.len++)
 			assert_int_equal(take_off(&in, &out, &action), in.len < in.l3 + outer_len
@@ -325,6 +346,7 @@ int main(void)
 		TEST(without_an_address_all_passes_untouched),
 		TEST(what_is_no_tunnel_passes_untouched),
 		TEST(outer_options_come_off_too),
+		TEST(fragments_of_udp_and_gre_pass_untouched),
 		TEST(what_contradicts_itself_is_dropped),
 		TEST(a_tunnel_packet_cut_at_any_length_is_not_taken_off),
 	};
