@@ -69,9 +69,9 @@ happens() {
   7) kill -KILL "$(pgrep -P "${pids[shuntd]}")" && did child ;;
   8) edit && did edited ;;
   9)
-    ip -n "$P-lb" link add un0 type veth peer name un1 && ip -n "$P-lb" link set un0 up &&
-      ip -n "$P-lb" addr add 192.0.2.1/24 dev un0 && ip -n "$P-lb" link set un1 up &&
-      ip -n "$P-lb" route add 198.51.100.0/24 via 192.0.2.2 && ip -n "$P-lb" link del un0 && did links
+    on lb ip link add un0 type veth peer name un1 && on lb ip link set un0 up &&
+      on lb ip addr add 192.0.2.1/24 dev un0 && on lb ip link set un1 up &&
+      on lb ip route add 198.51.100.0/24 via 192.0.2.2 && on lb ip link del un0 && did links
     ;;
   esac
 } >/dev/null 2>&1

@@ -16,13 +16,13 @@ on lb ethtool -K eth1 tx off >/dev/null
 namespace b3
 plug b3 eth0 b3 1600 br1
 address b3 eth0 10.0.1.13/24 fd01::13/64
-ip -n "$P-b3" route add default via 10.0.1.2 # for masq alone
-ip -n "$P-b3" route add default via fd01::2
+on b3 ip route add default via 10.0.1.2 # for masq alone
+on b3 ip route add default via fd01::2
 on b3 ethtool -K eth0 tx off >/dev/null
 companion lb1
 for n in 1 2; do # backends like any others
-  ip -n "$P-b$n" addr del $VIP4/32 dev lo
-  ip -n "$P-b$n" addr del $VIP6/128 dev lo
+  on "b$n" ip addr del $VIP4/32 dev lo
+  on "b$n" ip addr del $VIP6/128 dev lo
 done
 for n in 1 2 3; do web $n 8080 && udp $n 5300 && echo_server $n 7777; done
 HTTP="check: { type: http, path: /healthz, interval: 250ms, timeout: 200ms }"

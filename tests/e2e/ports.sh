@@ -15,8 +15,8 @@ for n in 1 2; do
     vip b$n ${PREFIX6}:$a
   done
 done
-ip -n "$P-client" route add $PREFIX4.0/24 via 10.0.0.2
-ip -n "$P-client" route add ${PREFIX6}:/64 via fd00::2
+on client ip route add $PREFIX4.0/24 via 10.0.0.2
+on client ip route add ${PREFIX6}:/64 via fd00::2
 config <<END
 services:
 $(service many tcp $VIP4 "[80, 8000-8099, 10000-20000]" "forward: dsr" "$FAST" "backends: [10.0.0.11]")
