@@ -305,13 +305,14 @@ static __always_inline int nat_is_taken(const struct shunt_nat_place *place, str
 	       nat_is_taken_in(place->second, place->tag, p, rec);
 }
 
-/* How many words of a bucket are free. */
+/* How many words of a bucket are free. is_less() is for numbers without their upper bit, which tags
+ * have set; no word is 1. */
 static __always_inline __u32 nat_free_words(const struct shunt_nat_bucket *b)
 {
 	__u32 n = 0;
 
 	for (int i = 0; i < SHUNT_NAT_WAYS; i++)
-		n += is_less(nat_load(&b->word[i]), 1);
+		n += is_less(nat_load(&b->word[i]) >> 1, 1);
 	return n;
 }
 
