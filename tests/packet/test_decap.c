@@ -237,6 +237,120 @@ static void outer_options_come_off_too(void **state)
 	assert_memory_equal(out.bytes + 14, inner.bytes + 14, inner.len - 14);
 }
 
+/* The inner frame behind an outer IPv4 header of @proto and @shim; the inner packet stands at the end. */
+static void wrap(uint8_t family, uint8_t proto, const uint8_t *shim, size_t len,
+		 struct frame *inner, struct frame *out)
+{
+	struct recipe r = world_recipe(family, IPPROTO_TCP, WORLD_GUE4), outer = r;
+	struct shunt_decap_addr addr;
+
+	frame_build(&r, inner);
+	local_addr(WORLD_GUE4, &addr);
+	outer.family = 4;
+	memcpy(outer.dst, addr.addr, 4);
+	*out = (struct frame){0};
+	frame_put_l2(out, &outer, 4);
+	out->l3 = out->len;
+	frame_put_ip(out, &outer, proto, len + inner->l3_len);
+	frame_put(out, shim, len);
+	if (proto == IPPROTO_UDP)
+		put16(out->bytes + out->len - len + 4, (uint16_t)(len + inner->l3_len));
+	frame_put(out, inner->bytes + inner->l3, inner->l3_len);
+}
+
+/* UDP and GUE's first four bytes, or GRE's, and what must become of the packet; @len with what is
+ * behind these four. */
+static const struct shim_row {
+	const char *says;
+	uint8_t family, proto;
+	uint16_t port; /* of UDP */
+	uint8_t head[4];
+	uint8_t len;
+	enum shunt_decap_count count;
+} shim_rows[] = {
+	{"GUE", 4, 17, 6080, {0, 4}, 12, SHUNT_DECAP_DECAPPED},
+	{"GUE with private data", 6, 17, 6080, {3, 41}, 24, SHUNT_DECAP_DECAPPED},
+	{"GUE with most of it", 4, 17, 6080, {31, 4}, 136, SHUNT_DECAP_DECAPPED},
+	{"GUE variant 1", 4, 17, 6080, {0}, 8, SHUNT_DECAP_DECAPPED},
+	{"GUE variant 1, IPv6", 6, 17, 6080, {0}, 8, SHUNT_DECAP_DECAPPED},
+	{"another port", 4, 17, 6081, {0, 4}, 12, SHUNT_DECAP_PASSED},
+	{"GUE variant 2", 4, 17, 6080, {0x80, 4}, 12, SHUNT_DECAP_PASSED},
+	{"GUE variant 3", 4, 17, 6080, {0xc0, 4}, 12, SHUNT_DECAP_PASSED},
+	{"GUE control", 4, 17, 6080, {0x20, 4}, 12, SHUNT_DECAP_PASSED},
+	{"GUE with flags", 4, 17, 6080, {0, 4, 0x80, 0}, 12, SHUNT_DECAP_PASSED},
+	{"GUE with other flags", 4, 17, 6080, {0, 4, 0, 1}, 12, SHUNT_DECAP_PASSED},
+	{"GUE with nothing", 4, 17, 6080, {0, 59}, 12, SHUNT_DECAP_PASSED},
+	{"GUE with the other family", 4, 17, 6080, {0, 41}, 12, SHUNT_DECAP_BAD},
+	{"GUE without its private data", 4, 17, 6080, {1, 4}, 12, SHUNT_DECAP_BAD},
+	{"GRE", 4, 47, 0, {0, 0, 8, 0}, 4, SHUNT_DECAP_DECAPPED},
+	{"GRE with checksum", 6, 47, 0, {0x80, 0, 0x86, 0xdd}, 8, SHUNT_DECAP_DECAPPED},
+	{"GRE with key", 4, 47, 0, {0x20, 0, 8, 0}, 8, SHUNT_DECAP_DECAPPED},
+	{"GRE with number", 4, 47, 0, {0x10, 0, 8, 0}, 8, SHUNT_DECAP_DECAPPED},
+	{"GRE with all", 6, 47, 0, {0xb0, 0, 0x86, 0xdd}, 16, SHUNT_DECAP_DECAPPED},
+	{"GRE with reserved bits", 4, 47, 0, {0x03, 0xf8, 8, 0}, 4, SHUNT_DECAP_DECAPPED},
+	{"GRE with routing", 4, 47, 0, {0x40, 0, 8, 0}, 4, SHUNT_DECAP_PASSED},
+	{"GRE with strict routing", 4, 47, 0, {0x08, 0, 8, 0}, 4, SHUNT_DECAP_PASSED},
+	{"GRE with bit 5", 4, 47, 0, {0x04, 0, 8, 0}, 4, SHUNT_DECAP_PASSED},
+	{"GRE version 1", 4, 47, 0, {0, 1, 8, 0}, 4, SHUNT_DECAP_PASSED},
+	{"GRE with Ethernet", 4, 47, 0, {0, 0, 0x65, 0x58}, 4, SHUNT_DECAP_PASSED},
+	{"GRE with the other family", 4, 47, 0, {0, 0, 0x86, 0xdd}, 4, SHUNT_DECAP_BAD},
+	{"GRE without its key", 6, 47, 0, {0x20, 0, 0x86, 0xdd}, 4, SHUNT_DECAP_BAD},
+};
+
+static void every_kind_of_shim_has_its_end(void **state)
+{
+	struct frame inner, in, out;
+	int action;
+
+	(void)state;
+	listen_on(WORLD_GUE4, true);
+	for (size_t i = 0; i < sizeof(shim_rows) / sizeof(*shim_rows); i++) {
+		const struct shim_row *row = &shim_rows[i];
+		size_t head = row->proto == IPPROTO_UDP ? 8 : 0;
+		uint8_t shim[160] = {0};
+
+		if (head)
+			put16(shim + 2, row->port);
+		if (row->len > head)
+			memcpy(shim + head, row->head, 4);
+		wrap(row->family, row->proto, shim, row->len, &inner, &in);
+		if (take_off(&in, &out, &action) != row->count)
+			fail_msg("%s: action %d", row->says, action);
+		if (row->count == SHUNT_DECAP_PASSED)
+			assert_untouched(&in);
+		if (row->count != SHUNT_DECAP_DECAPPED)
+			continue;
+		assert_int_equal(out.len, 14 + inner.l3_len);
+		assert_int_equal(get16(out.bytes + 12), row->family == 4 ? 0x0800 : 0x86dd);
+		assert_memory_equal(out.bytes + 14, inner.bytes + inner.l3, inner.l3_len);
+		for (size_t cut = 14; cut < in.len; cut++) {
+			struct frame less = in;
+
+			less.len = cut;
+			assert_int_not_equal(take_off(&less, &out, &action), SHUNT_DECAP_DECAPPED);
+		}
+	}
+}
+
+/* UDP's length is the bound of what is inside, and bounded itself. */
+static void a_gue_packet_ends_where_udp_says(void **state)
+{
+	static const uint8_t shim[12] = {0xc0, 0, 6080 >> 8, 6080 & 0xff, [9] = 4};
+	struct frame inner, in, out;
+	uint16_t len;
+	int action;
+
+	(void)state;
+	listen_on(WORLD_GUE4, true);
+	wrap(4, IPPROTO_UDP, shim, sizeof(shim), &inner, &in);
+	len = get16(in.bytes + 38);
+	for (uint16_t is = 0; is < len + 20; is++) {
+		put16(in.bytes + 38, is);
+		assert_int_equal(take_off(&in, &out, &action),
+				 is == len ? SHUNT_DECAP_DECAPPED : SHUNT_DECAP_BAD);
+	}
+}
+
 /* They may be anybody's: without the first one nobody knows. */
 static void fragments_of_udp_and_gre_pass_untouched(void **state)
 {
@@ -347,6 +461,8 @@ int main(void)
 		TEST(what_is_no_tunnel_passes_untouched),
 		TEST(outer_options_come_off_too),
 		TEST(fragments_of_udp_and_gre_pass_untouched),
+		TEST(every_kind_of_shim_has_its_end),
+		TEST(a_gue_packet_ends_where_udp_says),
 		TEST(what_contradicts_itself_is_dropped),
 		TEST(a_tunnel_packet_cut_at_any_length_is_not_taken_off),
 	};
