@@ -18,7 +18,7 @@ static const char help[] =
 	"       shunt decap detach IFACE\n"
 	"       shunt decap status [IFACE] [--json]\n"
 	"\n"
-	"For backends of services with `forward: ipip`: takes the tunnel header off\n"
+	"For backends of services with `forward: ipip`, gue or gre: takes the header off\n"
 	"packets whose outer destination is one of the ADDRESSes and gives what was\n"
 	"inside to the stack, where the VIP must be an address of this host (ip address\n"
 	"add VIP/32 dev lo). All other packets pass untouched. IPv4 and IPv6 may be\n"
