@@ -152,7 +152,8 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_PORT = 3, /* u16, host order; left out: any, or several: PORTS */
 	SHUNT_SERVICE_PROTOCOL = 4, /* u8: 6 TCP, 17 UDP */
 	SHUNT_SERVICE_SCHEDULER = 5, /* u8: 0 maglev, 1 rr, 2 wrr */
-	SHUNT_SERVICE_FORWARD = 6, /* u8: 0 dsr, 1 ipip, 2 local, 3 nat, 4 masq */
+	SHUNT_SERVICE_FORWARD = 6, /* u8: 0 dsr, 1 ipip, 2 local, 3 nat, 4 masq, 5 gue, 6 gre:
+				    * of backends that have none of their own */
 	SHUNT_SERVICE_ON_EMPTY = 7, /* u8: 0 all, 1 drop, 2 pass */
 	SHUNT_SERVICE_CHECK = 8, /* u8: 0 none, 1 tcp, 2 http */
 	SHUNT_SERVICE_SLOTS = 9, /* u32 */
@@ -195,6 +196,7 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_PACKETS_S = 20, /* u64 a second */
 	SHUNT_BACKEND_BYTES_S = 21, /* u64 a second */
 	SHUNT_BACKEND_FLOWS_S = 22, /* u64 a second */
+	SHUNT_BACKEND_FORWARD = 23, /* u8: as SHUNT_SERVICE_FORWARD */
 };
 
 enum shunt_verdict_attr {

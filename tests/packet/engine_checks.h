@@ -29,7 +29,7 @@ static inline void check_backends(const struct bench *b, const struct service *s
 		assert_string_equal(owner.backend, k->name);
 		dp_backend_read(e->dp, s->row + k->number, &row);
 		assert_memory_equal(row.addr, s->conf->backends[i].addr.bytes, 16);
-		assert_int_equal(row.method, w->forward);
+		assert_int_equal(row.method, method_of(w, host));
 		assert_int_equal(!!(row.flags & SHUNT_BE_USABLE), should_be_usable(b, w, host));
 		assert_int_equal(!(row.flags & SHUNT_BE_NO_NEW), takes_flows(&w->backends[host]));
 		if (row.flags & SHUNT_BE_USABLE)

@@ -40,6 +40,7 @@ struct wanted_backend {
 	uint16_t weight; /* configured */
 	bool drained, has_weight; /* edits */
 	uint16_t edited_weight;
+	uint8_t method; /* of its own: enum shunt_forward plus one; 0: the service's */
 };
 
 /* What the packets of service number n are for. Three services share an address. */
@@ -274,6 +275,22 @@ static inline uint32_t ports_wanted(enum wanted_ports ports)
 	return n[ports];
 }
 
+static inline enum shunt_forward method_of(const struct wanted_service *s, int host)
+{
+	uint8_t own = s->backends[host].method;
+
+	return own ? (enum shunt_forward)(own - 1) : s->forward;
+}
+
+/* Methods that need no more than a next hop, or none. */
+static inline uint8_t pick_method(void)
+{
+	static const uint8_t own[] = {
+		0, 0, 0, 1 + SHUNT_DSR, 1 + SHUNT_IPIP, 1 + SHUNT_GUE, 1 + SHUNT_GRE};
+
+	return own[rand() % 7];
+}
+
 static inline void write_service(const struct bench *b, FILE *f, int number)
 {
 	const struct wanted_service *s = &b->services[number];
@@ -295,8 +312,9 @@ static inline void write_service(const struct bench *b, FILE *f, int number)
 	fprintf(f, "backends: [");
 	for (i = 0; i < HOSTS; i++)
 		if (s->backends[i].there)
-			fprintf(f, "{address: 10.9.0.%d, name: b%d, weight: %d}, ", 10 + i, i,
-				s->backends[i].weight);
+			fprintf(f, "{address: 10.9.0.%d, name: b%d, weight: %d, forward: %s}, ",
+				10 + i, i, s->backends[i].weight,
+				conf_forward_name(method_of(s, i)));
 	fprintf(f, "]}\n");
 }
 

@@ -13,8 +13,12 @@ static void want_random_service(struct wanted_service *s, int backends)
 		.scheduler = rand() % SHUNT_SCHEDULER_MAX,
 		.forward = rand() % 2 ? SHUNT_DSR : SHUNT_IPIP,
 	};
-	for (i = 0; i < backends; i++)
-		want_backend(s, rand() % HOSTS, true, (uint16_t)(rand() % 4));
+	for (i = 0; i < backends; i++) {
+		int host = rand() % HOSTS;
+
+		want_backend(s, host, true, (uint16_t)(rand() % 4));
+		s->backends[host].method = pick_method();
+	}
 }
 
 static void write_random_config(struct bench *b)
@@ -107,6 +111,54 @@ static void counters_stay_when_a_service_outgrows_its_rows(void **state)
 	check_all(b);
 }
 
+/* Packets of the verdict, as an operator is shown them. */
+static uint64_t shown(const struct bench *b, enum shunt_verdict v)
+{
+	struct view_verdict view = {0};
+
+	assert_true(views_verdict(b->engine, v, &view));
+	return view.packets;
+}
+
+static void a_backend_may_change_its_method_and_what_it_forwarded_stays_told(void **state)
+{
+	struct bench *b = *state;
+	struct wanted_service *w = &b->services[0];
+	struct service *s;
+	int i;
+
+	srand(11);
+	*w = (struct wanted_service){.there = true, .forward = SHUNT_DSR};
+	want_backend(w, 0, true, 1);
+	write_config(b);
+	start(b);
+	s = b->engine->services[0];
+	for (i = 0; i < 10; i++)
+		check_packet(b, s);
+	w->backends[0].method = 1 + SHUNT_IPIP;
+	write_config(b);
+	reload_and_settle(b);
+	check_all(b);
+	assert_int_equal(s->backends[0]->row.method, SHUNT_IPIP);
+	assert_int_equal(shown(b, SHUNT_FORWARD_DSR), 10);
+	assert_int_equal(shown(b, SHUNT_FORWARD_IPIP), 8); /* of check_all */
+	w->backends[0].method = 0;
+	w->forward = SHUNT_GRE;
+	write_config(b);
+	reload_and_settle(b);
+	check_packet(b, s);
+	assert_int_equal(shown(b, SHUNT_FORWARD_DSR), 10);
+	assert_int_equal(shown(b, SHUNT_FORWARD_IPIP), 8);
+	assert_int_equal(shown(b, SHUNT_FORWARD_GRE), 1);
+	stop(b);
+	w->forward = SHUNT_GUE;
+	write_config(b);
+	start(b); /* what an earlier daemon's backends had forwarded it had by the former method */
+	assert_int_equal(shown(b, SHUNT_FORWARD_GRE), 19);
+	assert_int_equal(shown(b, SHUNT_FORWARD_GUE), 0);
+	check_all(b);
+}
+
 static void what_does_not_parse_changes_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -147,6 +199,9 @@ int main(int argc, char **argv)
 						tear_down),
 		cmocka_unit_test_setup_teardown(counters_stay_when_a_service_outgrows_its_rows,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_backend_may_change_its_method_and_what_it_forwarded_stays_told, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(what_does_not_parse_changes_nothing, set_up,
 						tear_down),
 	};

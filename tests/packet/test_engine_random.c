@@ -63,6 +63,8 @@ static void change_backends(struct wanted_service *s)
 	for (i = 0; i < HOSTS; i++) {
 		if (one_in(often))
 			want_backend(s, i, one_in(2), (uint16_t)(rand() % 4));
+		if (s->backends[i].there && one_in(often))
+			s->backends[i].method = pick_method();
 		there += s->backends[i].there;
 	}
 	if (!there) /* a service without any is refused */

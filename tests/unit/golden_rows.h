@@ -67,7 +67,9 @@ static const struct view_service golden_services[] = {
 	{.name = "empty", .vip = V6(1), .port = 443, .protocol = IPPROTO_TCP, .scheduler = 99},
 };
 
-#define WEB(name_, last) .service = "web", .name = name_, .addr = V4(10, 0, 0, last), .port = 80
+#define WEB(name_, last)                                                                           \
+	.service = "web", .name = name_, .addr = V4(10, 0, 0, last), .port = 80,                   \
+	.forward = SHUNT_IPIP
 static const struct view_backend golden_backends[] = {
 	{WEB("web1", 11), .weight = 1, .configured_weight = 1, .health = HEALTH_UP,
 	 .health_age_ms = MINUTES(3), .reason = "ok", .latency_us = 1234,
@@ -81,12 +83,13 @@ static const struct view_backend golden_backends[] = {
 	 .edited = true, .health = HEALTH_DOWN, .reason = "connection refused"},
 	{WEB("web5", 15), .weight = 1, .configured_weight = 1, .health_age_ms = 700},
 	{WEB("web6", 16), .weight = 1000, .configured_weight = 1000, .health = HEALTH_DOWN,
-	 .health_age_ms = MINUTES(60 * 24 * 12), .reason = "bad: \033[31m\"red\"\\\t\xff\xc3\xa9",
+	 .health_age_ms = MINUTES(60 * 24 * 12), .reason = "bad: \033[31m\"red\" \\\t\xff\xc3\xa9",
 	 .nexthop = 88},
 	{.service = "dns",
 	 .name = "2001:db8::13",
 	 .addr = V6(0x13),
 	 .port = 53,
+	 .forward = SHUNT_LOCAL,
 	 .weight = 1,
 	 .configured_weight = 1,
 	 .health = HEALTH_UNCHECKED,

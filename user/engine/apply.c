@@ -28,7 +28,7 @@ static uint8_t flags_of(const struct conf_service *conf)
 {
 	uint8_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
 
-	if (conf_translates(conf->forward)) /* its records remember the backend */
+	if (conf_service_translates(conf)) /* its records remember the backend */
 		return flags | SHUNT_SVC_NAT |
 		       (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_TURNS : 0);
 	return flags | (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0);
@@ -89,6 +89,8 @@ static void take_over(struct engine *e, struct change *c)
 		struct backend *b = c->backends[i].backend;
 
 		b->conf = c->backends[i].conf;
+		if (!c->backends[i].is_new)
+			views_method_changes(e, b, (enum shunt_forward)b->row.method);
 		if (c->backends[i].is_new)
 			dp_owner_reset_counters(e->dp, c->row + b->number);
 		else if (c->row != s->row)

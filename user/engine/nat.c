@@ -39,7 +39,7 @@ static bool translates(const struct conf *conf)
 	size_t i;
 
 	for (i = 0; i < conf->n_services; i++)
-		if (conf_translates(conf->services[i].forward))
+		if (conf_service_translates(&conf->services[i]))
 			return true;
 	return false;
 }
@@ -75,7 +75,7 @@ void nat_fill_row(const struct engine *e, const struct backend *b, struct backen
 	const struct conf_service *conf = b->service->conf;
 
 	spec->port = conf->port ? b->conf->port : 0;
-	if (conf->forward != SHUNT_NAT)
+	if (b->conf->forward != SHUNT_NAT)
 		return;
 	spec->nat_pool = nat_pools_find(&e->nat_pools, &conf->nat_pool, b->addr.family);
 	spec->source = b->nexthop.source;

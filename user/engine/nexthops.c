@@ -18,7 +18,7 @@ uint64_t addr_key(const struct addr *a)
 
 static bool is_needed(const struct backend *b)
 {
-	return b->service->conf->forward != SHUNT_LOCAL;
+	return b->conf->forward != SHUNT_LOCAL;
 }
 
 int nexthops_watch(struct engine *e, struct backend *b)

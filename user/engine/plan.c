@@ -36,7 +36,7 @@ static void nat_sizes(const struct conf *conf, struct dp_sizes *sizes)
 	for (i = 0; i < conf->n_services; i++) {
 		const struct conf_service *s = &conf->services[i];
 
-		if (!conf_translates(s->forward))
+		if (!conf_service_translates(s))
 			continue;
 		sizes->nat = conf->nat_connections;
 		sizes->nat6 = sizes->nat6 || s->vip.family == 6;

@@ -28,24 +28,24 @@ static struct addr tunnel_source(const struct engine *e, const struct backend *b
 static void build_row(const struct engine *e, const struct backend *b, bool usable,
 		      struct shunt_backend *out)
 {
-	const struct conf_service *conf = b->service->conf;
+	enum shunt_forward method = b->conf->forward;
 	struct backend_row_spec spec = {
 		.addr = b->addr,
 		.ifindex = b->nexthop.ifindex,
 		.tags = b->nexthop.tags,
 		.mtu = b->nexthop.mtu,
-		.method = conf->forward,
-		.vip_family = conf->vip.family,
+		.method = method,
+		.vip_family = b->service->conf->vip.family,
 		.udp_csum = true,
 		.usable = usable,
 		.no_new = b->drained || b->weight == 0,
 	};
 
-	if (conf_translates(conf->forward))
+	if (conf_translates(method))
 		nat_fill_row(e, b, &spec);
-	if (conf->forward == SHUNT_LOCAL)
+	if (method == SHUNT_LOCAL)
 		spec.mtu = UINT16_MAX;
-	else if (backend_row_is_tunnel(conf->forward))
+	else if (backend_row_is_tunnel(method))
 		spec.source = tunnel_source(e, b);
 	memcpy(spec.dmac, b->nexthop.dmac, sizeof(spec.dmac));
 	memcpy(spec.smac, b->nexthop.smac, sizeof(spec.smac));

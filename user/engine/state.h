@@ -129,6 +129,9 @@ struct engine {
 	mono_t lines_since;
 	mono_t sampled;
 	struct view_verdict verdicts[SHUNT_VERDICT_MAX];
+	/* By method, mod 2^64: what backends had forwarded by it when they were given another one,
+	 * less what they had by others. */
+	uint64_t moved[SHUNT_FORWARD_MAX];
 };
 
 /* ---- apply.c: from a configuration to services, rows and slots ----------------------------------*/
@@ -205,6 +208,10 @@ void nat_fill_row(const struct engine *e, const struct backend *b, struct backen
 
 /* ---- views.c ------------------------------------------------------------------------------------*/
 int views_open(struct engine *e, struct engine_error *err);
+/* Notes that @b, whose row still has the method @before, will have its configuration's. */
+void views_method_changes(struct engine *e, const struct backend *b, enum shunt_forward before);
+/* What is shown of @v; @arg is the engine. Returns true. */
+bool views_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out);
 void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us);
 
 /* Services and backends without their resources in the maps. */

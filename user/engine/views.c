@@ -61,13 +61,15 @@ static uint64_t forwarded(const struct engine *e, enum shunt_verdict v)
 {
 	enum shunt_forward method = method_of(v);
 	struct dp_counter now;
-	uint64_t packets = 0;
+	uint64_t packets = e->moved[method];
 	size_t i, k;
 
 	for (i = 0; i < e->n_services; i++) {
 		const struct service *s = e->services[i];
 
-		for (k = 0; s->conf->forward == method && k < s->n_backends; k++) {
+		for (k = 0; k < s->n_backends; k++) {
+			if (s->backends[k]->conf->forward != method)
+				continue;
 			dp_counter_read(e->dp, s->row + s->backends[k]->number, &now);
 			packets += now.packets;
 		}
@@ -80,16 +82,28 @@ static uint64_t forwarded(const struct engine *e, enum shunt_verdict v)
 static uint64_t forwarded_by_sample(const struct engine *e, enum shunt_verdict v)
 {
 	enum shunt_forward method = method_of(v);
-	uint64_t packets = 0;
+	uint64_t packets = e->moved[method];
 	size_t i, k;
 
 	for (i = 0; i < e->n_services; i++) {
 		const struct service *s = e->services[i];
 
-		for (k = 0; s->conf->forward == method && k < s->n_backends; k++)
-			packets += s->backends[k]->meter.last.packets;
+		for (k = 0; k < s->n_backends; k++)
+			if (s->backends[k]->conf->forward == method)
+				packets += s->backends[k]->meter.last.packets;
 	}
 	return packets;
+}
+
+void views_method_changes(struct engine *e, const struct backend *b, enum shunt_forward before)
+{
+	struct dp_counter now;
+
+	if (before == b->conf->forward || before >= SHUNT_FORWARD_MAX)
+		return;
+	dp_counter_read(e->dp, b->service->row + b->number, &now);
+	e->moved[before] += now.packets;
+	e->moved[b->conf->forward] -= now.packets;
 }
 
 static void sample_verdicts(struct engine *e, int64_t elapsed_us)
@@ -260,6 +274,7 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	memcpy(out->name, b->name, sizeof(out->name));
 	out->addr = b->addr;
 	out->port = b->conf->port;
+	out->forward = b->conf->forward;
 	out->weight = b->weight;
 	out->configured_weight = b->conf->weight;
 	out->admin = b->drained ? VIEW_ADMIN_DRAINED : VIEW_ADMIN_ENABLED;
@@ -276,7 +291,7 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	return true;
 }
 
-static bool view_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out)
+bool views_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out)
 {
 	const struct engine *e = arg;
 	uint64_t packets[SHUNT_VERDICT_MAX];
@@ -303,7 +318,7 @@ int views_open(struct engine *e, struct engine_error *err)
 		.service = view_service,
 		.find_service = view_find_service,
 		.backend = view_backend,
-		.verdict = view_verdict,
+		.verdict = views_verdict,
 	};
 	const struct timeval interval = {.tv_sec = 1};
 	int ret =

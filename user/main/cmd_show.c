@@ -213,6 +213,7 @@ static void backend_row(struct table *t, const struct view_backend *b)
 	table_cell(t, "%s", b->service);
 	table_cell(t, "%s", b->name);
 	table_cell(t, "%s", addr_port_format(&b->addr, b->port, address));
+	table_cell(t, "%s", words_forward(b->forward));
 	table_cell(t, "%" PRIu16 "%s", b->weight, b->edited ? "*" : "");
 	table_coloured(t, words_state_colour(b), words_state(b));
 	table_cell(t, "%s", aged ? units_age(b->health_age_ms).text : "");
@@ -222,12 +223,12 @@ static void backend_row(struct table *t, const struct view_backend *b)
 static void print_backends(const struct cli *cli, const struct view_backend *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE", false, TABLE_CUT, 8},  {"BACKEND", false, TABLE_CUT, 8},
-		{"ADDRESS", false, TABLE_CUT, 14}, {"WEIGHT", true, TABLE_WHOLE, 0},
-		{"STATE", false, TABLE_WHOLE, 0},  {"SINCE", true, TABLE_WHOLE, 0},
-		{"REASON", false, TABLE_FOLD, 15},
+		{"SERVICE", false, TABLE_CUT, 7},  {"BACKEND", false, TABLE_CUT, 7},
+		{"ADDRESS", false, TABLE_CUT, 12}, {"BY", false, TABLE_WHOLE, 0},
+		{"WEIGHT", true, TABLE_WHOLE, 0},  {"STATE", false, TABLE_WHOLE, 0},
+		{"SINCE", true, TABLE_WHOLE, 0},   {"REASON", false, TABLE_FOLD, 12},
 	};
-	struct table *t = table_new(columns, 7);
+	struct table *t = table_new(columns, 8);
 	size_t i, edited = 0;
 
 	for (i = 0; i < n; i++) {

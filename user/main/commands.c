@@ -50,16 +50,16 @@ const struct command cli_commands[] = {
 			"link\n"
 			"  unknown      not probed yet; gets packets like one that is up\n"
 			"  up\n"
+			"BY is the forwarding method.\n"
 			"A * after the weight says that weight or state were changed at run time "
 			"and are\n"
 			"not as the configuration says.\n"
 			"\n"
-			"JSON: backends [service, name, address, port (0: any), state, weight,\n"
-			"configured_weight, drained, edited, health, health_age_ms, reason, "
-			"latency_us,\n"
-			"next_hop, mac, egress, slots, packets, bytes, flows, packets_per_s, "
-			"bytes_per_s,\n"
-			"flows_per_s]; reason, mac and egress may be null.\n",
+			"JSON: backends [service, name, address, port (0: any), forward, state,\n"
+			"weight, configured_weight, drained, edited, health, health_age_ms,\n"
+			"reason, latency_us, next_hop, mac, egress, slots, packets, bytes, flows,\n"
+			"packets_per_s, bytes_per_s, flows_per_s]; reason, mac and egress may be\n"
+			"null.\n",
 		.example = "shunt backends web",
 		.takes = CLI_TAKES_JSON,
 		.max_args = 1,

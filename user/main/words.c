@@ -196,6 +196,7 @@ void words_json_backend(struct json *j, const struct view_backend *b)
 	json_text(j, "name", b->name);
 	json_address(j, "address", &b->addr);
 	json_number(j, "port", b->port);
+	json_text(j, "forward", words_forward(b->forward));
 	json_text(j, "state", words_state(b));
 	json_number(j, "weight", b->weight);
 	json_number(j, "configured_weight", b->configured_weight);

@@ -100,6 +100,15 @@ const char *conf_protocol_name(uint8_t protocol)
 	}
 }
 
+bool conf_service_translates(const struct conf_service *s)
+{
+	for (size_t i = 0; i < s->n_backends; i++) {
+		if (conf_translates(s->backends[i].forward))
+			return true;
+	}
+	return false;
+}
+
 struct conf_service *conf_find_service(const struct conf *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_services; i++) {

@@ -52,6 +52,7 @@ struct conf_backend {
 	struct addr addr; /* unique in the service */
 	uint16_t port; /* the service's unless given; 0 when that is any */
 	uint16_t weight; /* 0 to CONF_WEIGHT_MAX; 0: no new flows */
+	enum shunt_forward forward; /* the service's unless given */
 	struct conf_pos pos;
 };
 
@@ -75,7 +76,7 @@ struct conf_service {
 	size_t n_ports; /* 0: any */
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum shunt_scheduler scheduler;
-	enum shunt_forward forward;
+	enum shunt_forward forward; /* of backends that do not say their own */
 	enum conf_on_empty on_empty;
 	uint32_t flow_timeout_ms; /* rr, wrr: an idle flow is forgotten after this */
 	uint32_t slots; /* power of two in [32, 65536]; 0: by the number of backends */
@@ -130,6 +131,9 @@ static inline bool conf_translates(enum shunt_forward f)
 {
 	return f == SHUNT_NAT || f == SHUNT_MASQ;
 }
+
+/* Whether a backend's method rewrites addresses. */
+bool conf_service_translates(const struct conf_service *s);
 
 /* Writes "any", or "80,8000-8099", cut off with ",..." where @out ends. Returns @out. */
 #define CONF_PORTS_TEXT_MAX 128

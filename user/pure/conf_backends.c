@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/conf_words.h"
+
 enum {
 	KEY_ADDRESS,
 	KEY_PORT,
 	KEY_NAME,
 	KEY_WEIGHT,
+	KEY_FORWARD,
 	KEY_MAX,
 };
 
@@ -22,6 +25,7 @@ static const struct conf_key backend_keys[KEY_MAX] = {
 	[KEY_NAME] = {"name", conf_read_name, AT(name), .min = 1, .max = SHUNT_NAME_MAX - 1,
 		      .marks = CONF_NAME_MARKS},
 	[KEY_WEIGHT] = {"weight", conf_read_number, AT(weight), .min = 0, .max = CONF_WEIGHT_MAX},
+	[KEY_FORWARD] = {"forward", conf_read_word, AT(forward), .words = conf_forward_words},
 };
 
 static const struct conf_mapping backend_mapping = {"a backend", backend_keys, KEY_MAX};
@@ -32,7 +36,7 @@ static const struct conf_mapping backend_mapping = {"a backend", backend_keys, K
 static int check_port(struct conf_load *l, const struct conf_service *s,
 		      const struct conf_backend *b, const struct conf_pos *pos)
 {
-	if (b->port == 0 || b->port == s->port || (s->port && conf_translates(s->forward)))
+	if (b->port == 0 || b->port == s->port || (s->port && conf_translates(b->forward)))
 		return 0;
 	if (s->port == 0)
 		return conf_complain(
@@ -41,13 +45,13 @@ static int check_port(struct conf_load *l, const struct conf_service *s,
 			"keeps each packet's port; remove it, or write \"check: { port: "
 			"%u }\" if it is for checks",
 			b->port, s->n_ports ? "several ports" : "any port",
-			conf_forward_name(s->forward), b->port);
+			conf_forward_name(b->forward), b->port);
 	return conf_complain(
 		l->err, pos,
 		"port %u differs from the service's port %u, and forward: %s cannot change "
 		"ports; remove it, write \"check: { port: %u }\" if it is for checks, or "
 		"\"forward: nat\"",
-		b->port, s->port, conf_forward_name(s->forward), b->port);
+		b->port, s->port, conf_forward_name(b->forward), b->port);
 }
 
 static int append(struct conf_load *l, struct conf_service *s, const struct conf_backend *b)
@@ -73,11 +77,41 @@ static int append(struct conf_load *l, struct conf_service *s, const struct conf
 	return 0;
 }
 
+/* Who is local is this host, and it answers at the vip; nobody else may be there. @text: @b's. */
+static int check_address(struct conf_load *l, const struct conf_service *s,
+			 const struct conf_backend *b, const char *text)
+{
+	bool within = addr_is_within(&b->addr, &s->vip, s->vip_bits);
+	char prefix[ADDR_PREFIX_TEXT_MAX];
+
+	if (within == (b->forward == SHUNT_LOCAL))
+		return 0;
+	addr_prefix_format(&s->vip, s->vip_bits, prefix);
+	if (b->forward == SHUNT_LOCAL)
+		return conf_complain(
+			l->err, &b->pos,
+			"backend %s is not the service's vip %s, and forward: local gives packets "
+			"to "
+			"this host, which has the vip; write the vip, or another method",
+			text, prefix);
+	if (s->vip_bits < addr_bits(&s->vip))
+		return conf_complain(
+			l->err, &b->pos,
+			"backend %s is within the service's own vip, and packets would come "
+			"straight back; write an address outside of %s",
+			text, prefix);
+	return conf_complain(
+		l->err, &b->pos,
+		"backend %s is the service's own vip, and packets would come straight back; write "
+		"the backend's own address, or \"forward: local\" if this host is the backend",
+		text);
+}
+
 /* Fills what @b does not say, checks it against its service, and takes it in. */
 static int take_backend(struct conf_load *l, struct conf_service *s, struct conf_backend *b,
 			const struct conf_pos *port_pos)
 {
-	char text[ADDR_PORT_TEXT_MAX], prefix[ADDR_PREFIX_TEXT_MAX];
+	char text[ADDR_PORT_TEXT_MAX];
 	int rc = check_port(l, s, b, port_pos);
 
 	if (rc < 0)
@@ -88,25 +122,15 @@ static int take_backend(struct conf_load *l, struct conf_service *s, struct conf
 		addr_format(&b->addr, text);
 	if (!b->port)
 		b->port = s->port;
-	if (s->vip_bits < addr_bits(&s->vip) && addr_is_within(&b->addr, &s->vip, s->vip_bits))
-		return conf_complain(
-			l->err, &b->pos,
-			"backend %s is within the service's own vip, and packets would come "
-			"straight back; write an address outside of %s",
-			text, addr_prefix_format(&s->vip, s->vip_bits, prefix));
-	if (addr_compare(&b->addr, &s->vip) == 0)
-		return conf_complain(
-			l->err, &b->pos,
-			"backend %s is the service's own vip, and packets would come "
-			"straight back; write the backend's own address, or \"forward: "
-			"local\" if this host is the backend",
-			text);
+	rc = check_address(l, s, b, text);
+	if (rc < 0)
+		return rc;
 	if (!b->name[0])
 		memcpy(b->name, text, strlen(text) + 1);
 	return append(l, s, b);
 }
 
-/* ---- ADDRESS[:PORT] [name=NAME] [weight=N] -----------------------------------------------------*/
+/* ---- ADDRESS[:PORT] [name=NAME] [weight=N] [forward=METHOD] -----------------------------------------------------*/
 
 /* The @len bytes of @piece from @at on. */
 static struct conf_piece part(const struct conf_piece *piece, size_t at, size_t len)
@@ -163,16 +187,16 @@ static int read_endpoint(struct conf_load *l, const struct conf_piece *token,
 	return conf_read_number(l, &backend_keys[KEY_PORT], &port, &b->port);
 }
 
-/* Reads name=NAME or weight=N; @seen has a bit for each that came before. */
+/* Reads name=NAME, weight=N or forward=METHOD; @seen has a bit for each that came before. */
 static int read_option(struct conf_load *l, const struct conf_piece *token, struct conf_backend *b,
 		       unsigned int *seen)
 {
-	static const char *const words[] = {"name=NAME", "weight=N", NULL};
+	static const char *const words[] = {"name=NAME", "weight=N", "forward=METHOD", NULL};
 	const char *equals = memchr(token->text, '=', token->len);
 	size_t len = equals ? (size_t)(equals - token->text) : token->len;
 	struct conf_piece word = part(token, 0, len), value;
 
-	for (size_t i = KEY_NAME; i <= KEY_WEIGHT; i++) {
+	for (size_t i = KEY_NAME; i < KEY_MAX; i++) {
 		const struct conf_key *key = &backend_keys[i];
 
 		if (!equals || !conf_piece_is(&word, key->name))
@@ -212,7 +236,7 @@ static bool next_token(const struct conf_piece *line, size_t *at, struct conf_pi
 /* Reads one line; a blank one and a comment are nothing. */
 static int read_line(struct conf_load *l, const struct conf_piece *line, struct conf_service *s)
 {
-	struct conf_backend b = {.weight = CONF_WEIGHT_DEFAULT};
+	struct conf_backend b = {.weight = CONF_WEIGHT_DEFAULT, .forward = s->forward};
 	struct conf_piece token;
 	struct conf_pos port_pos;
 	unsigned int seen = 0;
@@ -263,7 +287,8 @@ static int read_inline_line(struct conf_load *l, const struct conf_node *node,
 	rc = read_line(l, &line, s);
 	if (rc == 0 && s->n_backends == before)
 		rc = conf_fail(l, node,
-			       "a backend is %s; write ADDRESS[:PORT] [name=NAME] [weight=N]",
+			       "a backend is %s; write ADDRESS[:PORT] [name=NAME] [weight=N] "
+			       "[forward=METHOD]",
 			       QUOTE(line.text, line.len));
 	return rc;
 }
@@ -271,7 +296,9 @@ static int read_inline_line(struct conf_load *l, const struct conf_node *node,
 static int read_backend(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
 {
 	const struct conf_node *target = conf_node_resolve(node), *given[CONF_KEYS_MAX];
-	struct conf_backend b = {.weight = CONF_WEIGHT_DEFAULT, .pos = conf_node_pos(l, node)};
+	struct conf_backend b = {.weight = CONF_WEIGHT_DEFAULT,
+				 .forward = s->forward,
+				 .pos = conf_node_pos(l, node)};
 	struct conf_pos port_pos = b.pos;
 	int rc;
 

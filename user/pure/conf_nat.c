@@ -135,7 +135,7 @@ static int check_family(struct conf_load *l, const struct conf_service *s,
 	return conf_complain(l->err, &b->pos,
 			     "backend %s is IPv%d and the vip is IPv%d; forward: %s keeps the "
 			     "family; write an IPv%d address, or forward by ipip",
-			     b->name, b->addr.family, s->vip.family, conf_forward_name(s->forward),
+			     b->name, b->addr.family, s->vip.family, conf_forward_name(b->forward),
 			     s->vip.family);
 }
 
@@ -143,8 +143,11 @@ static int check_backend(struct conf_load *l, const struct conf_node *node,
 			 const struct conf_service *s, const struct conf_backend *b)
 {
 	struct conf_pos pos = culprit(l, node, b);
-	int rc = check_family(l, s, b);
+	int rc;
 
+	if (!conf_translates(b->forward))
+		return 0;
+	rc = check_family(l, s, b);
 	if (rc < 0)
 		return rc;
 	if (has(&s->nat_pool, &b->addr))
@@ -152,7 +155,7 @@ static int check_backend(struct conf_load *l, const struct conf_node *node,
 				     "backend %s is in nat_pool too, whose addresses are this "
 				     "host's own; remove it from one of the two",
 				     b->name);
-	if (s->forward != SHUNT_NAT || !s->nat_pool.n ||
+	if (b->forward != SHUNT_NAT || !s->nat_pool.n ||
 	    nat_pool_count(&s->nat_pool, b->addr.family))
 		return 0;
 	return conf_complain(l->err, &pos,
@@ -161,19 +164,29 @@ static int check_backend(struct conf_load *l, const struct conf_node *node,
 			     b->addr.family, b->name);
 }
 
+/* A backends file may yet name one. */
+static bool needs_pool(const struct conf_service *s)
+{
+	if (s->forward == SHUNT_NAT || s->backends_file)
+		return true;
+	for (size_t i = 0; i < s->n_backends; i++) {
+		if (s->backends[i].forward == SHUNT_NAT)
+			return true;
+	}
+	return false;
+}
+
 int conf_check_nat(struct conf_load *l, const struct conf_node *node, const struct conf_service *s)
 {
 	int rc = 0;
 
-	if (node && s->forward != SHUNT_NAT)
+	if (node && !needs_pool(s))
 		return conf_fail(l, node,
 				 "nat_pool is for forward: nat, and this service forwards by %s%s; "
 				 "remove it, or write \"forward: nat\"",
 				 conf_forward_name(s->forward),
 				 s->forward == SHUNT_MASQ ? ", which keeps the client's address"
 							  : "");
-	if (!conf_translates(s->forward))
-		return 0;
 	for (size_t i = 0; i < s->n_backends && rc == 0; i++)
 		rc = check_backend(l, node, s, &s->backends[i]);
 	return rc;
@@ -208,7 +221,7 @@ int conf_check_pools(struct conf_load *l)
 		const struct conf_service *s = &l->conf->services[i];
 
 		/* Pools are mostly the same one: each is looked at once. */
-		if (s->forward != SHUNT_NAT || !s->nat_pool.n ||
+		if (!needs_pool(s) || !s->nat_pool.n ||
 		    (last && memcmp(last, &s->nat_pool, sizeof(*last)) == 0))
 			continue;
 		last = &s->nat_pool;

@@ -50,8 +50,8 @@ void conf_check_fini(struct conf_check *c);
 int conf_read_backends(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
 	__attribute__((warn_unused_result));
 
-/* Reads the backends of a file: one a line, ADDRESS[:PORT] [name=NAME] [weight=N]. @file is that of
- * the positions, owned by l->conf. */
+/* Reads the backends of a file: one a line, ADDRESS[:PORT] [name=NAME] [weight=N]
+ * [forward=METHOD]. @file is that of the positions, owned by l->conf. */
 int conf_read_backend_lines(struct conf_load *l, const struct conf_piece *text,
 			    struct conf_service *s) __attribute__((warn_unused_result));
 

@@ -158,6 +158,7 @@ static int add_local_backend(struct conf_load *l, struct conf_service *s,
 					       .addr = s->vip,
 					       .port = s->port,
 					       .weight = CONF_WEIGHT_DEFAULT,
+					       .forward = SHUNT_LOCAL,
 					       .pos = s->pos};
 	return 0;
 }

@@ -136,6 +136,7 @@ static const struct field backend_fields[] = {
 	U64(SHUNT_BACKEND_PACKETS_S, view_backend, traffic.packets_per_s),
 	U64(SHUNT_BACKEND_BYTES_S, view_backend, traffic.bytes_per_s),
 	U64(SHUNT_BACKEND_FLOWS_S, view_backend, traffic.flows_per_s),
+	ENUM(SHUNT_BACKEND_FORWARD, view_backend, forward, SHUNT_FORWARD_MAX),
 };
 
 static const struct field verdict_fields[] = {

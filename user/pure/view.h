@@ -80,6 +80,7 @@ struct view_backend {
 	char name[SHUNT_NAME_MAX];
 	struct addr addr;
 	uint16_t port; /* 0: any */
+	enum shunt_forward forward;
 	uint16_t weight; /* in force */
 	uint16_t configured_weight;
 	enum view_admin admin;
