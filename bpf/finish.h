@@ -11,15 +11,25 @@
 
 /* Bit n: verdict n is of the class. */
 #define IS_FORWARD(name, class_, words)                                                            \
-	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_FORWARD) << SHUNT_##name
+	| (__u64)(SHUNT_CLASS_##class_ == SHUNT_CLASS_FORWARD) << SHUNT_##name
+#define IS_REPLY(name, class_, words)                                                              \
+	| (__u64)(SHUNT_CLASS_##class_ == SHUNT_CLASS_REPLY) << SHUNT_##name
 #define IS_PASS(name, class_, words)                                                               \
-	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_PASS) << SHUNT_##name
+	| (__u64)(SHUNT_CLASS_##class_ == SHUNT_CLASS_PASS) << SHUNT_##name
 #define IS_RETURN(name, class_, words)                                                             \
-	| (__u32)(SHUNT_CLASS_##class_ == SHUNT_CLASS_RETURN) << SHUNT_##name
+	| (__u64)(SHUNT_CLASS_##class_ == SHUNT_CLASS_RETURN) << SHUNT_##name
 #define FORWARD_VERDICTS (0 SHUNT_VERDICTS(IS_FORWARD))
 #define RETURN_VERDICTS (0 SHUNT_VERDICTS(IS_RETURN))
-#define SENT_VERDICTS ((FORWARD_VERDICTS | RETURN_VERDICTS) & ~(1u << SHUNT_FORWARD_LOCAL))
+#define SENT_VERDICTS ((FORWARD_VERDICTS | RETURN_VERDICTS) & ~(1ull << SHUNT_FORWARD_LOCAL))
+#define REPLY_VERDICTS (0 SHUNT_VERDICTS(IS_REPLY))
 #define PASS_VERDICTS (0 SHUNT_VERDICTS(IS_PASS))
+
+/* Of a verdict with which nothing is sent, without a branch for the verifier to follow. */
+static __always_inline int action_of(enum shunt_verdict verdict)
+{
+	_Static_assert(XDP_PASS == XDP_DROP + 1 && XDP_TX == XDP_DROP + 2, "one step each");
+	return XDP_DROP + (PASS_VERDICTS >> verdict & 1) + (REPLY_VERDICTS >> verdict & 1) * 2;
+}
 
 static __always_inline void count_row(const struct pkt *pkt)
 {
@@ -72,7 +82,7 @@ static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
 	count_verdict(verdict);
 	if (RETURN_VERDICTS >> verdict & 1)
 		return action;
-	return PASS_VERDICTS >> verdict & 1 ? XDP_PASS : XDP_DROP;
+	return action_of(verdict);
 }
 
 #endif

@@ -14,54 +14,9 @@
 
 #include <linux/types.h>
 
+#include "shunt_abi_verdict.h"
+
 #define SHUNT_ABI_VERSION 1
-
-/* ---- verdicts ----------------------------------------------------------------------------------
- * Exactly one for every packet.  NAME, class, words for the operator.  Classes: FORWARD (counted in
- * the backend's row, never in the verdict counters), RETURN (from a backend to its client), PASS (to this host's stack), DROP. */
-#define SHUNT_VERDICTS(X)                                                                          \
-	X(FORWARD_DSR, FORWARD, "sent to a backend by layer-2 rewrite")                            \
-	X(FORWARD_IPIP, FORWARD, "sent to a backend in an IP tunnel")                              \
-	X(FORWARD_GUE, FORWARD, "sent to a backend in a GUE tunnel (UDP)")                         \
-	X(FORWARD_GRE, FORWARD, "sent to a backend in a GRE tunnel")                               \
-	X(FORWARD_LOCAL, FORWARD, "given to this host's own stack as the backend")                 \
-	X(FORWARD_NAT, FORWARD, "sent to a backend, both addresses translated")                    \
-	X(FORWARD_MASQ, FORWARD, "sent to a backend, the destination translated")                  \
-	X(RETURN_NAT, RETURN, "a backend's reply, translated back and sent to its client")         \
-	X(PASS_NOT_IP, PASS, "neither IPv4 nor IPv6, or more than two VLAN tags")                  \
-	X(PASS_NOT_TCP_UDP, PASS, "IP, but neither TCP nor UDP nor ICMP")                          \
-	X(PASS_ICMP, PASS, "ICMP or ICMPv6")                                                       \
-	X(PASS_FRAGMENT, PASS, "an IP fragment")                                                   \
-	X(PASS_EXT_HEADERS, PASS, "more IPv6 extension headers than are followed")                 \
-	X(PASS_NOT_VIP, PASS, "no service at this address, port and protocol")                     \
-	X(PASS_NO_BACKEND, PASS, "service without a usable backend, on_empty: pass")               \
-	X(DROP_TRUNCATED, DROP, "frame ends inside a header")                                      \
-	X(DROP_BAD_IP, DROP, "IP header contradicts itself or the frame")                          \
-	X(DROP_BAD_L4, DROP, "TCP or UDP header contradicts itself or the packet")                 \
-	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
-	X(DROP_NAT_FULL, DROP, "no room for another translated connection")                        \
-	X(DROP_NAT_EXHAUSTED, DROP, "no free port at the pool's addresses for this backend")       \
-	X(DROP_TTL, DROP, "TTL or hop limit used up: it may not be forwarded again")               \
-	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes")                         \
-	X(DROP_NO_HEADROOM, DROP, "no room in front of the frame for a tunnel header")             \
-	X(DROP_NO_EGRESS, DROP, "the backend is behind an interface that shunt does not manage")   \
-	X(DROP_BAD_TABLE, DROP, "a table points at nothing; please report this")
-
-/* 0 means "go on" between the stages of the packet path and is never counted. */
-enum shunt_verdict {
-	SHUNT_GO_ON = 0,
-#define X(name, class_, words) SHUNT_##name,
-	SHUNT_VERDICTS(X)
-#undef X
-		SHUNT_VERDICT_MAX, /* one past the last */
-};
-
-enum shunt_verdict_class {
-	SHUNT_CLASS_FORWARD,
-	SHUNT_CLASS_RETURN,
-	SHUNT_CLASS_PASS,
-	SHUNT_CLASS_DROP
-};
 
 /* ---- services ----------------------------------------------------------------------------------*/
 
@@ -465,7 +420,7 @@ struct shunt_settings {
  *   slots       L x struct shunt_slot_line
  *   backends    rows x struct shunt_backend
  *   counters    cpus * rows x struct shunt_counter
- *   verdicts    cpus x { __u64 [32] }        [verdict] of that CPU: packets
+ *   verdicts    cpus x { __u64 [64] }        [verdict] of that CPU: packets
  *   flows       buckets x struct shunt_flow_bucket
  *   nat_requests, nat_replies   buckets x struct shunt_nat_bucket; of one bucket without NAT
  *   nat_conns   8 * request buckets x struct shunt_nat_conn
@@ -474,7 +429,7 @@ struct shunt_settings {
  *   owners      rows x struct shunt_owner    daemon only (the program does not use it)
  *   tx_ports    DEVMAP_HASH, ifindex -> ifindex of the interfaces that shunt manages
  */
-#define SHUNT_VERDICTS_PER_CPU 32
+#define SHUNT_VERDICTS_PER_CPU 64
 struct shunt_verdict_line {
 	__u64 packets[SHUNT_VERDICTS_PER_CPU];
 };

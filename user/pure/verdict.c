@@ -47,6 +47,8 @@ const char *verdict_class_name(enum shunt_verdict_class c)
 		return "forward";
 	case SHUNT_CLASS_RETURN:
 		return "return";
+	case SHUNT_CLASS_REPLY:
+		return "reply";
 	case SHUNT_CLASS_PASS:
 		return "pass";
 	case SHUNT_CLASS_DROP:
