@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lists of sources, allowed and denied, as the words that the packet path looks them up in
+ * (shunt_abi_source.h). */
+#ifndef SHUNT_SOURCE_LIST_H
+#define SHUNT_SOURCE_LIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "shunt_abi_source.h"
+
+struct source_prefix {
+	struct addr addr; /* bits beyond the length are 0 */
+	uint8_t bits;
+};
+
+/* Prefixes with what becomes of packets from them: 0 (taken) or an enum shunt_verdict. */
+struct source_rule {
+	const struct source_prefix *prefix;
+	uint32_t answer;
+};
+
+struct source_list {
+	uint64_t *words;
+	size_t n;
+	struct shunt_source_set root; /* where a lookup begins */
+	uint32_t root_at; /* its buckets' first word */
+};
+
+/* Builds the list of @n rules, which it sorts; those of other families than @family are left out.
+ * The longest prefix that an address is in decides, of equal ones the greater answer, so that to be
+ * denied outweighs to be allowed; with none the answer is @otherwise. Returns 0 with @out the
+ * caller's (source_list_fini), -E2BIG above SOURCE_RULES_MAX, or -ENOMEM. O(n log n). */
+#define SOURCE_RULES_MAX (1u << (SHUNT_SOURCE_SEARCH - 1))
+int source_list_build(struct source_rule *rules, size_t n, uint8_t family, uint32_t otherwise,
+		      struct source_list *out) __attribute__((warn_unused_result));
+
+void source_list_fini(struct source_list *list);
+
+/* What the packet path finds for @addr, of the list's family. */
+uint32_t source_list_find(const struct source_list *list, const struct addr *addr);
+
+/* ---- rates --------------------------------------------------------------------------------------*/
+
+#define SOURCE_RATE_MAX 1000000u /* a second */
+#define SOURCE_BURST_SECONDS 3600u /* of its rate that a burst may be */
+
+/* @per_second new flows in [1, SOURCE_RATE_MAX] on a kernel of @hz jiffies a second; @burst at once,
+ * at most SOURCE_BURST_SECONDS of them. What comes in a jiffy may always come at once. */
+struct shunt_rate source_rate_of(uint32_t per_second, uint64_t burst, uint32_t hz);
+
+#endif
