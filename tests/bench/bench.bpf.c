@@ -63,53 +63,20 @@ static __always_inline int measured(struct xdp_md *ctx, int pushed, int is_v6)
 	return finish(ctx, &pkt, steer(ctx, &pkt));
 }
 
-SEC("xdp")
-int dsr_v4(struct xdp_md *ctx)
-{
-	return measured(ctx, 0, INNER_V4);
-}
-
-SEC("xdp")
-int dsr_v6(struct xdp_md *ctx)
-{
-	return measured(ctx, 0, INNER_V6);
-}
-
-SEC("xdp")
-int ipip_v4(struct xdp_md *ctx)
-{
-	return measured(ctx, sizeof(struct ipv4_head), INNER_V4);
-}
-
-SEC("xdp")
-int ipip_v6(struct xdp_md *ctx)
-{
-	return measured(ctx, sizeof(struct ipv6_head), INNER_V6);
-}
-
-SEC("xdp")
-int gre_v4(struct xdp_md *ctx)
-{
-	return measured(ctx, sizeof(struct ipv4_head) + sizeof(struct gre_head), INNER_V4);
-}
-
-SEC("xdp")
-int gre_v6(struct xdp_md *ctx)
-{
-	return measured(ctx, sizeof(struct ipv6_head) + sizeof(struct gre_head), INNER_V6);
-}
-
-SEC("xdp")
-int gue_v4(struct xdp_md *ctx)
-{
-	return measured(ctx, sizeof(struct ipv4_head) + sizeof(struct gue_head), INNER_V4);
-}
-
-SEC("xdp")
-int gue_v6(struct xdp_md *ctx)
-{
-	return measured(ctx, sizeof(struct ipv6_head) + sizeof(struct gue_head), INNER_V6);
-}
+/* A program for each length that may be in front of the frame: a constant, as it is in the floors. */
+#define PATH(pushed, version)                                                                      \
+	SEC("xdp") int path_##pushed##_v##version(struct xdp_md *ctx)                              \
+	{                                                                                          \
+		return measured(ctx, pushed, INNER_V##version);                                    \
+	}
+PATH(0, 4)
+PATH(0, 6)
+PATH(20, 4)
+PATH(24, 4)
+PATH(32, 4)
+PATH(40, 6)
+PATH(44, 6)
+PATH(52, 6)
 
 /* ---- floors ------------------------------------------------------------------------------------*/
 
@@ -141,6 +108,33 @@ int floor_mac_swap(struct xdp_md *ctx)
 	*front = a >> 48 | (__u64)*back << 16 | a << 48;
 	*back = a >> 16;
 	return XDP_TX;
+}
+
+/* The packet parsed, its facts in registers, and nothing done with them: what drops are held to. */
+static __always_inline int parse_only(struct xdp_md *ctx, int is_v6)
+{
+	struct pkt pkt;
+
+	if (restore(ctx, 0, is_v6) || parse(ctx, &pkt))
+		return XDP_ABORTED;
+	asm volatile("" ::"r"(pkt.saddr[0]), "r"(pkt.daddr[0]), "r"(pkt.ports), "r"(pkt.l3_len));
+	asm volatile("" ::"r"(pkt.tos), "r"(pkt.is_syn), "r"(pkt.l4_proto), "r"(pkt.ttl));
+	if (is_v6)
+		asm volatile("" ::"r"(pkt.saddr[1]), "r"(pkt.saddr[2]), "r"(pkt.saddr[3]),
+			     "r"(pkt.daddr[1]));
+	return XDP_DROP;
+}
+
+SEC("xdp")
+int floor_parse_v4(struct xdp_md *ctx)
+{
+	return parse_only(ctx, INNER_V4);
+}
+
+SEC("xdp")
+int floor_parse_v6(struct xdp_md *ctx)
+{
+	return parse_only(ctx, INNER_V6);
 }
 
 /* Makes room for a tunnel header and writes the Ethernet header. */

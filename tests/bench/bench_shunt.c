@@ -23,7 +23,7 @@
 
 static const uint32_t flow_counts[] = {1, 1024, 65536, 1048576};
 #define FLOW_COUNTS (sizeof(flow_counts) / sizeof(*flow_counts))
-#define ROWS_MAX (BENCH_CASES * FLOW_COUNTS)
+#define ROWS_MAX (BENCH_CASES_MAX * FLOW_COUNTS)
 
 static const char *setting(const char *name, const char *otherwise)
 {
@@ -43,41 +43,60 @@ static int pin_to_cpu(void)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
-static size_t make_rows(const struct bench_case *cases, struct bench_row *rows)
+static bool is_wanted(const struct bench_case *c, uint32_t flows, const char *filter)
+{
+	if (c->kind != BENCH_CASE)
+		return flows == 1;
+	return strstr(c->name, filter) && (!c->flows_most || flows <= c->flows_most);
+}
+
+static size_t make_rows(const struct bench_cases *cases, struct bench_row *rows)
 {
 	const char *filter = setting("FILTER", "");
 	size_t n = 0;
 
-	for (size_t i = 0; i < BENCH_CASES; i++) {
-		bool is_case = cases[i].kind == BENCH_CASE;
-
-		if (is_case && !strstr(cases[i].name, filter))
-			continue;
-		for (size_t k = 0; k < (is_case ? FLOW_COUNTS : 1); k++)
-			rows[n++] = (struct bench_row){.c = &cases[i], .flows = flow_counts[k]};
-	}
+	for (size_t i = 0; i < cases->n; i++)
+		for (size_t k = 0; k < FLOW_COUNTS; k++)
+			if (is_wanted(&cases->c[i], flow_counts[k], filter))
+				rows[n++] = (struct bench_row){.c = &cases->c[i],
+							       .flows = flow_counts[k]};
 	return n;
+}
+
+static const char *check_counters(const struct world *w, const struct bench_row *row,
+				  uint32_t repeat, const struct world_result *r)
+{
+	const struct bench_case *c = row->c;
+
+	if (r->action != (uint32_t)c->action)
+		return "the action is not what it should be";
+	if (c->kind == BENCH_CASE && (c->verdict ? r->judged : r->forwarded) != repeat)
+		return "not every packet was counted as what became of it";
+	if (r->others || (c->verdict && r->forwarded))
+		return "packets were counted as something else";
+	if (c->pool == BENCH_POOL && c->scheduler == SHUNT_RR &&
+	    world_flows_held(w) < row->flows * 0.99)
+		return "the flow table does not hold the flows";
+	return NULL;
 }
 
 static const char *check(const struct world *w, const struct bench_row *row, struct frame *sent,
 			 uint32_t repeat, const struct world_result *r)
 {
-	if (r->action != XDP_TX)
-		return "the action is not XDP_TX";
-	if (r->others || (row->c->kind == BENCH_CASE && r->forwarded != repeat))
-		return "not every packet was counted as forwarded";
-	if (row->c->kind == BENCH_CASE && row->c->scheduler == SHUNT_RR &&
-	    world_flows_held(w) < row->flows * 0.99)
-		return "the flow table does not hold the flows";
-	if (row->c->program[0] == 'f' && row->c->pushed == 0 && !row->c->shell)
+	const char *wrong = check_counters(w, row, repeat, r);
+
+	if (wrong)
+		return wrong;
+	if (row->c->kind == BENCH_FLOOR && !row->c->shell)
 		return NULL; /* null: writes nothing */
 	frame_set_flow(sent, row->c->is_v6, r->flow);
 	return frame_check(row->c, sent, &r->out, world_backends(w, row->c), WORLD_BACKENDS);
 }
 
-static int measure(struct world *w, struct bench_row *row)
+static int measure(struct world *const worlds[static BENCH_WORLDS], struct bench_row *row)
 {
 	uint32_t repeat = row->flows > REPEAT ? row->flows : REPEAT;
+	struct world *w = worlds[row->c->world];
 	struct world_result result;
 	struct frame sent;
 	const char *wrong;
@@ -108,14 +127,15 @@ static void shuffle(size_t order[], size_t n)
 	}
 }
 
-static int measure_rounds(struct world *w, struct bench_report *r, int rounds)
+static int measure_rounds(struct world *const worlds[static BENCH_WORLDS], struct bench_report *r,
+			  int rounds)
 {
 	size_t order[ROWS_MAX];
 
 	for (int round = 0; round < rounds; round++) {
 		shuffle(order, r->n);
 		for (size_t i = 0; i < r->n; i++) {
-			int rc = measure(w, &r->rows[order[i]]);
+			int rc = measure(worlds, &r->rows[order[i]]);
 
 			if (rc)
 				return rc;
@@ -157,11 +177,10 @@ static double fill_ms(void)
 	return least;
 }
 
-static int bench(struct world *w)
+static int bench(struct world *const worlds[static BENCH_WORLDS], const struct bench_cases *cases)
 {
-	struct bench_case cases[BENCH_CASES];
 	auto_free struct bench_row *rows = calloc(ROWS_MAX, sizeof(*rows));
-	struct bench_report r = {.rows = rows};
+	struct bench_report r = {.rows = rows, .services = cases->services};
 	int rounds = atoi(setting("ROUNDS", "0"));
 	char path[256];
 	int rc;
@@ -170,9 +189,8 @@ static int bench(struct world *w)
 		return -ENOMEM;
 	if (rounds < 1 || rounds > BENCH_ROUNDS_MAX)
 		rounds = ROUNDS_DEFAULT;
-	bench_cases_fill(cases);
 	r.n = make_rows(cases, rows);
-	rc = measure_rounds(w, &r, rounds);
+	rc = measure_rounds(worlds, &r, rounds);
 	if (rc)
 		return rc;
 	r.fill_ms = fill_ms();
@@ -185,17 +203,22 @@ static int bench(struct world *w)
 
 int main(void)
 {
-	struct world *w;
+	struct world *worlds[BENCH_WORLDS] = {0};
+	struct bench_cases cases;
 	int rc = pin_to_cpu();
 
 	if (rc) {
 		fprintf(stderr, "bench: no such CPU: %s\n", strerror(-rc));
 		return 1;
 	}
-	w = world_open();
-	if (!w)
-		return 1;
-	rc = bench(w);
-	world_close(w);
+	bench_cases_fill(&cases);
+	for (enum bench_world k = 0; k < BENCH_WORLDS && !rc; k++) {
+		worlds[k] = world_open(&cases, k);
+		rc = worlds[k] ? 0 : -EIO;
+	}
+	if (!rc)
+		rc = bench(worlds, &cases);
+	for (enum bench_world k = 0; k < BENCH_WORLDS; k++)
+		world_close(worlds[k]);
 	return rc ? 1 : 0;
 }

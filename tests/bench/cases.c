@@ -1,124 +1,187 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cases.h"
 
+#include <assert.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct bench_case fixed[] = {
-	{.name = "floor-null-tx", .program = "floor_null_tx", .floor = "floor-null-tx"},
+void bench_case_add(struct bench_cases *cases, const struct bench_case *c)
+{
+	struct bench_case *at = &cases->c[cases->n++];
+
+	assert(cases->n <= BENCH_CASES_MAX);
+	*at = *c;
+	if (!at->protocol)
+		at->protocol = IPPROTO_TCP;
+	if (at->pool != BENCH_NO_SERVICE)
+		at->service = cases->services++;
+}
+
+static const struct bench_case floors[] = {
+	{.name = "floor-null-tx",
+	 .program = "floor_null_tx",
+	 .floor = "floor-null-tx",
+	 .action = XDP_TX},
 	{.name = "floor-mac-swap",
 	 .program = "floor_mac_swap",
 	 .floor = "floor-mac-swap",
-	 .shell = "shell-l2-v4"},
+	 .shell = "shell-l2-v4",
+	 .action = XDP_TX},
 	{.name = "floor-encap20",
 	 .program = "floor_encap20",
 	 .floor = "floor-encap20",
 	 .shell = "shell-encap20",
-	 .pushed = 20},
+	 .pushed = 20,
+	 .action = XDP_TX},
 	{.name = "floor-encap40",
 	 .program = "floor_encap40",
 	 .floor = "floor-encap40",
 	 .shell = "shell-encap40",
 	 .pushed = 40,
-	 .is_v6 = true},
+	 .is_v6 = true,
+	 .action = XDP_TX},
+	{.name = "floor-parse-v4",
+	 .program = "floor_parse_v4",
+	 .floor = "floor-parse-v4",
+	 .shell = "shell-l2-v4",
+	 .action = XDP_DROP},
+	{.name = "floor-parse-v6",
+	 .program = "floor_parse_v6",
+	 .floor = "floor-parse-v6",
+	 .shell = "shell-l2-v6",
+	 .is_v6 = true,
+	 .action = XDP_DROP},
 	{.name = "shell-l2-v4",
 	 .kind = BENCH_SHELL,
 	 .program = "shell_l2_v4",
-	 .floor = "floor-null-tx"},
+	 .floor = "floor-null-tx",
+	 .action = XDP_TX},
 	{.name = "shell-l2-v6",
 	 .kind = BENCH_SHELL,
 	 .program = "shell_l2_v6",
 	 .floor = "floor-null-tx",
-	 .is_v6 = true},
+	 .is_v6 = true,
+	 .action = XDP_TX},
 	{.name = "shell-encap20",
 	 .kind = BENCH_SHELL,
 	 .program = "shell_encap20",
 	 .floor = "floor-null-tx",
-	 .pushed = 20},
+	 .pushed = 20,
+	 .action = XDP_TX},
 	{.name = "shell-encap40",
 	 .kind = BENCH_SHELL,
 	 .program = "shell_encap40",
 	 .floor = "floor-null-tx",
 	 .pushed = 40,
-	 .is_v6 = true},
-};
-#define FIXED (sizeof(fixed) / sizeof(*fixed))
-_Static_assert(FIXED + BENCH_SERVICES == BENCH_CASES, "each has its place");
-
-/* Beside every combination of dsr and ipip. */
-static const struct bench_case tunnels[] = {
-	{.name = "gre-v4-tcp-maglev", .program = "gre_v4", .pushed = 24, .method = SHUNT_GRE},
-	{.name = "gre-v6-tcp-maglev",
-	 .program = "gre_v6",
-	 .pushed = 44,
 	 .is_v6 = true,
-	 .method = SHUNT_GRE},
-	{.name = "gue-v4-tcp-maglev", .program = "gue_v4", .pushed = 32, .method = SHUNT_GUE},
-	{.name = "gue-v6-tcp-maglev",
-	 .program = "gue_v6",
-	 .pushed = 52,
-	 .is_v6 = true,
-	 .method = SHUNT_GUE},
+	 .action = XDP_TX},
 };
-#define TUNNELS (sizeof(tunnels) / sizeof(*tunnels))
-#define COMBINED (BENCH_SERVICES - TUNNELS)
 
-static void fill_tunnel(struct bench_case *c, uint32_t i)
+/* What a case is compared with, and its program, hang on what it puts in front of the frame. */
+struct way {
+	enum shunt_forward method;
+	bool is_v6;
+	const char *name, *program, *floor, *shell;
+	uint32_t pushed;
+};
+
+static const struct way ways[] = {
+	{SHUNT_DSR, false, "dsr-v4", "path_0_v4", "floor-mac-swap", "shell-l2-v4", 0},
+	{SHUNT_DSR, true, "dsr-v6", "path_0_v6", "floor-mac-swap", "shell-l2-v6", 0},
+	{SHUNT_IPIP, false, "ipip-v4", "path_20_v4", "floor-encap20", "shell-encap20", 20},
+	{SHUNT_IPIP, true, "ipip-v6", "path_40_v6", "floor-encap40", "shell-encap40", 40},
+	{SHUNT_GRE, false, "gre-v4", "path_24_v4", "floor-encap20", "shell-encap20", 24},
+	{SHUNT_GRE, true, "gre-v6", "path_44_v6", "floor-encap40", "shell-encap40", 44},
+	{SHUNT_GUE, false, "gue-v4", "path_32_v4", "floor-encap20", "shell-encap20", 32},
+	{SHUNT_GUE, true, "gue-v6", "path_52_v6", "floor-encap40", "shell-encap40", 52},
+};
+#define WAYS (sizeof(ways) / sizeof(*ways))
+#define COMBINED 4 /* with every protocol and scheduler */
+
+static struct bench_case case_of(const struct way *w)
 {
-	*c = tunnels[i];
-	c->kind = BENCH_CASE;
-	c->floor = c->is_v6 ? "floor-encap40" : "floor-encap20";
-	c->shell = c->is_v6 ? "shell-encap40" : "shell-encap20";
-	c->service = COMBINED + i;
-	c->protocol = IPPROTO_TCP;
-	c->scheduler = SHUNT_MAGLEV;
-}
-
-/* Each bit of @i chooses one thing. */
-static void fill_case(struct bench_case *c, uint32_t i)
-{
-	bool ipip = i & 8, v6 = i & 4, udp = i & 2, rr = i & 1;
-	static const char *const programs[] = {"dsr_v4", "dsr_v6", "ipip_v4", "ipip_v6"};
-	static const char *const floors[] = {"floor-mac-swap", "floor-mac-swap", "floor-encap20",
-					     "floor-encap40"};
-	static const char *const shells[] = {"shell-l2-v4", "shell-l2-v6", "shell-encap20",
-					     "shell-encap40"};
-	static const uint32_t pushed[] = {0, 0, 20, 40};
-
-	*c = (struct bench_case){
+	return (struct bench_case){
 		.kind = BENCH_CASE,
-		.program = programs[i / 4],
-		.floor = floors[i / 4],
-		.shell = shells[i / 4],
-		.pushed = pushed[i / 4],
-		.is_v6 = v6,
-		.service = i,
-		.protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
-		.method = ipip ? SHUNT_IPIP : SHUNT_DSR,
-		.scheduler = rr ? SHUNT_RR : SHUNT_MAGLEV,
+		.program = w->program,
+		.floor = w->floor,
+		.shell = w->shell,
+		.pushed = w->pushed,
+		.is_v6 = w->is_v6,
+		.action = XDP_TX,
+		.pool = BENCH_POOL,
+		.method = w->method,
+		.scheduler = SHUNT_MAGLEV,
 	};
-	snprintf(c->name, sizeof(c->name), "%s-%s-%s-%s", ipip ? "ipip" : "dsr", v6 ? "v6" : "v4",
-		 udp ? "udp" : "tcp", rr ? "rr" : "maglev");
 }
 
-void bench_cases_fill(struct bench_case c[static BENCH_CASES])
+static void add_forwarded(struct bench_cases *cases, const struct way *w, bool udp, bool rr)
 {
-	memcpy(c, fixed, sizeof(fixed));
-	for (size_t i = 0; i < FIXED; i++)
-		c[i].protocol = IPPROTO_TCP;
-	for (uint32_t i = 0; i < COMBINED; i++)
-		fill_case(&c[FIXED + i], i);
-	for (uint32_t i = 0; i < TUNNELS; i++)
-		fill_tunnel(&c[FIXED + COMBINED + i], i);
+	struct bench_case c = case_of(w);
+
+	c.protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
+	c.scheduler = rr ? SHUNT_RR : SHUNT_MAGLEV;
+	snprintf(c.name, sizeof(c.name), "%s-%s-%s", w->name, udp ? "udp" : "tcp",
+		 rr ? "rr" : "maglev");
+	bench_case_add(cases, &c);
 }
 
-const struct bench_case *bench_case_find(const struct bench_case c[static BENCH_CASES],
-					 const char *name)
+/* The same over tables where all else is configured too. */
+static void add_among_all(struct bench_cases *cases, const struct way *w)
 {
-	for (size_t i = 0; i < BENCH_CASES; i++)
-		if (strcmp(c[i].name, name) == 0)
-			return &c[i];
-	abort();
+	struct bench_case c = case_of(w);
+
+	c.world = BENCH_FULL;
+	snprintf(c.name, sizeof(c.name), "%s-tcp-maglev-among-all", w->name);
+	bench_case_add(cases, &c);
+}
+
+static const struct bench_case refused[] = {
+	{.name = "drop-bad-ip-v4", .frame = BENCH_LONG_IP, .verdict = SHUNT_DROP_BAD_IP},
+	{.name = "drop-bad-ip-v6",
+	 .is_v6 = true,
+	 .frame = BENCH_LONG_IP,
+	 .verdict = SHUNT_DROP_BAD_IP},
+	{.name = "drop-bad-l4-v4", .frame = BENCH_SHORT_TCP, .verdict = SHUNT_DROP_BAD_L4},
+	{.name = "pass-not-vip-v4", .frame = BENCH_STRANGER, .verdict = SHUNT_PASS_NOT_VIP},
+	{.name = "pass-not-vip-v6",
+	 .is_v6 = true,
+	 .frame = BENCH_STRANGER,
+	 .verdict = SHUNT_PASS_NOT_VIP},
+	{.name = "pass-not-vip-v4-among-all",
+	 .world = BENCH_FULL,
+	 .frame = BENCH_STRANGER,
+	 .verdict = SHUNT_PASS_NOT_VIP},
+	{.name = "drop-no-backend-v4", .pool = BENCH_POOL_DOWN, .verdict = SHUNT_DROP_NO_BACKEND},
+};
+
+/* What ends early, beside a program that parses and does nothing else. */
+static void add_refused(struct bench_cases *cases, const struct bench_case *r)
+{
+	struct bench_case c = *r;
+
+	c.kind = BENCH_CASE;
+	c.program = c.is_v6 ? "path_0_v6" : "path_0_v4";
+	c.floor = c.is_v6 ? "floor-parse-v6" : "floor-parse-v4";
+	c.shell = c.is_v6 ? "shell-l2-v6" : "shell-l2-v4";
+	c.flows_most = 1;
+	c.action = c.verdict == SHUNT_PASS_NOT_VIP ? XDP_PASS : XDP_DROP;
+	bench_case_add(cases, &c);
+}
+
+void bench_cases_fill(struct bench_cases *cases)
+{
+	*cases = (struct bench_cases){.n = 0};
+	for (size_t i = 0; i < sizeof(floors) / sizeof(*floors); i++)
+		bench_case_add(cases, &floors[i]);
+	for (size_t i = 0; i < COMBINED * 4; i++)
+		add_forwarded(cases, &ways[i / 4], i & 2, i & 1);
+	for (size_t i = COMBINED; i < WAYS; i++)
+		add_forwarded(cases, &ways[i], false, false);
+	for (size_t i = 0; i < COMBINED; i++)
+		add_among_all(cases, &ways[i]);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		add_refused(cases, &refused[i]);
 }

@@ -12,29 +12,54 @@
 
 enum bench_kind { BENCH_FLOOR, BENCH_SHELL, BENCH_CASE };
 
+/* Over which tables: those of the services alone, or with everything else that can be configured and
+ * that the case does not use (world.c lists it). */
+enum bench_world { BENCH_PLAIN, BENCH_FULL, BENCH_WORLDS };
+
+/* What is wrong with the frame. */
+enum bench_frame {
+	BENCH_SOUND,
+	BENCH_LONG_IP, /* the IP header says more than the frame has */
+	BENCH_SHORT_TCP, /* the TCP header says less than it has itself */
+	BENCH_STRANGER, /* it is for an address without services */
+};
+
+/* Backends of a case's service. */
+enum bench_pool { BENCH_NO_SERVICE, BENCH_POOL, BENCH_POOL_DOWN };
+
 struct bench_case {
 	char name[32];
 	enum bench_kind kind;
+	enum bench_world world;
 	const char *program; /* in bench.bpf.c */
 	const char *floor; /* name of the floor it is compared with */
 	const char *shell; /* name of the row that measures its shell; NULL: it has none */
 	uint32_t pushed; /* bytes that it puts in front of the frame */
+	uint32_t flows_most; /* not measured with more; 0: a million */
 	bool is_v6;
+	enum bench_frame frame;
+	int action; /* that it must end with: XDP_* */
 	/* Of cases: */
-	uint32_t service; /* index, from 0 */
+	enum shunt_verdict verdict; /* 0: forwarded */
+	enum bench_pool pool;
+	uint32_t service; /* index, from 0, of those that have a pool; bench_case_add() */
 	uint8_t protocol;
 	enum shunt_forward method;
 	enum shunt_scheduler scheduler;
 };
 
-#define BENCH_CASES 28 /* floors and shells included */
-#define BENCH_SERVICES 20 /* cases proper */
+#define BENCH_CASES_MAX 64
 
-/* Fills @c in the order in which they are shown. */
-void bench_cases_fill(struct bench_case c[static BENCH_CASES]);
+struct bench_cases {
+	struct bench_case c[BENCH_CASES_MAX];
+	size_t n;
+	uint32_t services; /* that the cases have, all of them */
+};
 
-/* By name; there is one. */
-const struct bench_case *bench_case_find(const struct bench_case c[static BENCH_CASES],
-					 const char *name);
+/* Appends *@c, giving it a service if it has a pool and TCP if it has no protocol. */
+void bench_case_add(struct bench_cases *cases, const struct bench_case *c);
+
+/* Fills @cases in the order in which they are shown. */
+void bench_cases_fill(struct bench_cases *cases);
 
 #endif

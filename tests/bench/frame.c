@@ -69,6 +69,10 @@ void frame_build(const struct bench_case *c, const struct addr *vip, uint16_t po
 		l4[12] = 5 << 4;
 		l4[TCP_FLAGS] = flags == FRAME_SYN ? SYN : ACK;
 	}
+	if (c->frame == BENCH_LONG_IP)
+		put16(l3 + (c->is_v6 ? 4 : 2), 1000);
+	if (c->frame == BENCH_SHORT_TCP)
+		l4[12] = 4 << 4;
 	out->len = l4 + PAYLOAD - out->bytes;
 	frame_set_flow(out, c->is_v6, 0);
 }
@@ -203,12 +207,15 @@ const char *frame_check(const struct bench_case *c, const struct frame *sent,
 {
 	struct frame in[1] = {*sent};
 
-	if (c->kind == BENCH_CASE)
+	if (c->kind == BENCH_CASE && !c->verdict)
 		take_hop(in, c->is_v6);
 	if (out->len != in->len + c->pushed)
 		return "the frame's length is wrong";
 	if (memcmp(out->bytes + BENCH_L3 + c->pushed, in->bytes + BENCH_L3, in->len - BENCH_L3) !=
 	    0)
 		return "the packet itself has changed";
-	return c->kind == BENCH_CASE ? check_headers(c, out, backends, n_backends) : NULL;
+	if (c->verdict && memcmp(out->bytes, in->bytes, BENCH_L3) != 0)
+		return "the Ethernet header has changed";
+	return c->kind == BENCH_CASE && !c->verdict ? check_headers(c, out, backends, n_backends)
+						    : NULL;
 }

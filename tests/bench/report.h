@@ -21,6 +21,7 @@ struct bench_row {
 struct bench_report {
 	struct bench_row *rows;
 	size_t n;
+	uint32_t services;
 	double fill_ms; /* maglev, 65536 slots, 100 backends: the least */
 };
 

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,18 @@
 #include "tests/bench/bench.skel.h"
 
 #define ROWS (WORLD_BACKENDS + 1) /* of a service */
+#define EXTRAS 8 /* further services of the world with everything */
+#define NAT_CONNECTIONS 1048576
 #define FLOW_TIMEOUT 300 /* ticks: minutes, whatever HZ is */
 #define LOOPBACK 1 /* where test runs come in; packets leave where they came in */
 
 struct world {
 	struct dp *dp;
 	struct bench_bpf *skel;
-	struct shunt_backend backends[BENCH_SERVICES][WORLD_BACKENDS];
-	struct addr vips[BENCH_SERVICES];
+	const struct bench_cases *cases;
+	enum bench_world kind;
+	struct shunt_backend backends[BENCH_CASES_MAX][WORLD_BACKENDS];
+	struct addr vips[BENCH_CASES_MAX];
 	uint64_t *flows; /* mapped */
 	size_t flow_words;
 };
@@ -80,6 +85,8 @@ static int fill_slots(struct world *w, const struct bench_case *c)
 	}
 	err = c->scheduler == SHUNT_RR ? interleave_fill(pool, WORLD_BACKENDS, true, slots, n)
 				       : maglev_fill(pool, WORLD_BACKENDS, slots, n);
+	if (c->pool == BENCH_POOL_DOWN)
+		memset(slots, 0, n * sizeof(*slots));
 	if (!err)
 		dp_slots_write(w->dp, c->service * (n / SHUNT_SLOTS_PER_LINE), slots, n);
 	return err;
@@ -103,26 +110,44 @@ static struct dp_service service(const struct world *w, const struct bench_case 
 		}};
 }
 
+/* Services that no case uses, after the model of @like: of each family and protocol one for any port,
+ * and one for a prefix. Returns how many. */
+static size_t add_extras(const struct dp_service *like, struct dp_service *out)
+{
+	for (size_t i = 0; i < EXTRAS; i++) {
+		bool is_v6 = i & 1, prefix = i & 4;
+
+		out[i] = *like;
+		out[i].vip = address(is_v6, "198.51.100.", "2001:db8:200::", prefix ? 0 : i + 1);
+		out[i].vip_bits = !prefix ? 0 : is_v6 ? 48 : 24;
+		out[i].port = prefix ? WORLD_PORT : 0;
+		out[i].protocol = i & 2 ? IPPROTO_UDP : IPPROTO_TCP;
+	}
+	return EXTRAS;
+}
+
 static int fill_tables(struct world *w, struct dp_error *err)
 {
-	struct bench_case c[BENCH_CASES];
-	struct dp_service s[BENCH_SERVICES];
+	struct dp_service s[BENCH_CASES_MAX + EXTRAS];
+	size_t n = 0;
 	int rc;
 
-	bench_cases_fill(c);
-	for (size_t i = 0; i < BENCH_CASES; i++) {
-		uint32_t at = c[i].service;
+	for (size_t i = 0; i < w->cases->n; i++) {
+		const struct bench_case *c = &w->cases->c[i];
 
-		if (c[i].kind != BENCH_CASE)
+		if (c->pool == BENCH_NO_SERVICE)
 			continue;
-		w->vips[at] = address(c[i].is_v6, "203.0.113.", "2001:db8:100::", at + 10);
-		build_backends(w, &c[i]);
-		rc = fill_slots(w, &c[i]);
+		w->vips[c->service] =
+			address(c->is_v6, "203.0.113.", "2001:db8:100::", c->service + 10);
+		build_backends(w, c);
+		rc = fill_slots(w, c);
 		if (rc)
 			return rc;
-		s[at] = service(w, &c[i]);
+		s[n++] = service(w, c);
 	}
-	return dp_services_switch(w->dp, s, BENCH_SERVICES, err);
+	if (w->kind == BENCH_FULL)
+		n += add_extras(&s[0], &s[n]);
+	return dp_services_switch(w->dp, s, n, err);
 }
 
 static uint32_t entries_of(const struct world *w, const char *map)
@@ -147,6 +172,10 @@ static int load_programs(struct world *w, const uint64_t key[static SHUNT_HASH_W
 	settings->rows = entries_of(w, "backends");
 	settings->flow_mask = entries_of(w, "flows") - 1;
 	settings->cpus = entries_of(w, "counters") / settings->rows;
+	if (w->kind == BENCH_FULL) {
+		settings->nat_mask = entries_of(w, "nat_requests") - 1;
+		settings->nat_reply_mask = entries_of(w, "nat_replies") - 1;
+	}
 	bpf_object__for_each_map(map, w->skel->obj)
 	{
 		int fd = dp_map_fd(w->dp, bpf_map__name(map));
@@ -174,13 +203,18 @@ static int set_up(struct world *w, struct dp_error *err)
 {
 	struct dp_options opt = {
 		.sizes = {
-			.services = BENCH_SERVICES,
-			.rows = BENCH_SERVICES * ROWS,
-			.slot_lines = BENCH_SERVICES * world_slots() / SHUNT_SLOTS_PER_LINE,
+			.services = w->cases->services + EXTRAS,
+			.spans = 2 * EXTRAS,
+			.rows = w->cases->services * ROWS,
+			.slot_lines = w->cases->services * world_slots() / SHUNT_SLOTS_PER_LINE,
 			.flows = WORLD_FLOWS,
 		}};
 	int rc;
 
+	if (w->kind == BENCH_FULL) {
+		opt.sizes.nat = NAT_CONNECTIONS;
+		opt.sizes.nat6 = true;
+	}
 	hashkey_derive(NULL, opt.hash_key);
 	rc = dp_open(&opt, &w->dp, err);
 	if (!rc)
@@ -190,22 +224,28 @@ static int set_up(struct world *w, struct dp_error *err)
 	return rc ? rc : map_flows(w);
 }
 
-struct world *world_open(void)
+struct world *world_open(const struct bench_cases *cases, enum bench_world kind)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct dp_error err = {.text = ""};
-	int rc = w ? set_up(w, &err) : -ENOMEM;
+	int rc = -ENOMEM;
 
+	if (w) {
+		w->cases = cases;
+		w->kind = kind;
+		rc = set_up(w, &err);
+	}
 	if (rc == 0)
 		return w;
 	fprintf(stderr, "bench: %s: %s\n", strerror(-rc), err.text);
-	if (w)
-		world_close(w);
+	world_close(w);
 	return NULL;
 }
 
 void world_close(struct world *w)
 {
+	if (!w)
+		return;
 	if (w->flows)
 		munmap(w->flows, w->flow_words * sizeof(*w->flows));
 	bench_bpf__destroy(w->skel);
@@ -228,7 +268,7 @@ static uint64_t forwarded(const struct world *w, const struct bench_case *c)
 	struct dp_counter counter;
 	uint64_t sum = 0;
 
-	if (c->kind != BENCH_CASE)
+	if (c->pool == BENCH_NO_SERVICE)
 		return 0;
 	for (uint32_t i = 1; i <= WORLD_BACKENDS; i++) {
 		dp_counter_read(w->dp, c->service * ROWS + i, &counter);
@@ -237,14 +277,16 @@ static uint64_t forwarded(const struct world *w, const struct bench_case *c)
 	return sum;
 }
 
-static uint64_t not_forwarded(const struct world *w)
+/* Packets counted under the verdict of @c, and under all others. */
+static void count_verdicts(const struct world *w, const struct bench_case *c,
+			   uint64_t out[static 2])
 {
-	uint64_t packets[SHUNT_VERDICT_MAX], sum = 0;
+	uint64_t packets[SHUNT_VERDICT_MAX];
 
 	dp_verdicts_read(w->dp, packets);
+	out[0] = out[1] = 0;
 	for (int v = 0; v < SHUNT_VERDICT_MAX; v++)
-		sum += packets[v];
-	return sum;
+		out[v != (int)c->verdict] += packets[v];
 }
 
 static int run(struct world *w, const struct bench_case *c, const struct frame *f, uint32_t repeat,
@@ -270,11 +312,15 @@ int world_run(struct world *w, const struct bench_case *c, const struct frame *f
 	      struct world_result *out)
 {
 	const struct bench_state *state = &w->skel->bss->state;
-	uint64_t sent = forwarded(w, c), others = not_forwarded(w);
-	int rc = run(w, c, f, repeat, out);
+	uint64_t sent = forwarded(w, c), before[2], after[2];
+	int rc;
 
+	count_verdicts(w, c, before);
+	rc = run(w, c, f, repeat, out);
+	count_verdicts(w, c, after);
 	out->forwarded = forwarded(w, c) - sent;
-	out->others = not_forwarded(w) - others;
+	out->judged = after[0] - before[0];
+	out->others = after[1] - before[1];
 	out->flow = bench_flow(state->runs, state->flow_mask);
 	return rc;
 }
@@ -301,18 +347,18 @@ int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, s
 	const struct addr any = address(c->is_v6, "203.0.113.", "2001:db8:100::", 1);
 	struct world_result ignored;
 
-	frame_build(c, c->kind == BENCH_CASE ? &w->vips[c->service] : &any, WORLD_PORT, FRAME_ACK,
-		    f);
+	frame_build(c, c->pool != BENCH_NO_SERVICE ? &w->vips[c->service] : &any, WORLD_PORT,
+		    FRAME_ACK, f);
 	frame_state(f, c->is_v6, state);
 	state->flow_mask = flows - 1;
-	if (c->kind == BENCH_CASE && c->scheduler == SHUNT_RR)
+	if (c->pool == BENCH_POOL && c->scheduler == SHUNT_RR)
 		return open_flows(w, c, flows);
 	return run(w, c, f, flows / 4 + 10000, &ignored);
 }
 
 const struct shunt_backend *world_backends(const struct world *w, const struct bench_case *c)
 {
-	return c->kind == BENCH_CASE ? w->backends[c->service] : NULL;
+	return c->pool != BENCH_NO_SERVICE ? w->backends[c->service] : NULL;
 }
 
 uint64_t world_flows_held(const struct world *w)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables that packets are sent through, filled as shuntd fills them, and the programs over them:
- * a service for each case, each with 100 backends and as many slots as shuntd gives them. */
+ * a service for each case, each with 100 backends and as many slots as shuntd gives them.  In the
+ * world with everything there are also services for any port and for prefixes, and room for
+ * translated connections; so a packet that is for no service is looked for in all of these. */
 #ifndef BENCH_WORLD_H
 #define BENCH_WORLD_H
 
@@ -17,9 +19,10 @@
 
 struct world;
 
-/* Loads everything; needs root. Returns NULL with the reason on standard error. */
-struct world *world_open(void);
-void world_close(struct world *w);
+/* Loads everything; needs root. @cases stays the caller's, and as it is until world_close(). Returns
+ * NULL with the reason on standard error. */
+struct world *world_open(const struct bench_cases *cases, enum bench_world kind);
+void world_close(struct world *w); /* NULL is fine */
 
 /* Makes @c what the next runs do, with @flows (a power of two) flows, and fills @f with the frame to
  * send. For rr the flow table is emptied and then filled with these flows. Returns 0 or -errno. */
@@ -30,7 +33,8 @@ struct world_result {
 	uint32_t flow; /* of the last run */
 	uint32_t action; /* of the last run */
 	uint64_t forwarded; /* by how much the service's backends' counters rose */
-	uint64_t others; /* and those of verdicts */
+	uint64_t judged; /* by how much the counter of the case's verdict rose */
+	uint64_t others; /* and those of all other verdicts */
 	struct frame out;
 };
 
@@ -38,7 +42,7 @@ struct world_result {
 int world_run(struct world *w, const struct bench_case *c, const struct frame *f, uint32_t repeat,
 	      struct world_result *out);
 
-/* The rows of @c's backends, WORLD_BACKENDS of them. */
+/* The rows of @c's backends, WORLD_BACKENDS of them; NULL: it has no service. */
 const struct shunt_backend *world_backends(const struct world *w, const struct bench_case *c);
 
 /* How many words of the flow table are in use. */
