@@ -40,6 +40,12 @@ void roll_bytes(struct dice *d, void *out, size_t len);
 /* ---- tables ------------------------------------------------------------------------------------*/
 
 /* What the oracle knows of: a copy of everything in the fixture's maps. */
+struct fuzz_nat {
+	struct shunt_nat_bucket requests[WORLD_NAT_BUCKETS], replies[2 * WORLD_NAT_BUCKETS];
+	struct shunt_nat_conn conns[WORLD_NAT_RECORDS];
+	struct shunt_nat_addrs addrs[WORLD_NAT_RECORDS];
+};
+
 struct fuzz_world {
 	struct fixture *f;
 	struct oracle_tables tables;
@@ -47,6 +53,8 @@ struct fuzz_world {
 	struct oracle_service services[WORLD_SERVICES + FUZZ_SPANS];
 	struct shunt_slot_line slots[FUZZ_LINES];
 	struct shunt_backend backends[WORLD_ROWS];
+	struct shunt_nat_ctl nat_ctl;
+	struct fuzz_nat nat; /* what state.nat points at */
 };
 
 /* Makes @w stand over @f, whose tables are filled later. */
@@ -60,6 +68,19 @@ void fuzz_world_disturb(struct fuzz_world *w, struct dice *d);
 void fuzz_world_from_maps(struct fuzz_world *w);
 void fuzz_world_to_maps(const struct fuzz_world *w);
 
+/* The same of translation: its part of new tables, of a new service's, and of what changes. */
+void fuzz_nat_open(struct fuzz_world *w);
+void fuzz_nat_fill(struct fuzz_world *w, struct dice *d);
+void fuzz_nat_service(struct shunt_service *svc, struct dice *d);
+void fuzz_nat_backend(struct shunt_backend *be, uint8_t family, struct dice *d);
+void fuzz_nat_disturb(struct fuzz_world *w, struct dice *d);
+void fuzz_nat_from_maps(struct fuzz_world *w);
+void fuzz_nat_to_maps(const struct fuzz_world *w);
+/* The maps themselves. */
+struct oracle_nat fuzz_nat_maps(const struct fixture *f);
+/* Makes @r a packet of a backend to one of the connections that there are; false when there is none. */
+bool fuzz_nat_reply(const struct fuzz_world *w, struct dice *d, struct recipe *r);
+
 /* ---- frames ------------------------------------------------------------------------------------*/
 
 #define FUZZ_FLOWS 1024
@@ -71,7 +92,8 @@ struct fuzz_frames {
 
 void fuzz_frames_fill(struct fuzz_frames *g, struct dice *d);
 /* The next frame: sound, or damaged in one to four ways. */
-void fuzz_frame(const struct fuzz_frames *g, struct dice *d, struct frame *out);
+void fuzz_frame(const struct fuzz_world *w, const struct fuzz_frames *g, struct dice *d,
+		struct frame *out);
 /* Damages a frame; part of the above. */
 void fuzz_damage(struct dice *d, struct frame *f);
 

@@ -256,12 +256,15 @@ void fuzz_damage(struct dice *d, struct frame *f)
 		damages[roll(d, N(damages))](d, f);
 }
 
-void fuzz_frame(const struct fuzz_frames *g, struct dice *d, struct frame *out)
+void fuzz_frame(const struct fuzz_world *w, const struct fuzz_frames *g, struct dice *d,
+		struct frame *out)
 {
 	struct recipe r = g->flows[roll(d, FUZZ_FLOWS)];
 
 	if (once_in(d, 5))
 		flow_roll(&r, d);
+	if (once_in(d, 6))
+		fuzz_nat_reply(w, d, &r);
 	packet_roll(&r, d);
 	frame_build(&r, out);
 	if (out->len > FUZZ_FRAME_MAX)

@@ -126,7 +126,8 @@ static void print_oracle(const struct fuzz_bench *b)
 	struct shunt_counter row = {.packets = r->packets, .bytes = r->bytes, .flows = r->flows};
 	struct shunt_counter turn = {.cursor = r->turns};
 
-	printf("  oracle   %s: %s\n", action_name(r->action), oracle_name(r->verdict));
+	printf("  oracle   %s: %s%s%s\n", action_name(r->action), oracle_name(r->verdict),
+	       r->wrong ? "; wrong: " : "", r->wrong ? r->wrong : "");
 	print_row(r->row, &none, &row);
 	print_row(r->turn_row, &none, &turn);
 	if (r->flow_written)

@@ -13,7 +13,8 @@ struct fuzz_bench {
 	struct fuzz_frames frames;
 	struct dice dice;
 	int tick_fd; /* program that tells the tick */
-	uint16_t tick; /* when it was last told */
+	uint32_t tick; /* when it was last told */
+	struct fuzz_nat before; /* the last packet */
 	cpu_set_t cpus; /* that may be used */
 	uint32_t cpu; /* that is used */
 	bool poisoned; /* which program runs: with poisoned headroom or as shipped */

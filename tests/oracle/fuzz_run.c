@@ -16,14 +16,14 @@
 #include "fuzz_report.h"
 #include "tests/oracle/tick.skel.h"
 
-static uint16_t tick_now(const struct fuzz_bench *b)
+static uint32_t tick_now(const struct fuzz_bench *b)
 {
 	uint8_t frame[64] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
 
 	if (bpf_prog_test_run_opts(b->tick_fd, &opts))
 		abort();
-	return (uint16_t)opts.retval;
+	return opts.retval;
 }
 
 static int stay_on_cpu(uint32_t cpu)
@@ -64,14 +64,26 @@ static bool packet_is_same(const struct fuzz_bench *b)
 	const struct outcome *o = &b->outcome;
 	const struct oracle_result *r = &b->result;
 
-	if (o->action != r->action)
+	if (r->wrong || o->action != r->action)
 		return false;
 	return o->action == XDP_DROP ||
 	       (o->out.len == r->len && memcmp(o->out.bytes, r->frame, r->len) == 0);
 }
 
+/* The verdict that the packet path has counted, if one. */
+static enum shunt_verdict verdict_seen(const struct fuzz_bench *b)
+{
+	const struct fuzz_world *w = &b->world;
+
+	for (enum shunt_verdict v = 1; v < SHUNT_VERDICT_MAX; v++)
+		if (w->f->verdicts[b->cpu].packets[v] != w->state.verdicts[b->cpu].packets[v])
+			return v;
+	return SHUNT_GO_ON;
+}
+
 static void ask_oracle(struct fuzz_bench *b, const struct frame *in)
 {
+	struct fuzz_world *w = &b->world;
 	struct oracle_arrival arrival = {
 		.frame = in->bytes,
 		.len = in->len,
@@ -79,20 +91,25 @@ static void ask_oracle(struct fuzz_bench *b, const struct frame *in)
 		.cpu = b->cpu,
 		.tick = b->tick,
 	};
+	struct oracle_seen seen = {verdict_seen(b), fuzz_nat_maps(w->f)};
+	struct oracle_case c = {.t = &w->tables, .s = &w->state, .in = &arrival, .seen = &seen};
 
-	oracle_run(&b->world.tables, &b->world.state, &arrival, &b->result);
-	oracle_apply(&b->world.tables, &b->world.state, b->cpu, &b->result);
+	oracle_run(&c, &b->result);
+	oracle_apply(&w->tables, &w->state, b->cpu, &b->result);
+	fuzz_nat_from_maps(w); /* which the oracle has judged */
 }
 
 void fuzz_take_back(struct fuzz_bench *b)
 {
 	oracle_undo(&b->world.tables, &b->world.state, b->cpu, &b->result);
+	b->world.nat = b->before;
 }
 
 bool fuzz_agree(struct fuzz_bench *b, const struct frame *in)
 {
-	uint16_t tick;
+	uint32_t tick;
 
+	b->before = b->world.nat;
 	if (b->poisoned)
 		fixture_run_poisoned(b->world.f, in, &b->outcome);
 	else
@@ -159,10 +176,10 @@ static void packet(struct fuzz_bench *b, struct fuzz_run *run, uint64_t number)
 	struct frame in;
 
 	b->dice = dice_for(run, number);
-	if (once_in(&b->dice, 16))
+	if (once_in(&b->dice, 12))
 		fuzz_world_disturb(&b->world, &b->dice);
 	b->poisoned = once_in(&b->dice, 2);
-	fuzz_frame(&b->frames, &b->dice, &in);
+	fuzz_frame(&b->world, &b->frames, &b->dice, &in);
 	if (!fuzz_agree(b, &in))
 		mismatch(b, run, number, &in);
 	run->packets++;

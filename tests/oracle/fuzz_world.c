@@ -40,6 +40,7 @@ void fuzz_world_open(struct fuzz_world *w, struct fixture *f)
 	w->state.verdicts = calloc(f->cpus, sizeof(*w->state.verdicts));
 	w->state.flows = calloc(WORLD_FLOW_BUCKETS, sizeof(*w->state.flows));
 	assert_true(w->state.counters && w->state.verdicts && w->state.flows);
+	fuzz_nat_open(w);
 }
 
 void fuzz_world_close(struct fuzz_world *w)
@@ -55,6 +56,7 @@ void fuzz_world_from_maps(struct fuzz_world *w)
 	       (size_t)w->f->cpus * WORLD_ROWS * sizeof(*w->state.counters));
 	memcpy(w->state.verdicts, w->f->verdicts, w->f->cpus * sizeof(*w->state.verdicts));
 	memcpy(w->state.flows, w->f->flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
+	fuzz_nat_from_maps(w);
 }
 
 void fuzz_world_to_maps(const struct fuzz_world *w)
@@ -63,6 +65,7 @@ void fuzz_world_to_maps(const struct fuzz_world *w)
 	       (size_t)w->f->cpus * WORLD_ROWS * sizeof(*w->state.counters));
 	memcpy(w->f->verdicts, w->state.verdicts, w->f->cpus * sizeof(*w->state.verdicts));
 	memcpy(w->f->flows, w->state.flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
+	fuzz_nat_to_maps(w);
 }
 
 /* What varies by flow is 0 in the source. */
@@ -78,7 +81,6 @@ static void source_vary(struct shunt_backend *be, struct dice *d)
 
 static void backend_vary(struct shunt_backend *be, uint8_t family, struct dice *d)
 {
-	/* the oracle does not translate */
 	static const uint8_t methods[] = {SHUNT_DSR,  SHUNT_LOCAL, SHUNT_IPIP,
 					  SHUNT_IPIP, SHUNT_GUE,   SHUNT_GRE};
 	static const uint16_t mtus[] = {1500, 1500, 1500, 1400, 576, 9000, 65535, 68, 0};
@@ -163,10 +165,15 @@ static void service_vary(struct fixture *f, uint8_t family, uint8_t proto, enum 
 	}
 	svc->flow_timeout = timeouts[roll(d, sizeof(timeouts) / sizeof(*timeouts))];
 	svc->salt = (uint32_t)roll64(d);
+	if (once_in(d, 3))
+		fuzz_nat_service(svc, d);
 	if (kind != WORLD_BAD_SLOTS)
 		slots_vary(f, svc, kind == WORLD_BAD_ROW, d);
-	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++)
+	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++) {
 		backend_vary(&f->backends[svc->row + n], family, d);
+		if (svc->flags & SHUNT_SVC_NAT && !once_in(d, 40))
+			fuzz_nat_backend(&f->backends[svc->row + n], family, d);
+	}
 }
 
 /* A family may have no service at all, or none with a port, or none for any port. */
@@ -325,6 +332,7 @@ void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 	for (uint32_t i = 0; i < WORLD_SERVICES; i++)
 		service_copy(w, stacks[i % 4].family, stacks[i % 4].proto, i / 4);
 	prefixes_vary(w, d);
+	fuzz_nat_fill(w, d);
 	memcpy(w->slots, f->slots, sizeof(w->slots));
 	memcpy(w->backends, f->backends, sizeof(w->backends));
 	fuzz_world_from_maps(w);
@@ -382,8 +390,14 @@ static void disturb_flow(struct fuzz_world *w, struct dice *d)
 
 void fuzz_world_disturb(struct fuzz_world *w, struct dice *d)
 {
-	if (once_in(d, 4))
+	switch (roll(d, 5)) {
+	case 0:
 		disturb_backend(w, d);
-	else
+		break;
+	case 1:
+		fuzz_nat_disturb(w, d);
+		break;
+	default:
 		disturb_flow(w, d);
+	}
 }

@@ -88,13 +88,29 @@ static uint32_t word32(const uint8_t *at)
 	return word;
 }
 
-/* The words that the hash takes, in its key's order, as shunt_abi.h has it. */
-static uint64_t flow_hash(const struct oracle_tables *t, const struct oracle_arrival *in,
-			  const struct oracle_parsed *p)
+struct oracle_tuple oracle_tuple_of(const struct oracle_arrival *in, const struct oracle_parsed *p)
 {
-	const uint8_t *s = p->src, *d = p->dst, *ports = in->frame + p->l4;
+	const uint8_t *ports = in->frame + p->l4;
+	struct oracle_tuple q = {
+		.family = p->family,
+		.proto = p->proto,
+		.sport = (uint16_t)(ports[0] << 8 | ports[1]),
+		.dport = p->dport,
+	};
+
+	memcpy(q.src, p->src, 16);
+	memcpy(q.dst, p->dst, 16);
+	return q;
+}
+
+/* The words that the hash takes, in its key's order, as shunt_abi.h has it. */
+uint64_t oracle_hash(const struct oracle_tables *t, const struct oracle_tuple *q)
+{
+	const uint8_t ports[] = {(uint8_t)(q->sport >> 8), (uint8_t)q->sport,
+				 (uint8_t)(q->dport >> 8), (uint8_t)q->dport};
+	const uint8_t *s = q->src, *d = q->dst;
 	const uint8_t *words[] = {s, ports, d, s + 4, s + 8, s + 12, d + 4, d + 8, d + 12};
-	size_t n = p->family == 4 ? 3 : 9;
+	size_t n = q->family == 4 ? 3 : 9;
 	uint64_t hash = t->hash_key[0];
 
 	for (size_t i = 0; i < n; i++)
@@ -115,64 +131,77 @@ static bool read_slot(const struct oracle_tables *t, const struct shunt_service 
 }
 
 /* The slot whose turn it is on this CPU; the CPUs start evenly spread over the slots. */
-static uint32_t take_turn(const struct oracle_tables *t, const struct oracle_state *s, uint32_t cpu,
-			  const struct shunt_service *svc, struct oracle_result *r)
+static uint32_t take_turn(const struct oracle_case *c, const struct shunt_service *svc,
+			  struct oracle_result *r)
 {
 	uint64_t n_slots = (uint64_t)svc->slot_mask + 1;
-	uint64_t cursor = s->counters[(size_t)cpu * t->rows + svc->row].cursor;
+	uint32_t cpu = c->in->cpu;
+	uint64_t cursor = c->s->counters[(size_t)cpu * c->t->rows + svc->row].cursor;
 
 	r->turn_row = svc->row;
 	r->turns = 1;
-	return (uint32_t)((cursor + cpu * n_slots / t->cpus) % n_slots);
+	return (uint32_t)((cursor + cpu * n_slots / c->t->cpus) % n_slots);
+}
+
+bool oracle_slot(const struct oracle_case *c, const struct shunt_service *svc, bool by_turn,
+		 uint64_t hash, uint32_t *number, struct oracle_result *r)
+{
+	uint32_t slot = by_turn ? take_turn(c, svc, r) : shunt_slot_of(hash, svc->slot_mask);
+
+	return read_slot(c->t, svc, slot, number);
+}
+
+enum shunt_verdict oracle_backend(const struct oracle_case *c, const struct shunt_service *svc,
+				  uint32_t number, struct oracle_result *r)
+{
+	if (svc->row + number >= c->t->rows)
+		return SHUNT_DROP_BAD_TABLE;
+	r->row = svc->row + number;
+	if (number != 0 && c->t->backends[r->row].flags & SHUNT_BE_USABLE)
+		return SHUNT_GO_ON;
+	r->row = svc->row;
+	return svc->flags & SHUNT_SVC_ON_EMPTY_PASS ? SHUNT_PASS_NO_BACKEND : SHUNT_DROP_NO_BACKEND;
 }
 
 /* The service remembers flows: sets the backend's number.  A flow that is known stays; one that may
  * begin here, or has lost its backend, takes a turn and is remembered; any other, and one that
  * there is no place for, goes by hash. */
-static bool choose_by_flow(const struct oracle_tables *t, const struct oracle_state *s,
-			   const struct oracle_arrival *in, const struct oracle_parsed *p,
-			   struct oracle_flow *flow, uint32_t *number, struct oracle_result *r)
+static bool choose_by_flow(const struct oracle_case *c, struct oracle_flow *flow, uint32_t *number,
+			   struct oracle_result *r)
 {
 	const struct shunt_service *svc = flow->svc;
-	enum oracle_memory memory = oracle_recall(t, s, flow, number, r);
+	enum oracle_memory memory = oracle_recall(c->t, c->s, flow, number, r);
 
 	if (memory == ORACLE_KNOWN)
 		return true;
-	if (memory == ORACLE_ORPHANED || p->is_syn || p->proto == PROTO_UDP) {
-		if (!read_slot(t, svc, take_turn(t, s, in->cpu, svc, r), number))
+	if (memory == ORACLE_ORPHANED || c->p.is_syn || c->p.proto == PROTO_UDP) {
+		if (!oracle_slot(c, svc, true, 0, number, r))
 			return false;
 		if (*number == 0)
 			return true;
-		if (oracle_remember(t, s, flow, *number, r)) {
-			if (p->proto == PROTO_UDP)
+		if (oracle_remember(c->t, c->s, flow, *number, r)) {
+			if (c->p.proto == PROTO_UDP)
 				r->flows = 1;
 			return true;
 		}
 	}
-	return read_slot(t, svc, shunt_slot_of(flow->hash, svc->slot_mask), number);
+	return oracle_slot(c, svc, false, flow->hash, number, r);
 }
 
 /* Sets the row of the backend; SHUNT_GO_ON, or the verdict when there is none. */
-static enum shunt_verdict choose(const struct oracle_tables *t, const struct oracle_state *s,
-				 const struct oracle_arrival *in, const struct oracle_parsed *p,
-				 struct oracle_flow *flow, struct oracle_result *r)
+static enum shunt_verdict choose(const struct oracle_case *c, struct oracle_flow *flow,
+				 struct oracle_result *r)
 {
 	const struct shunt_service *svc = flow->svc;
 	uint32_t number;
 	bool is_there;
 
-	r->flows = p->is_syn;
+	r->flows = c->p.is_syn;
 	if (svc->flags & SHUNT_SVC_FLOWS)
-		is_there = choose_by_flow(t, s, in, p, flow, &number, r);
+		is_there = choose_by_flow(c, flow, &number, r);
 	else
-		is_there = read_slot(t, svc, shunt_slot_of(flow->hash, svc->slot_mask), &number);
-	if (!is_there || svc->row + number >= t->rows)
-		return SHUNT_DROP_BAD_TABLE;
-	r->row = svc->row + number;
-	if (number != 0 && t->backends[r->row].flags & SHUNT_BE_USABLE)
-		return SHUNT_GO_ON;
-	r->row = svc->row;
-	return svc->flags & SHUNT_SVC_ON_EMPTY_PASS ? SHUNT_PASS_NO_BACKEND : SHUNT_DROP_NO_BACKEND;
+		is_there = oracle_slot(c, svc, false, flow->hash, &number, r);
+	return is_there ? oracle_backend(c, svc, number, r) : SHUNT_DROP_BAD_TABLE;
 }
 
 /* ---- finish ------------------------------------------------------------------------------------*/
@@ -186,76 +215,93 @@ static bool is_managed(const struct oracle_tables *t, uint32_t ifindex)
 }
 
 /* What leaves goes out by the interface that it came in by, or by another that is managed. */
-static void leave(const struct oracle_tables *t, const struct oracle_arrival *in,
-		  struct oracle_result *r)
+static void leave(const struct oracle_case *c, struct oracle_result *r)
 {
-	uint32_t egress = t->backends[r->row].ifindex;
-
-	if (egress == in->ifindex)
+	if (r->egress == c->in->ifindex)
 		r->action = XDP_TX;
-	else if (is_managed(t, egress))
+	else if (is_managed(c->t, r->egress))
 		r->action = XDP_REDIRECT;
 	else
 		r->verdict = SHUNT_DROP_NO_EGRESS;
 }
 
+static bool leaves(enum shunt_verdict verdict)
+{
+	enum shunt_verdict_class class = verdict_rows[verdict].class;
+
+	return (class == SHUNT_CLASS_FORWARD && verdict != SHUNT_FORWARD_LOCAL) ||
+	       class == SHUNT_CLASS_RETURN;
+}
+
 /* Sets the action and what is counted, from the verdict. */
-static void finish(const struct oracle_tables *t, const struct oracle_arrival *in,
-		   const struct oracle_parsed *p, struct oracle_result *r)
+static void finish(const struct oracle_case *c, struct oracle_result *r)
 {
 	enum shunt_verdict_class class;
 	bool counts_in_row;
 
 	r->action = XDP_PASS;
-	if (verdict_rows[r->verdict].class == SHUNT_CLASS_FORWARD &&
-	    r->verdict != SHUNT_FORWARD_LOCAL)
-		leave(t, in, r);
+	if (leaves(r->verdict))
+		leave(c, r);
 	class = verdict_rows[r->verdict].class;
 	if (class == SHUNT_CLASS_DROP)
 		r->action = XDP_DROP;
 	if (class == SHUNT_CLASS_PASS) {
-		r->len = in->len;
-		memcpy(r->frame, in->frame, in->len);
+		r->len = c->in->len;
+		memcpy(r->frame, c->in->frame, c->in->len);
 	}
 	counts_in_row = class == SHUNT_CLASS_FORWARD || r->verdict == SHUNT_PASS_NO_BACKEND ||
 			r->verdict == SHUNT_DROP_NO_BACKEND;
 	r->packets = counts_in_row;
-	r->bytes = counts_in_row ? p->l3_len : 0;
+	r->bytes = counts_in_row ? c->p.l3_len : 0;
 	if (class != SHUNT_CLASS_FORWARD)
 		r->flows = 0;
 }
 
 /* ---- all together ------------------------------------------------------------------------------*/
 
-static enum shunt_verdict steer(const struct oracle_tables *t, const struct oracle_state *s,
-				const struct oracle_arrival *in, struct oracle_parsed *p,
-				struct oracle_result *r)
+static enum shunt_verdict steer_to(const struct oracle_case *c, const struct shunt_service *svc,
+				   struct oracle_result *r)
 {
-	struct oracle_flow flow = {.tick = in->tick};
-	enum shunt_verdict verdict;
+	struct oracle_tuple tuple = oracle_tuple_of(c->in, &c->p);
+	struct oracle_flow flow = {
+		.hash = oracle_hash(c->t, &tuple),
+		.tick = (uint16_t)c->in->tick,
+		.confirms = !c->p.is_syn,
+		.svc = svc,
+	};
+	enum shunt_verdict verdict = choose(c, &flow, r);
+	const struct shunt_backend *be = &c->t->backends[r->row];
 
-	verdict = oracle_parse(in->frame, in->len, p);
 	if (verdict != SHUNT_GO_ON)
 		return verdict;
-	flow.svc = find(t, p);
-	if (!flow.svc)
-		return SHUNT_PASS_NOT_VIP;
-	flow.hash = flow_hash(t, in, p);
-	flow.confirms = !p->is_syn;
-	verdict = choose(t, s, in, p, &flow, r);
-	if (verdict != SHUNT_GO_ON)
-		return verdict;
-	return oracle_forward(in, p, flow.hash, &t->backends[r->row], r);
+	r->egress = be->ifindex;
+	return oracle_forward(c->in, &c->p, flow.hash, be, r);
 }
 
-void oracle_run(const struct oracle_tables *t, const struct oracle_state *s,
-		const struct oracle_arrival *in, struct oracle_result *r)
+static enum shunt_verdict steer(struct oracle_case *c, struct oracle_result *r)
 {
-	struct oracle_parsed p;
+	const struct shunt_service *svc;
+	enum shunt_verdict verdict;
 
+	verdict = oracle_parse(c->in->frame, c->in->len, &c->p);
+	if (verdict != SHUNT_GO_ON) {
+		oracle_nat_untouched(c, r);
+		return verdict;
+	}
+	svc = find(c->t, &c->p);
+	if (!svc)
+		return oracle_nat_reply(c, r);
+	if (svc->flags & SHUNT_SVC_NAT)
+		return oracle_nat_request(c, svc, r);
+	oracle_nat_untouched(c, r);
+	return steer_to(c, svc, r);
+}
+
+void oracle_run(struct oracle_case *c, struct oracle_result *r)
+{
 	memset(r, 0, offsetof(struct oracle_result, frame));
-	r->verdict = steer(t, s, in, &p, r);
-	finish(t, in, &p, r);
+	r->verdict = steer(c, r);
+	finish(c, r);
 }
 
 static uint64_t *flow_word(struct oracle_state *s, size_t at)

@@ -3,9 +3,12 @@
  * standards, without a line of bpf/, by bytes and offsets, each stage one function.
  *
  *   parse -> find -> choose (-> flow) -> forward -> finish
+ *                -> translate                    ->
  *
  * It reads its tables and its state and writes a result, nothing else: whoever calls applies it.
- * Not modelled: a frame without headroom, a perfect hash that points at nothing. */
+ * What the packet path may choose as it likes, the ports and places of translated connections, the
+ * oracle does not foretell: it looks at what was chosen and says whether that may be (struct
+ * oracle_seen).  Not modelled: a frame without headroom, a perfect hash that points at nothing. */
 #ifndef ORACLE_H
 #define ORACLE_H
 
@@ -44,14 +47,23 @@ struct oracle_tables {
 	uint64_t hash_key[SHUNT_HASH_WORDS];
 	uint32_t cpus;
 	uint32_t flow_buckets; /* a power of two */
+	const struct shunt_nat_ctl *nat;
+	uint32_t nat_buckets, nat_reply_buckets; /* powers of two */
 };
 
 /* ---- what the packet path writes, laid out as in the maps --------------------------------------*/
+
+struct oracle_nat {
+	struct shunt_nat_bucket *requests, *replies;
+	struct shunt_nat_conn *conns;
+	struct shunt_nat_addrs *addrs;
+};
 
 struct oracle_state {
 	struct shunt_counter *counters;
 	struct shunt_verdict_line *verdicts;
 	struct shunt_flow_bucket *flows;
+	struct oracle_nat nat;
 };
 
 /* ---- a packet ----------------------------------------------------------------------------------*/
@@ -61,7 +73,13 @@ struct oracle_arrival {
 	size_t len; /* 14 to ORACLE_FRAME_MAX less what a tunnel puts in front */
 	uint32_t ifindex; /* that it came in by */
 	uint32_t cpu; /* that runs the packet path */
-	uint16_t tick; /* the flow tick that it is */
+	uint32_t tick; /* the NAT tick that it is; its lower half is the flow tick */
+};
+
+/* What the packet path made of a packet, where it had a choice. */
+struct oracle_seen {
+	enum shunt_verdict verdict; /* that was counted; SHUNT_GO_ON: none */
+	struct oracle_nat nat; /* as it left the tables */
 };
 
 /* What the headers say of a sound TCP or UDP packet.  Numbers are in host order. */
@@ -90,15 +108,26 @@ struct oracle_result {
 	bool flow_written;
 	size_t flow_word; /* bucket * SHUNT_FLOWS_PER_BUCKET + place */
 	uint64_t flow_was, flow_is;
+	uint32_t egress; /* ifindex that it leaves by, if it leaves */
+	const char *wrong; /* with what was seen; NULL: nothing */
 	/* the frame as it leaves; of one that is dropped nothing is said */
 	size_t len;
 	uint8_t frame[ORACLE_FRAME_MAX];
 };
 
-/* Fills @r with what must become of @in. */
-void oracle_run(const struct oracle_tables *t, const struct oracle_state *s,
-		const struct oracle_arrival *in, struct oracle_result *r);
-/* Makes @s what it must be after a packet with result @r on @cpu; oracle_undo() takes it back. */
+/* All that one packet is judged by. */
+struct oracle_case {
+	const struct oracle_tables *t;
+	const struct oracle_state *s;
+	const struct oracle_arrival *in;
+	const struct oracle_seen *seen;
+	struct oracle_parsed p;
+};
+
+/* Fills @r with what must become of @c's packet; @c->p is filled in. */
+void oracle_run(struct oracle_case *c, struct oracle_result *r);
+/* Makes @s what it must be after a packet with result @r on @cpu, translated connections apart;
+ * oracle_undo() takes it back. */
 void oracle_apply(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
 		  const struct oracle_result *r);
 void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
@@ -132,9 +161,41 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 bool oracle_remember(const struct oracle_tables *t, const struct oracle_state *s,
 		     const struct oracle_flow *flow, uint32_t number, struct oracle_result *r);
 
+/* The number in the slot that new connections of a service that takes turns get next, or else in
+ * the slot of @hash; false when the slot is beyond the table. */
+bool oracle_slot(const struct oracle_case *c, const struct shunt_service *svc, bool by_turn,
+		 uint64_t hash, uint32_t *number, struct oracle_result *r);
+
+/* Sets @r's row to that of the service's backend @number; SHUNT_GO_ON, or the verdict when it may not
+ * be used. */
+enum shunt_verdict oracle_backend(const struct oracle_case *c, const struct shunt_service *svc,
+				  uint32_t number, struct oracle_result *r);
+
 /* Writes the frame that must leave towards @be to @r and returns the verdict. */
 enum shunt_verdict oracle_forward(const struct oracle_arrival *in, const struct oracle_parsed *p,
 				  uint64_t hash, const struct shunt_backend *be,
 				  struct oracle_result *r);
+/* Begins the frame with MACs and tags of @be and the type of the packet's family. */
+void oracle_put_ethernet(const struct shunt_backend *be, uint8_t family, struct oracle_result *r);
+/* Appends the packet as it came, with its padding, if that is some; returns where it is. */
+uint8_t *oracle_put_packet(const struct oracle_arrival *in, const struct oracle_parsed *p,
+			   struct oracle_result *r);
+
+/* Addresses and ports of a packet, ports in host order. */
+struct oracle_tuple {
+	uint8_t family, proto;
+	uint8_t src[16], dst[16]; /* IPv4 in the first four, the rest 0 */
+	uint16_t sport, dport;
+};
+struct oracle_tuple oracle_tuple_of(const struct oracle_arrival *in, const struct oracle_parsed *p);
+/* As struct shunt_settings says. */
+uint64_t oracle_hash(const struct oracle_tables *t, const struct oracle_tuple *q);
+
+/* A client's packet for a service that translates, and a packet for no service. */
+enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct shunt_service *svc,
+				      struct oracle_result *r);
+enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_result *r);
+/* Whether the tables of translated connections are as they were, with what was seen. */
+void oracle_nat_untouched(const struct oracle_case *c, struct oracle_result *r);
 
 #endif

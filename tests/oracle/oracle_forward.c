@@ -34,9 +34,9 @@ static void put16(struct oracle_result *r, uint32_t value)
 	put8(r, value);
 }
 
-/* MACs, the backend's tags, then @type. */
-static void put_ethernet(const struct shunt_backend *be, uint16_t type, struct oracle_result *r)
+void oracle_put_ethernet(const struct shunt_backend *be, uint8_t family, struct oracle_result *r)
 {
+	r->len = 0;
 	put(r, be->dmac, 6);
 	put(r, be->smac, 6);
 	if (be->tags == 2) {
@@ -48,7 +48,7 @@ static void put_ethernet(const struct shunt_backend *be, uint16_t type, struct o
 		put16(r, TYPE_TAG);
 		put(r, &be->vlan_tci[0], 2);
 	}
-	put16(r, type);
+	put16(r, family == 4 ? TYPE_IPV4 : TYPE_IPV6);
 }
 
 static uint32_t sum_of(const uint8_t *bytes, size_t len)
@@ -170,15 +170,14 @@ static void take_hop(const struct oracle_parsed *p, uint8_t *ip)
 	set16(ip + 10, sum == 0xffff ? 0 : (uint16_t)sum);
 }
 
-/* The IP packet, and what is behind it if that can be Ethernet's padding. */
-static void put_packet(const struct oracle_arrival *in, const struct oracle_parsed *p,
-		       struct oracle_result *r)
+uint8_t *oracle_put_packet(const struct oracle_arrival *in, const struct oracle_parsed *p,
+			   struct oracle_result *r)
 {
 	bool is_padding = in->len <= SHORTEST_FRAME;
 	uint8_t *ip = r->frame + r->len;
 
 	put(r, in->frame + p->l3, is_padding ? in->len - p->l3 : p->l3_len);
-	take_hop(p, ip);
+	return ip;
 }
 
 static enum shunt_verdict forward_dsr(const struct oracle_arrival *in,
@@ -189,8 +188,8 @@ static enum shunt_verdict forward_dsr(const struct oracle_arrival *in,
 		return SHUNT_DROP_TTL;
 	if (p->l3_len > be->mtu)
 		return SHUNT_DROP_TOO_BIG;
-	put_ethernet(be, p->family == 4 ? TYPE_IPV4 : TYPE_IPV6, r);
-	put_packet(in, p, r);
+	oracle_put_ethernet(be, p->family, r);
+	take_hop(p, oracle_put_packet(in, p, r));
 	return SHUNT_FORWARD_DSR;
 }
 
@@ -254,14 +253,14 @@ static enum shunt_verdict forward_tunnel(const struct oracle_arrival *in,
 		return SHUNT_DROP_TTL;
 	if (p->l3_len + shim_len(be) + (outer_is_ipv6 ? 40 : 20) > be->mtu)
 		return SHUNT_DROP_TOO_BIG;
-	put_ethernet(be, outer_is_ipv6 ? TYPE_IPV6 : TYPE_IPV4, r);
+	oracle_put_ethernet(be, outer_is_ipv6 ? 6 : 4, r);
 	if (outer_is_ipv6)
 		put_outer_ipv6(p, hash, be, r);
 	else
 		put_outer_ipv4(p, hash, be, r);
 	shim = r->len;
 	put_shim(p, hash, be, r);
-	put_packet(in, p, r);
+	take_hop(p, oracle_put_packet(in, p, r));
 	if (be->method == SHUNT_GUE && be->flags & SHUNT_BE_UDP_CSUM)
 		finish_udp(p, shim, r);
 	return be->method == SHUNT_GUE	 ? SHUNT_FORWARD_GUE

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Translation: which connection a packet is of, what a new one may be given, what the packet becomes. */
+#include "oracle_nat.h"
+
+#include <string.h>
+
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define FIN 1
+#define SYN 2
+#define RST 4
+
+/* ---- the frame ----------------------------------------------------------------------------------*/
+
+static uint32_t sum_of(const uint8_t *bytes, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	return sum;
+}
+
+static void set16(uint8_t *at, uint16_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+/* The checksum over what now sums up to @is, without the checksum itself: right if the one before was
+ * right over @was, and else as wrong as that was.  (RFC 1071, RFC 1624.) */
+static uint16_t checksum(uint16_t before, uint32_t was, uint32_t is)
+{
+	uint64_t error = (uint64_t)(uint16_t)~before + 0xffff * 0x10000ull - was;
+	uint64_t sum = (error + is) % 0xffff;
+
+	return (uint16_t) ~(sum ? sum : 0xffff);
+}
+
+/* What the checksum at @field covers, but for the pseudo header's length and protocol, which stay. */
+static uint32_t covered(const struct oracle_parsed *p, const uint8_t *ip, const uint8_t *l4,
+			const uint8_t *field)
+{
+	uint32_t addrs = p->family == 4 ? sum_of(ip + 12, 8) : sum_of(ip + 8, 32);
+
+	return addrs + sum_of(l4, p->l3 + p->l3_len - p->l4) - get16(field);
+}
+
+/* Gives the packet at @ip, which is as it came, the addresses and ports of @to, and a hop less. */
+static void rewrite(const struct oracle_parsed *p, const struct oracle_tuple *to, uint8_t *ip)
+{
+	uint8_t *l4 = ip + (p->l4 - p->l3), *field = l4 + (p->proto == PROTO_TCP ? 16 : 6);
+	size_t addr_len = p->family == 4 ? 4 : 16, at = p->family == 4 ? 12 : 8;
+	uint32_t l4_was = covered(p, ip, l4, field), ip_was = sum_of(ip, p->l4 - p->l3);
+	uint16_t sum;
+
+	memcpy(ip + at, to->src, addr_len);
+	memcpy(ip + at + addr_len, to->dst, addr_len);
+	set16(l4, to->sport);
+	set16(l4 + 2, to->dport);
+	sum = checksum(get16(field), l4_was, covered(p, ip, l4, field));
+	if (p->proto == PROTO_TCP)
+		set16(field, sum);
+	else if (get16(field))
+		set16(field, sum ? sum : 0xffff);
+	ip[p->family == 4 ? 8 : 7]--;
+	if (p->family == 6)
+		return;
+	ip_was -= get16(ip + 10);
+	set16(ip + 10,
+	      checksum(get16(ip + 10), ip_was, sum_of(ip, p->l4 - p->l3) - get16(ip + 10)));
+}
+
+static void put_frame(const struct oracle_case *c, const struct shunt_backend *way,
+		      const struct oracle_tuple *to, struct oracle_result *r)
+{
+	oracle_put_ethernet(way, c->p.family, r);
+	rewrite(&c->p, to, oracle_put_packet(c->in, &c->p, r));
+}
+
+static struct oracle_tuple turned(const struct oracle_tuple *q)
+{
+	struct oracle_tuple t = {q->family, q->proto, .sport = q->dport, .dport = q->sport};
+
+	memcpy(t.src, q->dst, 16);
+	memcpy(t.dst, q->src, 16);
+	return t;
+}
+
+/* ---- what is noted ------------------------------------------------------------------------------*/
+
+/* The state after a packet, as shunt_abi.h has it.  A reset counts until something follows it; a client
+ * that begins anew after the end begins anew. */
+static uint32_t state_after(const struct oracle_case *c, uint32_t state, bool from_client)
+{
+	uint8_t flags = c->in->frame[c->p.l4 + 13];
+	uint32_t both = SHUNT_NAT_FIN_CLIENT | SHUNT_NAT_FIN_BACKEND;
+	bool is_over = state & SHUNT_NAT_RESET || (state & both) == both;
+
+	if (c->p.proto == PROTO_UDP)
+		return from_client ? state : state | SHUNT_NAT_REPLIED;
+	if (from_client && flags & SYN && is_over)
+		state &= ~(both | SHUNT_NAT_REPLIED | SHUNT_NAT_ESTABLISHED);
+	if (!from_client)
+		state |= SHUNT_NAT_REPLIED;
+	else if (!(flags & SYN) && state & SHUNT_NAT_REPLIED)
+		state |= SHUNT_NAT_ESTABLISHED;
+	if (flags & FIN)
+		state |= from_client ? SHUNT_NAT_FIN_CLIENT : SHUNT_NAT_FIN_BACKEND;
+	return (state & ~SHUNT_NAT_RESET) | (flags & RST ? SHUNT_NAT_RESET : 0);
+}
+
+/* The layer 2 that the client's packet came by. */
+static void note_l2(const struct oracle_case *c, struct shunt_nat_conn *conn)
+{
+	memcpy(conn->mac, c->in->frame, 12);
+	conn->ifindex = c->in->ifindex;
+	conn->tags = (uint8_t)((c->p.l3 - 14) / 4);
+	for (int i = 0; i < conn->tags; i++)
+		memcpy(&conn->vlan_tci[i], c->in->frame + 14 + 4 * i, 2);
+}
+
+/* Whether @must is in @is, but for what means nothing: tags beyond those that there are. */
+static bool is_conn(struct shunt_nat_conn must, struct shunt_nat_conn is)
+{
+	for (int i = must.tags; i < 2; i++)
+		must.vlan_tci[i] = is.vlan_tci[i] = 0;
+	return memcmp(&must, &is, sizeof(is)) == 0;
+}
+
+/* ---- a new connection ---------------------------------------------------------------------------*/
+
+/* The addresses and the ports that a connection may get. */
+struct choice {
+	struct oracle_tuple reply; /* of what the backend sends; without address and port of ours */
+	const uint8_t *addrs;
+	uint32_t n_addrs;
+	uint32_t first, n; /* ports */
+	uint16_t own; /* the client's */
+	bool own_counts; /* it must be taken where it is free */
+	uint32_t part_first, part; /* ports of this CPU, to be tried first */
+};
+
+static void choice_addrs(const struct oracle_case *c, const struct shunt_backend *be,
+			 struct choice *can)
+{
+	const struct shunt_nat_pool *pool = &c->t->nat->pool[be->nat_pool % SHUNT_NAT_POOLS];
+	bool has_pool = be->nat_pool && be->nat_pool < SHUNT_NAT_POOLS && pool->n &&
+			pool->n <= SHUNT_NAT_POOL_ADDRS;
+
+	can->addrs = has_pool ? (const uint8_t *)pool->addr : (const uint8_t *)be->source;
+	can->n_addrs = has_pool ? pool->n : 1;
+	if (be->method == SHUNT_MASQ)
+		can->addrs = c->p.src;
+	if (be->method == SHUNT_MASQ)
+		can->n_addrs = 1;
+}
+
+static struct choice choice_of(const struct oracle_case *c, const struct shunt_backend *be,
+			       const struct oracle_tuple *q)
+{
+	struct choice can = {.reply = {.family = q->family, .proto = q->proto, .dport = 0}};
+
+	memcpy(can.reply.src, be->addr, q->family == 4 ? 4 : 16);
+	can.reply.sport = be->port ? get16((const uint8_t *)&be->port) : q->dport;
+	choice_addrs(c, be, &can);
+	can.first = be->method == SHUNT_MASQ ? 1024 : c->t->nat->first_port;
+	can.n = be->method == SHUNT_MASQ ? 65536 - 1024 : c->t->nat->ports;
+	can.own = q->sport;
+	can.own_counts =
+		be->method == SHUNT_MASQ || (q->sport >= can.first && q->sport < can.first + can.n);
+	can.part = can.n / c->t->cpus;
+	can.part_first = can.first + c->in->cpu * can.part;
+	return can;
+}
+
+/* The reply tuple at the @i-th address. */
+static struct oracle_tuple reply_at(const struct choice *can, uint32_t i)
+{
+	struct oracle_tuple reply = can->reply;
+
+	memcpy(reply.dst, can->addrs + 16 * i, reply.family == 4 ? 4 : 16);
+	return reply;
+}
+
+/* An address of which the first eight bytes, or all four, are 0 is none. */
+static bool is_address(const struct oracle_tuple *reply)
+{
+	static const uint8_t none[8];
+
+	return memcmp(reply->dst, none, reply->family == 4 ? 4 : 8) != 0;
+}
+
+/* Whether so many of the ports are taken, at some address, that no free one need be found. */
+static bool is_crowded(const struct oracle_case *c, const struct choice *can, uint32_t first,
+		       uint32_t n, uint32_t share)
+{
+	for (uint32_t i = 0; i < can->n_addrs; i++) {
+		struct oracle_tuple reply = reply_at(can, i);
+
+		if (!is_address(&reply) ||
+		    oracle_nat_taken(c, &c->s->nat, &reply, first, n) * share >= n)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the client's own port is taken at some address. */
+static bool own_is_taken(const struct oracle_case *c, const struct choice *can)
+{
+	return is_crowded(c, can, can->own, 1, 1);
+}
+
+/* What is wrong with address and port of the record that was opened; NULL: nothing. */
+static const char *check_choice(const struct oracle_case *c, const struct choice *can, uint32_t rec)
+{
+	struct oracle_tuple got = oracle_nat_of_backend(&c->seen->nat, rec);
+	bool known = false, is_own = got.dport == can->own && can->own_counts;
+
+	for (uint32_t i = 0; i < can->n_addrs; i++) {
+		struct oracle_tuple may = reply_at(can, i);
+
+		may.dport = got.dport;
+		known |= is_address(&may) && oracle_same_tuple(&may, &got);
+	}
+	if (!known)
+		return "not the backend's address and port, or none of ours";
+	if (oracle_nat_taken(c, &c->seen->nat, &got, got.dport, 1) != 1)
+		return "somebody else has that port";
+	if (is_own)
+		return NULL;
+	if (got.dport < can->first || got.dport >= can->first + can->n)
+		return "a port that is not ours";
+	if (can->own_counts && !own_is_taken(c, can))
+		return "the client's own port was free";
+	if (can->part &&
+	    (got.dport < can->part_first || got.dport >= can->part_first + can->part) &&
+	    !is_crowded(c, can, can->part_first, can->part, 4))
+		return "a port of another CPU's part";
+	return NULL;
+}
+
+/* What is wrong with the record that was opened for the packet of tuple @q; NULL: nothing. */
+static const char *check_opened(const struct oracle_case *c, const struct oracle_tuple *q,
+				const struct shunt_backend *be, uint32_t number, uint32_t rec)
+{
+	const struct shunt_nat_conn *conn = &c->seen->nat.conns[rec];
+	struct oracle_tuple reply = oracle_nat_of_backend(&c->seen->nat, rec);
+	struct choice can = choice_of(c, be, q);
+	uint64_t word = c->seen->nat.requests[rec / SHUNT_NAT_WAYS].word[rec % SHUNT_NAT_WAYS];
+	uint32_t new_state = (uint32_t)q->proto << 8;
+
+	if (conn->number != number || conn->method != be->method)
+		return "another backend in the record";
+	if (oracle_nat_find_reply(c, &c->seen->nat, &reply) != rec)
+		return "the backend's packets do not find the record";
+	if ((uint32_t)word != c->in->tick + c->t->nat->timeout[shunt_nat_timeout_of(new_state)])
+		return "the word lives for another time";
+	return check_choice(c, &can, rec);
+}
+
+/* ---- requests -----------------------------------------------------------------------------------*/
+
+/* Whether record @rec still stands for the backend in its row. */
+static bool holds(const struct oracle_case *c, const struct shunt_service *svc,
+		  const struct oracle_tuple *q, uint32_t rec)
+{
+	const struct shunt_nat_conn *conn = &c->s->nat.conns[rec];
+	struct oracle_tuple reply = oracle_nat_of_backend(&c->s->nat, rec);
+	const struct shunt_backend *be = &c->t->backends[svc->row + conn->number];
+	uint16_t port;
+
+	if (conn->number > svc->backends || svc->row + conn->number >= c->t->rows)
+		return false;
+	port = be->port ? get16((const uint8_t *)&be->port) : q->dport;
+	return be->flags & SHUNT_BE_USABLE && be->method == conn->method && reply.sport == port &&
+	       memcmp(be->addr, reply.src, q->family == 4 ? 4 : 16) == 0 &&
+	       !(c->p.is_syn && be->flags & SHUNT_BE_NO_NEW);
+}
+
+/* The packet goes by record @rec of the tables as seen, which was opened for it or not. */
+static enum shunt_verdict go_by(const struct oracle_case *c, const struct shunt_backend *be,
+				uint32_t rec, bool opened, struct oracle_result *r)
+{
+	struct oracle_tuple reply = oracle_nat_of_backend(&c->seen->nat, rec), to = turned(&reply);
+	struct shunt_nat_conn must = opened ? c->seen->nat.conns[rec] : c->s->nat.conns[rec];
+	enum shunt_verdict verdict =
+		be->method == SHUNT_MASQ ? SHUNT_FORWARD_MASQ : SHUNT_FORWARD_NAT;
+
+	note_l2(c, &must);
+	if (opened) {
+		must.seen = c->in->tick;
+		must.state = (uint32_t)c->p.proto << 8;
+		if (c->p.family == 6)
+			must.state |= SHUNT_NAT_CLIENT6 | SHUNT_NAT_BACKEND6;
+	}
+	if (c->p.l3_len > be->mtu) {
+		verdict = SHUNT_DROP_TOO_BIG;
+	} else if (c->p.ttl < 2) {
+		verdict = SHUNT_DROP_TTL;
+	} else {
+		must.seen = c->in->tick;
+		must.state = state_after(c, must.state, true);
+		put_frame(c, be, &to, r);
+		r->egress = be->ifindex;
+	}
+	if (!is_conn(must, c->seen->nat.conns[rec]))
+		r->wrong = "the record does not say what came";
+	return verdict;
+}
+
+/* No connection was opened: for which reason there is a verdict, and it must be a reason. */
+static enum shunt_verdict not_opened(const struct oracle_case *c, const struct shunt_backend *be,
+				     const struct oracle_tuple *q, struct oracle_result *r)
+{
+	struct choice can = choice_of(c, be, q);
+
+	if (oracle_nat_is_full(c, q))
+		return SHUNT_DROP_NAT_FULL;
+	if (c->seen->verdict == SHUNT_DROP_NAT_FULL) {
+		if (!oracle_nat_replies_full(c))
+			r->wrong = "there was room";
+		return SHUNT_DROP_NAT_FULL;
+	}
+	if (!is_crowded(c, &can, can.first, can.n, 2))
+		r->wrong = "there were free ports";
+	return SHUNT_DROP_NAT_EXHAUSTED;
+}
+
+/* Opens a connection to a backend of the service's choice. */
+static enum shunt_verdict open_new(const struct oracle_case *c, const struct shunt_service *svc,
+				   const struct oracle_tuple *q, struct oracle_nat_step *step,
+				   struct oracle_result *r)
+{
+	enum shunt_verdict verdict;
+	const struct shunt_backend *be;
+	uint32_t number;
+
+	if (!oracle_slot(c, svc, svc->flags & SHUNT_SVC_TURNS, oracle_hash(c->t, q), &number, r))
+		return SHUNT_DROP_BAD_TABLE;
+	verdict = oracle_backend(c, svc, number, r);
+	if (verdict != SHUNT_GO_ON)
+		return verdict;
+	be = &c->t->backends[r->row];
+	if ((be->method != SHUNT_NAT && be->method != SHUNT_MASQ) ||
+	    (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) != q->family)
+		return SHUNT_DROP_BAD_TABLE;
+	step->used = oracle_nat_find_request(c, &c->seen->nat, q);
+	step->opened = step->used != ORACLE_NOBODY;
+	if (!step->opened) {
+		step->failed = q;
+		return not_opened(c, be, q, r);
+	}
+	r->flows |= c->p.proto == PROTO_UDP;
+	r->wrong = check_opened(c, q, be, number, step->used);
+	if (r->wrong)
+		return c->seen->verdict;
+	return go_by(c, be, step->used, true, r);
+}
+
+enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct shunt_service *svc,
+				      struct oracle_result *r)
+{
+	struct oracle_nat_step step = {.used = ORACLE_NOBODY, .lost = ORACLE_NOBODY};
+	struct oracle_tuple q = oracle_tuple_of(c->in, &c->p);
+	uint32_t rec = oracle_nat_find_request(c, &c->s->nat, &q);
+	enum shunt_verdict verdict;
+	const char *wrong;
+
+	r->flows = c->p.is_syn;
+	if (rec != ORACLE_NOBODY && holds(c, svc, &q, rec)) {
+		step.used = rec;
+		r->row = svc->row + c->s->nat.conns[rec].number;
+		verdict = go_by(c, &c->t->backends[r->row], rec, false, r);
+	} else {
+		step.lost = rec;
+		verdict = open_new(c, svc, &q, &step, r);
+	}
+	wrong = oracle_nat_check(c, &step);
+	if (wrong)
+		r->wrong = wrong;
+	return verdict;
+}
+
+/* ---- replies ------------------------------------------------------------------------------------*/
+
+enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_result *r)
+{
+	struct oracle_tuple q = oracle_tuple_of(c->in, &c->p), request, to;
+	uint32_t rec = oracle_nat_find_reply(c, &c->s->nat, &q);
+	struct oracle_nat_step step = {.used = rec, .lost = ORACLE_NOBODY};
+	struct shunt_backend way = {0};
+	struct shunt_nat_conn must;
+
+	r->wrong = oracle_nat_check(c, &step);
+	if (rec == ORACLE_NOBODY)
+		return SHUNT_PASS_NOT_VIP;
+	must = c->s->nat.conns[rec];
+	if (c->p.ttl >= 2) {
+		must.seen = c->in->tick;
+		must.state = state_after(c, must.state, false);
+	}
+	if (!r->wrong && !is_conn(must, c->seen->nat.conns[rec]))
+		r->wrong = "the record does not say what came";
+	if (c->p.ttl < 2)
+		return SHUNT_DROP_TTL;
+	/* back to where the client's last packet came from */
+	memcpy(way.dmac, &must.mac[3], 6);
+	memcpy(way.smac, &must.mac[0], 6);
+	way.tags = must.tags;
+	memcpy(way.vlan_tci, must.vlan_tci, sizeof(way.vlan_tci));
+	request = oracle_nat_of_client(&c->s->nat, rec);
+	to = turned(&request);
+	put_frame(c, &way, &to, r);
+	r->egress = must.ifindex;
+	return SHUNT_RETURN_NAT;
+}
+
+void oracle_nat_untouched(const struct oracle_case *c, struct oracle_result *r)
+{
+	struct oracle_nat_step step = {.used = ORACLE_NOBODY, .lost = ORACLE_NOBODY};
+
+	r->wrong = oracle_nat_check(c, &step);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables of translated connections, as oracle_nat.c asks them and as they may change. */
+#ifndef ORACLE_NAT_H
+#define ORACLE_NAT_H
+
+#include "oracle.h"
+
+#define ORACLE_NOBODY UINT32_MAX /* no record */
+
+/* What a record says: the tuple of what the client sends, and of what its backend sends. */
+struct oracle_tuple oracle_nat_of_client(const struct oracle_nat *n, uint32_t rec);
+struct oracle_tuple oracle_nat_of_backend(const struct oracle_nat *n, uint32_t rec);
+bool oracle_same_tuple(const struct oracle_tuple *a, const struct oracle_tuple *b);
+
+/* The live record that is found by what the client or the backend sends; ORACLE_NOBODY. */
+uint32_t oracle_nat_find_request(const struct oracle_case *c, const struct oracle_nat *n,
+				 const struct oracle_tuple *q);
+uint32_t oracle_nat_find_reply(const struct oracle_case *c, const struct oracle_nat *n,
+			       const struct oracle_tuple *q);
+
+/* Whether there is no record for a connection of that tuple. */
+bool oracle_nat_is_full(const struct oracle_case *c, const struct oracle_tuple *q);
+/* Whether a bucket of replies has no free word. */
+bool oracle_nat_replies_full(const struct oracle_case *c);
+/* How many words of replies, for the @n ports from @first on, name records that have the tuple @reply
+ * with one of those in place of its dport. */
+uint32_t oracle_nat_taken(const struct oracle_case *c, const struct oracle_nat *nat,
+			  const struct oracle_tuple *reply, uint32_t first, uint32_t n);
+
+/* What became of one packet in the tables. */
+struct oracle_nat_step {
+	uint32_t used; /* record whose content is judged elsewhere; ORACLE_NOBODY */
+	bool opened; /* it was free, and is the packet's now */
+	uint32_t lost; /* record that the client's packets find no more; ORACLE_NOBODY */
+	const struct oracle_tuple *failed; /* for which no connection could be opened; NULL */
+};
+
+/* NULL, or what is wrong with the tables as seen: everything but what @step says must be as it was,
+ * but that records void for long enough may be freed, and that a word may learn until when its record
+ * lives. */
+const char *oracle_nat_check(const struct oracle_case *c, const struct oracle_nat_step *step);
+
+#endif
