@@ -49,4 +49,11 @@ struct {
 
 const volatile struct shunt_settings settings = {.rows = 64, .flow_mask = 63, .cpus = 1};
 
+/* A backend's row.  The key is on the stack: before Linux 6.2 no key may be in memory that a global
+ * function was given, and most rows are in a struct pkt. */
+static __always_inline struct shunt_backend *backend_at(__u32 row)
+{
+	return bpf_map_lookup_elem(&backends, &row);
+}
+
 #endif

@@ -168,13 +168,16 @@ static __always_inline const __be32 *nat_source(const struct pkt *pkt,
 						const struct shunt_nat_ctl *c)
 {
 	const struct shunt_nat_pool *pool;
-	__u32 n, at;
+	__u32 n, at, number = be->nat_pool;
 
 	if (be->method == SHUNT_MASQ)
 		return pkt->saddr;
-	if (!be->nat_pool || be->nat_pool >= SHUNT_NAT_POOLS)
+	if (!number)
 		return be->source;
-	pool = &c->pool[be->nat_pool];
+	barrier_var(number); /* one comparison of both would be of another register: before 6.13 */
+	if (number >= SHUNT_NAT_POOLS)
+		return be->source;
+	pool = &c->pool[number];
 	n = pool->n;
 	if (!n || n > SHUNT_NAT_POOL_ADDRS)
 		return be->source;
@@ -272,7 +275,7 @@ nat_choose(struct pkt *pkt, const struct shunt_service *svc, __u32 *number)
 		slot = cursor_next(svc) & svc->slot_mask;
 	*number = slot_number(svc, slot);
 	pkt->row = svc->row + *number;
-	return bpf_map_lookup_elem(&backends, &pkt->row);
+	return backend_at(pkt->row);
 }
 
 static __always_inline enum shunt_verdict nat_no_backend(struct pkt *pkt,
@@ -362,7 +365,7 @@ __noinline __u64 nat_record(struct pkt *pkt, struct shunt_service *svc)
 	if (!conn)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->row = svc->row + conn->number;
-	be = bpf_map_lookup_elem(&backends, &pkt->row);
+	be = backend_at(pkt->row);
 	if (likely(be && conn->number <= svc->backends && nat_holds(conn, rec, pkt, be)))
 		return NAT_OPENED(rec);
 	nat_forget(rec);
@@ -386,7 +389,7 @@ __noinline int nat_request(struct xdp_md *ctx, struct pkt *pkt, struct shunt_ser
 		return got;
 	rec = got;
 	conn = bpf_map_lookup_elem(&nat_conns, &rec);
-	be = bpf_map_lookup_elem(&backends, &pkt->row);
+	be = backend_at(pkt->row);
 	if (!conn || !be || nat_note_l2(ctx, pkt, conn))
 		return SHUNT_DROP_BAD_TABLE;
 	if (unlikely(pkt->l3_len > be->mtu))
