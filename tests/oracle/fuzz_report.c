@@ -101,7 +101,7 @@ static void print_path(const struct fuzz_bench *b)
 	const struct fixture *is = b->world.f;
 
 	printf("  path     %s%s\n", action_name(b->outcome.action),
-	       b->poisoned ? ", headroom poisoned" : "");
+	       b->poison ? ", headroom poisoned" : "");
 	for (uint32_t i = 0; i < is->cpus * SHUNT_VERDICTS_PER_CPU; i++) {
 		uint32_t cpu = i / SHUNT_VERDICTS_PER_CPU, v = i % SHUNT_VERDICTS_PER_CPU;
 

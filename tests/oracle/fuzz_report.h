@@ -17,7 +17,7 @@ struct fuzz_bench {
 	struct fuzz_nat before; /* the last packet */
 	cpu_set_t cpus; /* that may be used */
 	uint32_t cpu; /* that is used */
-	bool poisoned; /* which program runs: with poisoned headroom or as shipped */
+	uint8_t poison; /* what stands in the headroom */
 	struct outcome outcome; /* of the packet path: action and frame */
 	struct oracle_result result;
 };

@@ -110,8 +110,8 @@ bool fuzz_agree(struct fuzz_bench *b, const struct frame *in)
 	uint32_t tick;
 
 	b->before = b->world.nat;
-	if (b->poisoned)
-		fixture_run_poisoned(b->world.f, in, &b->outcome);
+	if (b->poison)
+		fixture_run_poisoned(b->world.f, in, b->poison, &b->outcome);
 	else
 		fixture_run_uncounted(b->world.f, in, &b->outcome);
 	ask_oracle(b, in);
@@ -178,7 +178,7 @@ static void packet(struct fuzz_bench *b, struct fuzz_run *run, uint64_t number)
 	b->dice = dice_for(run, number);
 	if (once_in(&b->dice, 12))
 		fuzz_world_disturb(&b->world, &b->dice);
-	b->poisoned = once_in(&b->dice, 2);
+	b->poison = once_in(&b->dice, 2) ? (uint8_t)roll64(&b->dice) : 0;
 	fuzz_frame(&b->world, &b->frames, &b->dice, &in);
 	if (!fuzz_agree(b, &in))
 		mismatch(b, run, number, &in);

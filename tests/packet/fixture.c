@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loads the packet path twice over the same maps, as shipped and with poisoned headroom, and runs
- * packets. */
+/* Loads the packet path, and what poisons the headroom in front of it, and runs packets. */
 #include "fixture.h"
 
 #include <errno.h>
@@ -94,20 +93,14 @@ static void load_shunt(struct fixture *f)
 
 static void load_poison(struct fixture *f)
 {
-	struct bpf_map *map, *same;
+	int path = bpf_program__fd(f->shunt->progs.shunt_xdp);
+	uint32_t first = 0;
 
-	f->poison = poison_bpf__open();
+	f->poison = poison_bpf__open_and_load();
 	assert_non_null(f->poison);
-	settings_fill(f, (struct shunt_settings *)&f->poison->rodata->settings);
-	bpf_object__for_each_map(map, f->poison->obj)
-	{
-		if (bpf_map__is_internal(map))
-			continue;
-		same = bpf_object__find_map_by_name(f->shunt->obj, bpf_map__name(map));
-		assert_non_null(same);
-		assert_int_equal(bpf_map__reuse_fd(map, bpf_map__fd(same)), 0);
-	}
-	assert_int_equal(poison_bpf__load(f->poison), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(f->poison->maps.packet_path), &first,
+					     &path, BPF_ANY),
+			 0);
 }
 
 int fixture_open(void **state)
@@ -213,9 +206,11 @@ void fixture_run(struct fixture *f, const struct frame *in, struct outcome *o)
 	count(f, o);
 }
 
-void fixture_run_poisoned(struct fixture *f, const struct frame *in, struct outcome *o)
+void fixture_run_poisoned(struct fixture *f, const struct frame *in, uint8_t poison,
+			  struct outcome *o)
 {
 	*o = (struct outcome){0};
+	f->poison->data->poison = poison * 0x0101010101010101ull;
 	assert_int_equal(run(f->poison->progs.shunt_poisoned, in, 0, o), 0);
 }
 

@@ -116,8 +116,9 @@ int fixture_reset(void **state);
 
 /* Runs @in through the program as it is shipped. */
 void fixture_run(struct fixture *f, const struct frame *in, struct outcome *o);
-/* The same with a headroom that is not zero; only action and frame out are filled in. */
-void fixture_run_poisoned(struct fixture *f, const struct frame *in, struct outcome *o);
+/* The same with a headroom full of @poison; only action and frame out are filled in. */
+void fixture_run_poisoned(struct fixture *f, const struct frame *in, uint8_t poison,
+			  struct outcome *o);
 /* As it is shipped, but the counters are left alone; only action and frame out are filled in. */
 void fixture_run_uncounted(struct fixture *f, const struct frame *in, struct outcome *o);
 /* The same without headroom; false when the kernel cannot do it. */

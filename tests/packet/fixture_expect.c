@@ -157,7 +157,7 @@ void assert_frame_forwarded(struct fixture *f, const struct recipe *r, enum worl
 	struct outcome o;
 	int action = kind == WORLD_LOCAL ? XDP_PASS : XDP_TX;
 
-	fixture_run_poisoned(f, in, &o);
+	fixture_run_poisoned(f, in, 0xa5, &o);
 	assert_int_equal(o.action, action);
 	expect_frame(f, r, kind, in, 1, &o.out, &must);
 	assert_same_frame(&o.out, &must);

@@ -310,13 +310,13 @@ static void no_byte_stays_unwritten(void **state)
 			t.tci[0] = 0x2064;
 			t.tci[1] = 0x4065;
 			frame_build(&r, &in);
-			fixture_run_poisoned(f, &in, &o);
+			fixture_run_poisoned(f, &in, 0xa5, &o);
 			nat_assert_frame(&o.out, &t);
 			t.tags = 0;
 			a = nat_answer(&t);
 			back = nat_returned(&a, &r);
 			frame_build(&a, &in);
-			fixture_run_poisoned(f, &in, &o);
+			fixture_run_poisoned(f, &in, 0xa5, &o);
 			assert_int_equal(o.action, XDP_TX);
 			nat_assert_frame(&o.out, &back);
 		}
