@@ -126,6 +126,7 @@ $(ORACLE_PARTS): | $O/tests/oracle/tick.skel.h
 BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard tests/bench/*.c)))
 $(BENCH): $(BENCH_PARTS)
 $(BENCH_PARTS): | $O/tests/bench/bench.skel.h
+$O/tests/bench/bench_live.o: | $O/tests/bench/live.skel.h
 
 $O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h include/*.h)
 	$(call say,BPF,$<)
@@ -138,6 +139,7 @@ $(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ): $O/%: $O/%.o $O/libshunt.a
 
 run-bench: $(BENCH)
 	$(Q)O=$O $O/tests/bench/bench_shunt
+	$(Q)$O/tests/bench/bench_live
 	$(Q)$O/tests/bench/bench_failover
 
 # A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.

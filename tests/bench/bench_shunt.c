@@ -213,7 +213,7 @@ int main(void)
 	}
 	bench_cases_fill(&cases);
 	for (enum bench_world k = 0; k < BENCH_WORLDS && !rc; k++) {
-		worlds[k] = world_open(&cases, k);
+		worlds[k] = world_open(&cases, k, WORLD_LOOPBACK);
 		rc = worlds[k] ? 0 : -EIO;
 	}
 	if (!rc)

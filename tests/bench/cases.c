@@ -185,3 +185,11 @@ void bench_cases_fill(struct bench_cases *cases)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
 		add_refused(cases, &refused[i]);
 }
+
+const struct bench_case *bench_case_find(const struct bench_cases *cases, const char *name)
+{
+	for (size_t i = 0; i < cases->n; i++)
+		if (strcmp(cases->c[i].name, name) == 0)
+			return &cases->c[i];
+	abort();
+}

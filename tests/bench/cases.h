@@ -62,4 +62,7 @@ void bench_case_add(struct bench_cases *cases, const struct bench_case *c);
 /* Fills @cases in the order in which they are shown. */
 void bench_cases_fill(struct bench_cases *cases);
 
+/* By name; there is one. */
+const struct bench_case *bench_case_find(const struct bench_cases *cases, const char *name);
+
 #endif

@@ -20,13 +20,13 @@
 #define EXTRAS 8 /* further services of the world with everything */
 #define NAT_CONNECTIONS 1048576
 #define FLOW_TIMEOUT 300 /* ticks: minutes, whatever HZ is */
-#define LOOPBACK 1 /* where test runs come in; packets leave where they came in */
 
 struct world {
 	struct dp *dp;
 	struct bench_bpf *skel;
 	const struct bench_cases *cases;
 	enum bench_world kind;
+	uint32_t ifindex;
 	struct shunt_backend backends[BENCH_CASES_MAX][WORLD_BACKENDS];
 	struct addr vips[BENCH_CASES_MAX];
 	uint64_t *flows; /* mapped */
@@ -57,7 +57,7 @@ static void build_backends(struct world *w, const struct bench_case *c)
 			.source = address(c->is_v6, "192.0.2.", "2001:db8::2:", 1),
 			.dmac = {2, 0, 0, 0xbe, c->service, i},
 			.smac = {2, 0, 0, 0, 0, 1},
-			.ifindex = LOOPBACK,
+			.ifindex = w->ifindex,
 			.mtu = 1500,
 			.method = c->method,
 			.vip_family = c->is_v6 ? 6 : 4,
@@ -224,7 +224,7 @@ static int set_up(struct world *w, struct dp_error *err)
 	return rc ? rc : map_flows(w);
 }
 
-struct world *world_open(const struct bench_cases *cases, enum bench_world kind)
+struct world *world_open(const struct bench_cases *cases, enum bench_world kind, uint32_t ifindex)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct dp_error err = {.text = ""};
@@ -233,6 +233,7 @@ struct world *world_open(const struct bench_cases *cases, enum bench_world kind)
 	if (w) {
 		w->cases = cases;
 		w->kind = kind;
+		w->ifindex = ifindex;
 		rc = set_up(w, &err);
 	}
 	if (rc == 0)
@@ -341,19 +342,30 @@ static int open_flows(struct world *w, const struct bench_case *c, uint32_t flow
 	return rc;
 }
 
-int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f)
+void world_frame(const struct world *w, const struct bench_case *c, struct frame *f)
 {
-	struct bench_state *state = (void *)&w->skel->bss->state;
 	const struct addr any = address(c->is_v6, "203.0.113.", "2001:db8:100::", 1);
-	struct world_result ignored;
 
 	frame_build(c, c->pool != BENCH_NO_SERVICE ? &w->vips[c->service] : &any, WORLD_PORT,
 		    FRAME_ACK, f);
+}
+
+int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f)
+{
+	struct bench_state *state = (void *)&w->skel->bss->state;
+	struct world_result ignored;
+
+	world_frame(w, c, f);
 	frame_state(f, c->is_v6, state);
 	state->flow_mask = flows - 1;
 	if (c->pool == BENCH_POOL && c->scheduler == SHUNT_RR)
 		return open_flows(w, c, flows);
 	return run(w, c, f, flows / 4 + 10000, &ignored);
+}
+
+struct dp *world_dp(const struct world *w)
+{
+	return w->dp;
 }
 
 const struct shunt_backend *world_backends(const struct world *w, const struct bench_case *c)

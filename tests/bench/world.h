@@ -19,10 +19,15 @@
 
 struct world;
 
-/* Loads everything; needs root. @cases stays the caller's, and as it is until world_close(). Returns
+#define WORLD_LOOPBACK 1 /* where test runs come in */
+
+/* Loads everything; needs root. Packets leave through @ifindex. @cases stays the caller's, and as it is until world_close(). Returns
  * NULL with the reason on standard error. */
-struct world *world_open(const struct bench_cases *cases, enum bench_world kind);
+struct world *world_open(const struct bench_cases *cases, enum bench_world kind, uint32_t ifindex);
 void world_close(struct world *w); /* NULL is fine */
+
+/* The frame of flow 0 of @c. */
+void world_frame(const struct world *w, const struct bench_case *c, struct frame *f);
 
 /* Makes @c what the next runs do, with @flows (a power of two) flows, and fills @f with the frame to
  * send. For rr the flow table is emptied and then filled with these flows. Returns 0 or -errno. */
@@ -49,5 +54,8 @@ const struct shunt_backend *world_backends(const struct world *w, const struct b
 uint64_t world_flows_held(const struct world *w);
 
 uint32_t world_slots(void);
+
+/* The tables, the world's own, and with them shuntd's program. */
+struct dp *world_dp(const struct world *w);
 
 #endif
