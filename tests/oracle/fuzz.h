@@ -62,6 +62,8 @@ void fuzz_world_open(struct fuzz_world *w, struct fixture *f);
 void fuzz_world_close(struct fuzz_world *w);
 /* Fills the maps and @w with new tables. */
 void fuzz_world_fill(struct fuzz_world *w, struct dice *d);
+/* Copies the fixture's own services as they stand into @w. */
+void fuzz_world_copy(struct fuzz_world *w);
 /* Changes a backend or what is remembered of a flow, in both alike. */
 void fuzz_world_disturb(struct fuzz_world *w, struct dice *d);
 /* Copies what the packet path writes between maps and @w. */

@@ -12,7 +12,7 @@ struct fuzz_bench {
 	struct fuzz_world world;
 	struct fuzz_frames frames;
 	struct dice dice;
-	int tick_fd; /* program that tells the tick */
+	struct tick_bpf *tick_program; /* that tells the tick */
 	uint32_t tick; /* when it was last told */
 	struct fuzz_nat before; /* the last packet */
 	cpu_set_t cpus; /* that may be used */
@@ -21,6 +21,13 @@ struct fuzz_bench {
 	struct outcome outcome; /* of the packet path: action and frame */
 	struct oracle_result result;
 };
+
+/* Makes @b run packets of @f on the first CPU that may be used.  Its tables are those of whichever of
+ * fuzz_world_fill() and fuzz_world_copy() is called.  Returns 0 or -errno. */
+int fuzz_bench_open(struct fuzz_bench *b, struct fixture *f);
+void fuzz_bench_close(struct fuzz_bench *b);
+/* From now on on the @n-th of the CPUs that may be used, round and round. */
+int fuzz_bench_stay(struct fuzz_bench *b, uint64_t n);
 
 /* Runs @in through both; the maps and the oracle's state are those after it.  Says whether both came
  * to the same. */

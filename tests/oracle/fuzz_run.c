@@ -21,18 +21,9 @@ static uint32_t tick_now(const struct fuzz_bench *b)
 	uint8_t frame[64] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
 
-	if (bpf_prog_test_run_opts(b->tick_fd, &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(b->tick_program->progs.flow_tick), &opts))
 		abort();
 	return opts.retval;
-}
-
-static int stay_on_cpu(uint32_t cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 /* The @n-th of the CPUs that may be used, round and round. */
@@ -43,6 +34,16 @@ static uint32_t nth_cpu(const cpu_set_t *allowed, uint64_t n)
 	for (n %= (uint64_t)CPU_COUNT(allowed); !CPU_ISSET(cpu, allowed) || n--;)
 		cpu++;
 	return cpu;
+}
+
+int fuzz_bench_stay(struct fuzz_bench *b, uint64_t n)
+{
+	cpu_set_t set;
+
+	b->cpu = nth_cpu(&b->cpus, n);
+	CPU_ZERO(&set);
+	CPU_SET(b->cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 /* Whether the maps are as the oracle's state, on the CPU that it ran on. */
@@ -162,13 +163,16 @@ static int round_begin(struct fuzz_bench *b, const struct fuzz_run *run, uint64_
 {
 	uint64_t round = number / FUZZ_ROUND;
 
+	int err = fuzz_bench_stay(b, round);
+
+	if (err)
+		return err;
 	b->dice = dice_for(run, ~round);
-	b->cpu = nth_cpu(&b->cpus, round);
 	fuzz_world_fill(&b->world, &b->dice);
 	fuzz_frames_fill(&b->frames, &b->dice);
 	if (run->spoil)
 		run->spoil(&b->world);
-	return stay_on_cpu(b->cpu);
+	return 0;
 }
 
 static void packet(struct fuzz_bench *b, struct fuzz_run *run, uint64_t number)
@@ -210,24 +214,38 @@ static int packets(struct fuzz_bench *b, struct fuzz_run *run)
 	return 0;
 }
 
-int fuzz_run(struct fixture *f, struct fuzz_run *run)
+int fuzz_bench_open(struct fuzz_bench *b, struct fixture *f)
 {
-	struct fuzz_bench *b = calloc(1, sizeof(*b));
-	struct tick_bpf *tick = tick_bpf__open_and_load();
-	int err;
-
-	if (!b || !tick || sched_getaffinity(0, sizeof(b->cpus), &b->cpus)) {
-		tick_bpf__destroy(tick);
-		free(b);
+	memset(b, 0, sizeof(*b));
+	if (sched_getaffinity(0, sizeof(b->cpus), &b->cpus))
 		return -errno;
-	}
-	b->tick_fd = bpf_program__fd(tick->progs.flow_tick);
+	b->tick_program = tick_bpf__open_and_load();
+	if (!b->tick_program)
+		return -errno;
 	b->tick = tick_now(b);
 	fuzz_world_open(&b->world, f);
-	err = packets(b, run);
+	return fuzz_bench_stay(b, 0);
+}
+
+void fuzz_bench_close(struct fuzz_bench *b)
+{
 	sched_setaffinity(0, sizeof(b->cpus), &b->cpus);
 	fuzz_world_close(&b->world);
-	tick_bpf__destroy(tick);
+	tick_bpf__destroy(b->tick_program);
+}
+
+int fuzz_run(struct fixture *f, struct fuzz_run *run)
+{
+	struct fuzz_bench *b = malloc(sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	err = fuzz_bench_open(b, f);
+	if (!err) {
+		err = packets(b, run);
+		fuzz_bench_close(b);
+	}
 	free(b);
 	return err;
 }

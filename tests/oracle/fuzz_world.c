@@ -314,6 +314,28 @@ static const struct {
 	uint8_t family, proto;
 } stacks[] = {{4, IPPROTO_TCP}, {4, IPPROTO_UDP}, {6, IPPROTO_TCP}, {6, IPPROTO_UDP}};
 
+static void services_copy(struct fuzz_world *w)
+{
+	w->tables.n_services = 0;
+	for (uint32_t i = 0; i < WORLD_SERVICES; i++)
+		service_copy(w, stacks[i % 4].family, stacks[i % 4].proto, i / 4);
+}
+
+static void rest_copy(struct fuzz_world *w)
+{
+	memcpy(w->slots, w->f->slots, sizeof(w->slots));
+	memcpy(w->backends, w->f->backends, sizeof(w->backends));
+	w->nat_ctl = *w->f->nat_ctl;
+	fuzz_world_from_maps(w);
+}
+
+void fuzz_world_copy(struct fuzz_world *w)
+{
+	prefixes_clear(w->f);
+	services_copy(w);
+	rest_copy(w);
+}
+
 void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 {
 	struct fixture *f = w->f;
@@ -328,14 +350,10 @@ void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 		service_vary(f, stacks[i % 4].family, stacks[i % 4].proto, i / 4, d);
 	index_vary(f, 4, d);
 	index_vary(f, 6, d);
-	w->tables.n_services = 0;
-	for (uint32_t i = 0; i < WORLD_SERVICES; i++)
-		service_copy(w, stacks[i % 4].family, stacks[i % 4].proto, i / 4);
+	services_copy(w);
 	prefixes_vary(w, d);
 	fuzz_nat_fill(w, d);
-	memcpy(w->slots, f->slots, sizeof(w->slots));
-	memcpy(w->backends, f->backends, sizeof(w->backends));
-	fuzz_world_from_maps(w);
+	rest_copy(w);
 }
 
 /* ---- between two packets -----------------------------------------------------------------------*/
