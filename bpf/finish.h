@@ -85,4 +85,11 @@ static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
 	return action_of(verdict);
 }
 
+/* A stage whose packet nobody handed over. */
+static __always_inline int finish_lost(void)
+{
+	count_verdict(SHUNT_DROP_BAD_TABLE);
+	return XDP_DROP;
+}
+
 #endif

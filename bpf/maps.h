@@ -30,6 +30,7 @@ SHUNT_ARRAY(nat_replies, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_conns, struct shunt_nat_conn, 1);
 SHUNT_ARRAY(nat_addrs, struct shunt_nat_addrs, 1);
 SHUNT_ARRAY(nat_ctl, struct shunt_nat_ctl, 1);
+SHUNT_ARRAY(handover, struct shunt_handover, 1);
 SHUNT_ARRAY(owners, struct shunt_owner, 64);
 
 struct {
@@ -46,6 +47,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } tx_ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, SHUNT_STAGE_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} stages SEC(".maps");
 
 const volatile struct shunt_settings settings = {.rows = 64, .flow_mask = 63, .cpus = 1};
 

@@ -377,6 +377,23 @@ shunt_nat_timeout_of(__u32 state)
 	return state & SHUNT_NAT_ESTABLISHED ? SHUNT_NAT_T_ESTABLISHED : SHUNT_NAT_T_SYN;
 }
 
+/* ---- stages ------------------------------------------------------------------------------------
+ * What not every packet needs is in programs of their own, which the first one, shunt_xdp, goes on to
+ * by a tail call through `stages` and which come to the verdict in its stead.  The daemon puts in
+ * what its config needs; where there is nothing, the verdict that the packet had before holds.  The
+ * kernel empties the map when no descriptor and no pin refer to it any more.
+ * `handover` is what one program tells the next of the packet in hand: theirs alone. */
+enum shunt_stage {
+	SHUNT_STAGE_NAT, /* shunt_nat: requests and replies of services that translate */
+	SHUNT_STAGE_RARE, /* shunt_rare: fragments, ICMP, answers to the sender */
+	SHUNT_STAGE_QUIC, /* shunt_quic: connection ids */
+	SHUNT_STAGE_MAX,
+};
+
+struct shunt_handover {
+	__u64 word[16];
+};
+
 /* ---- settings, written to .rodata before the program is loaded ---------------------------------*/
 
 /* Keyed multilinear (NH) hash over 32-bit words, strongly universal in its upper 32 bits
@@ -408,7 +425,7 @@ struct shunt_settings {
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
- * All are arrays with BPF_F_MMAPABLE (prefixes and tx_ports apart), sized at load, pinned
+ * All are arrays with BPF_F_MMAPABLE (prefixes, tx_ports and stages apart), sized at load, pinned
  * under their names in /sys/fs/bpf/shunt/<instance>/v<SHUNT_ABI_VERSION>/.
  *
  *   ctl         1 x struct shunt_ctl
@@ -426,6 +443,8 @@ struct shunt_settings {
  *   nat_conns   8 * request buckets x struct shunt_nat_conn
  *   nat_addrs   as many x struct shunt_nat_addrs
  *   nat_ctl     1 x struct shunt_nat_ctl
+ *   stages      PROG_ARRAY, enum shunt_stage -> program; made anew with each shunt_xdp
+ *   handover    cpus x struct shunt_handover
  *   owners      rows x struct shunt_owner    daemon only (the program does not use it)
  *   tx_ports    DEVMAP_HASH, ifindex -> ifindex of the interfaces that shunt manages
  */
@@ -446,6 +465,7 @@ _Static_assert(sizeof(struct shunt_flow_bucket) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_nat_bucket) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_nat_conn) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_nat_addrs) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_handover) == 128, "two cache lines");
 _Static_assert(SHUNT_VERDICT_MAX <= SHUNT_VERDICTS_PER_CPU, "verdicts fit their line");
 #endif
 

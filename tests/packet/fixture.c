@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "io/dp_stage.h"
 #include "shunt.skel.h"
 #include "tests/packet/poison.skel.h"
 
@@ -57,8 +58,9 @@ static size_t table_len(const struct table *t)
 			{"nat_addrs", WORLD_NAT_RECORDS, sizeof(*(f)->nat_addrs),                  \
 			 (void **)&(f)->nat_addrs},                                                \
 			{"nat_ctl", 1, sizeof(*(f)->nat_ctl), (void **)&(f)->nat_ctl},             \
+			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 14
+#define N_TABLES 15
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
@@ -83,6 +85,7 @@ static void load_shunt(struct fixture *f)
 		assert_int_equal(bpf_map__set_max_entries(map, tables[i].entries), 0);
 	}
 	assert_int_equal(shunt_bpf__load(f->shunt), 0);
+	assert_int_equal(dp_stages_fill(f->shunt->obj), 0);
 	for (int i = 0; i < N_TABLES; i++) {
 		map = bpf_object__find_map_by_name(f->shunt->obj, tables[i].name);
 		*tables[i].mapped = mmap(NULL, table_len(&tables[i]), PROT_READ | PROT_WRITE,

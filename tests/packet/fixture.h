@@ -95,6 +95,7 @@ struct fixture {
 	struct shunt_nat_conn *nat_conns;
 	struct shunt_nat_addrs *nat_addrs;
 	struct shunt_nat_ctl *nat_ctl;
+	struct shunt_handover *handover;
 };
 
 /* What became of a packet: from the action and from all the counters, which are 0 before each. */

@@ -33,6 +33,8 @@ enum dp_map_id {
 	DP_NAT_ADDRS,
 	DP_NAT_CTL,
 	DP_TX_PORTS,
+	DP_STAGES,
+	DP_HANDOVER,
 	DP_MAP_MAX,
 };
 
@@ -42,7 +44,7 @@ struct dp_map {
 	int fd; /* -1: none */
 	uint32_t id; /* the kernel's */
 	uint32_t entries; /* max_entries */
-	void *mem; /* all but prefixes, flows, NAT's tables and tx_ports */
+	void *mem; /* of those that specs[] in dp_set.c says */
 	bool unpinned; /* the pin of its name is missing or another map's */
 };
 

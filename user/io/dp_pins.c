@@ -19,6 +19,7 @@
 
 #include "base/own.h"
 #include "io/dp_impl.h"
+#include "io/dp_stage.h"
 
 #define PROGRAM "program"
 #define REMEDY "; remove %s to start anew (forwarding stops until shuntd has started)"
@@ -100,32 +101,12 @@ void dp_pins_recover(struct dp *dp)
 
 /* ---- open -------------------------------------------------------------------------------------*/
 
-#define MAPS_OF_PROGRAM 32
+#define MAPS_OF_PROGRAM 128 /* and of its stages: some are in several */
 
 struct truth {
 	uint32_t ids[MAPS_OF_PROGRAM];
 	uint32_t n; /* 0: no link runs, or its program cannot be asked */
 };
-
-/* The program that the links run: what it uses is true, whatever the pins say. */
-static void ask_program(struct dp *dp, struct truth *t)
-{
-	uint32_t runs = dp_links_program(dp, dp->old.program_id);
-	struct bpf_prog_info info = {.nr_map_ids = MAPS_OF_PROGRAM,
-				     .map_ids = (uint64_t)(uintptr_t)t->ids};
-	uint32_t len = sizeof(info);
-	auto_close int other = -1;
-	int fd = dp->old.program_fd;
-
-	t->n = 0;
-	if (!runs)
-		return;
-	if (runs != dp->old.program_id)
-		fd = other = bpf_prog_get_fd_by_id(runs);
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-		return;
-	t->n = info.nr_map_ids < MAPS_OF_PROGRAM ? info.nr_map_ids : MAPS_OF_PROGRAM;
-}
 
 static bool is_true(const struct truth *t, uint32_t id)
 {
@@ -137,7 +118,7 @@ static bool is_true(const struct truth *t, uint32_t id)
 	return false;
 }
 
-/* The running program's map of this name, or -1. Needs CAP_SYS_ADMIN. */
+/* The map of this name among those, or -1. Needs CAP_SYS_ADMIN. */
 static int true_map(const struct truth *t, const char *name)
 {
 	uint32_t i;
@@ -152,6 +133,29 @@ static int true_map(const struct truth *t, const char *name)
 			return take_fd(&fd);
 	}
 	return -1;
+}
+
+/* The program that the links run, and its stages: what they use is true, whatever the pins say. */
+static void ask_program(struct dp *dp, struct truth *t)
+{
+	uint32_t runs = dp_links_program(dp, dp->old.program_id);
+	struct bpf_prog_info info = {.nr_map_ids = MAPS_OF_PROGRAM,
+				     .map_ids = (uint64_t)(uintptr_t)t->ids};
+	uint32_t len = sizeof(info);
+	auto_close int other = -1, stages = -1;
+	int fd = dp->old.program_fd;
+
+	t->n = 0;
+	if (!runs)
+		return;
+	if (runs != dp->old.program_id)
+		fd = other = bpf_prog_get_fd_by_id(runs);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return;
+	t->n = info.nr_map_ids < MAPS_OF_PROGRAM ? info.nr_map_ids : MAPS_OF_PROGRAM;
+	stages = true_map(t, dp_map_name(DP_STAGES));
+	if (stages >= 0)
+		t->n = dp_stages_maps(stages, t->ids, t->n, MAPS_OF_PROGRAM);
 }
 
 /* The program does not use `owners`, and a test's stand-in may use less: no name, no truth. */

@@ -9,6 +9,7 @@
 
 #include "base/own.h"
 #include "io/dp_impl.h"
+#include "io/dp_stage.h"
 #include "pure/phash.h"
 #include "shunt_abi.h"
 #include "shunt.skel.h"
@@ -33,7 +34,9 @@ enum group {
 	GROUP_VERDICTS,
 	GROUP_FLOWS,
 	GROUP_NAT,
-	GROUP_PORTS
+	GROUP_PORTS,
+	GROUP_STAGES, /* each program's own: an old one goes on with the stages it came with */
+	GROUPS
 };
 
 static const struct spec {
@@ -67,6 +70,9 @@ static const struct spec {
 	[DP_NAT_CTL] = {"nat_ctl", sizeof(struct shunt_nat_ctl), GROUP_NAT, true, false},
 	[DP_TX_PORTS] = {"tx_ports", sizeof(uint32_t), GROUP_PORTS, false, false,
 			 BPF_MAP_TYPE_DEVMAP_HASH, sizeof(uint32_t)},
+	[DP_STAGES] = {"stages", sizeof(uint32_t), GROUP_STAGES, false, false,
+		       BPF_MAP_TYPE_PROG_ARRAY, sizeof(uint32_t)},
+	[DP_HANDOVER] = {"handover", sizeof(struct shunt_handover), GROUP_STAGES, false, false},
 };
 _Static_assert(sizeof(struct shunt_ctl) % 8 == 0 && sizeof(struct shunt_owner) % 8 == 0 &&
 		       sizeof(struct shunt_nat_ctl) % 8 == 0,
@@ -279,7 +285,7 @@ static void nat_entries(const struct dp_sizes *want, uint32_t entries[static DP_
 	entries[DP_NAT_CTL] = 1;
 }
 
-/* How many elements each map is to have for @want; 0 for tx_ports: as the program says. */
+/* How many elements each map is to have for @want; 0 where the program says it. */
 static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 			uint32_t entries[static DP_MAP_MAX])
 {
@@ -299,7 +305,8 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 	entries[DP_VERDICTS] = dp->cpus;
 	entries[DP_FLOWS] = flow_buckets(want->flows);
 	nat_entries(want, entries);
-	entries[DP_TX_PORTS] = 0;
+	entries[DP_HANDOVER] = dp->cpus;
+	entries[DP_TX_PORTS] = entries[DP_STAGES] = 0;
 }
 
 /* Sets entries[i] to what is there already for the groups that can stay, so that afterwards
@@ -307,9 +314,11 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 static void plan(const struct dp_set *from, uint32_t entries[static DP_MAP_MAX],
 		 bool reuse[static DP_MAP_MAX])
 {
-	bool stays[GROUP_PORTS + 1] = {true, true, true, true, true, true, true};
+	bool stays[GROUPS];
 	size_t i;
 
+	for (i = 0; i < GROUPS; i++)
+		stays[i] = i != GROUP_STAGES;
 	for (i = 0; i < DP_MAP_MAX; i++)
 		if (from->map[i].fd < 0 || from->map[i].entries < entries[i])
 			stays[specs[i].group] = false;
@@ -392,9 +401,12 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 		settings->nat_mask = entries[DP_NAT_REQUESTS] - 1;
 		settings->nat_reply_mask = entries[DP_NAT_REPLIES] - 1;
 	}
+	dp_stages_choose(skel->obj, settings);
 	rc = prepare_maps(skel, from, entries, reuse);
 	if (rc == 0)
 		rc = shunt_bpf__load(skel);
+	if (rc == 0)
+		rc = dp_stages_fill(skel->obj);
 	if (rc == 0)
 		rc = take_descriptors(skel, from, reuse, out);
 	shunt_bpf__destroy(skel);

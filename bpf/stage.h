@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From one program to the next.  A stage is a program of its own, reached by a tail call: what it does
+ * costs packets that do not need it nothing, and the verifier checks it apart.  What the stage is to
+ * know of the packet is handed over in memory of this CPU; of the frame's bounds it knows nothing
+ * and checks them anew. */
+#ifndef SHUNT_STAGE_H
+#define SHUNT_STAGE_H
+
+#include "maps.h"
+
+struct handover {
+	struct pkt pkt; /* as parse() left it */
+	struct shunt_service svc; /* where the packet has a service */
+	__u32 verdict; /* the packet's, if the stage does not come to another */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct handover) <= sizeof(struct shunt_handover), "it fits");
+
+static __always_inline struct handover *handover_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&handover, &cpu);
+}
+
+static __always_inline __u64 word_of(__u32 first, __u32 second)
+{
+	return first | (__u64)second << 32;
+}
+
+#define PKT_AT(field) __builtin_offsetof(struct pkt, field)
+
+/* Writes what parse() has found in whole words, so that no later load waits for several stores. */
+static __always_inline void hand_pkt(struct handover *h, const struct pkt *pkt)
+{
+	__u64 *word = (__u64 *)&h->pkt;
+
+	_Static_assert(PKT_AT(daddr) == 16 && PKT_AT(ports) == 40 && PKT_AT(l2_len) == 56,
+		       "the order in which the words are written");
+	if (pkt->is_v6) {
+		word[0] = word_of(pkt->saddr[0], pkt->saddr[1]);
+		word[1] = word_of(pkt->saddr[2], pkt->saddr[3]);
+		word[2] = pkt->daddr[0];
+		word[3] = pkt->daddr[1];
+	} else {
+		word[0] = pkt->saddr[0];
+		word[2] = pkt->daddr[0];
+	}
+	word[5] = word_of(pkt->ports, pkt->l3_len);
+	word[7] = pkt->l2_len | (__u32)pkt->l4_proto << 16 | (__u32)pkt->is_v6 << 24 |
+		  word_of(0, pkt->tos | (__u32)pkt->is_syn << 8 | (__u32)pkt->ttl << 24);
+}
+
+/* Goes on in @stage, a constant, with a packet that parse() has seen and, unless that is NULL, its
+ * service.  Comes back only when there is no such stage, with @verdict, which holds then. */
+static __always_inline enum shunt_verdict hand_over(struct xdp_md *ctx, const struct pkt *pkt,
+						    const struct shunt_service *svc,
+						    enum shunt_stage stage,
+						    enum shunt_verdict verdict)
+{
+	struct handover *h = handover_here();
+	const __u64 *from = (const void *)svc;
+	__u64 *to;
+
+	if (!h)
+		return SHUNT_DROP_BAD_TABLE;
+	hand_pkt(h, pkt);
+	to = (void *)&h->svc;
+	for (__u32 i = 0; svc && i < sizeof(*svc) / sizeof(*to); i++)
+		to[i] = from[i];
+	h->verdict = verdict;
+	bpf_tail_call_static(ctx, &stages, stage);
+	return verdict;
+}
+
+#endif
