@@ -186,7 +186,9 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_LATENCY = 12, /* u32, microseconds: of the last probe */
 	SHUNT_BACKEND_NEXTHOP = 13, /* u8: 0 resolved, 1 resolving, 2 no route,
 					      * 3 no neighbour, 4 link down, 5 other interface,
-					      * 6 is local, 7 not needed */
+					      * 6 is local, 7 not needed,
+					      * 8 behind a router (dsr), 9 no source address
+					      * (tunnels, nat) */
 	SHUNT_BACKEND_MAC = 14, /* mac of the next hop */
 	SHUNT_BACKEND_EGRESS = 15, /* text: interface */
 	SHUNT_BACKEND_SLOTS = 16, /* u32: owned now */

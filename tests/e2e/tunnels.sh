@@ -46,6 +46,79 @@ END
   check "$method: shuntd stops" shuntd_stop
   on lb "$O/shuntd" --remove -c "$W/shunt.yaml" >/dev/null 2>&1
 done
+# ---- where tunnels come from, and GUE without a checksum --------------------------------------------
+
+# outer N COUNT FILTER FIELDS: what the first COUNT frames that match and reach bN have in these fields.
+cat >"$W/outer.py" <<'END'
+import socket, struct, sys, time
+n, family, proto = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind(("eth0", 0))
+s.settimeout(8)
+print("ready", flush=True)
+while n:
+    f = s.recv(2000)
+    kind = struct.unpack("!H", f[12:14])[0]
+    if family == 4 and kind == 0x800 and f[23] == proto:
+        print(socket.inet_ntop(socket.AF_INET, f[26:30]), *struct.unpack("!HHHH", f[34:42]), flush=True)
+    elif family == 6 and kind == 0x86dd and f[20] == proto:
+        print(socket.inet_ntop(socket.AF_INET6, f[22:38]), *struct.unpack("!HHHH", f[54:62]), flush=True)
+    else:
+        continue
+    n -= 1
+END
+# Native XDP on the backend takes the header off before a packet socket sees it: look from the bridge.
+watch() {
+  : >"$W/outer$1.log"
+  sed "s/\"eth0\"/\"b$1\"/" "$W/outer.py" >"$W/outer$1.py"
+  start "outer$1" sw "$python" "$W/outer$1.py" "$2" "$3" "$4"
+  wait_for 5 grep -q ready "$W/outer$1.log"
+}
+watched() { wait_for 10 ended "${pids[outer$1]}"; stop "outer$1"; grep -v ready "$W/outer$1.log"; }
+
+on lb ip route add local 10.0.5.0/24 dev lo
+config <<END
+tunnel_source: 10.0.5.0/24
+tunnel_source6: fd00:5::/112
+gue_checksum: zero
+services:
+$(service i4 tcp $VIP4 80 "forward: ipip" "$FAST" "backends: [10.0.0.11]")
+$(service g4 tcp $VIP4 81 "forward: gre" "$FAST" "backends: [10.0.0.12]")
+$(service i6 tcp $VIP6 82 "forward: ipip" "$FAST" "backends: ['fd00::11']" "tunnel_source6: fd00:6::/120")
+$(service z6 tcp $VIP6 83 "forward: gue" "$FAST" "backends: ['fd00::12']")
+$(service f6 udp $VIP6 5353 "forward: gue" "check: none" "gue_checksum: full" "backends: ['fd00::11']")
+END
+for n in 1 2; do on "b$n" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0; done
+check "shuntd starts with tunnel_source as prefixes" shuntd_start || finish
+check "all backends are up" wait_for 5 all_up 5 || { shunt backends | sed 's/^/# /' && finish; }
+check "a source that is not this host's is warned of" grep -q \
+  "tunnel source fd00:6::/120 is not this host's.*ip route add local fd00:6::/120 dev lo" "$W/shuntd.log"
+is "and one that is, is not" "$(grep -c 'tunnel source 10.0.5.0/24' "$W/shuntd.log")" 0
+watch 1 300 4 4
+is "ipip: answered from every source" "$(spread 100 http://$VIP4:80/)" "100 b1"
+sources=$(watched 1 | awk '{print $1}' | sort -u)
+holds "ipip: sources vary by flow ($(wc -l <<<"$sources") of 64)" "$(wc -l <<<"$sources") > 30"
+is "ipip: all within the prefix" "$(grep -vcE '^10\.0\.5\.[0-9]+$' <<<"$sources")" 0
+watch 2 300 4 47
+is "gre: answered from every source" "$(spread 100 http://$VIP4:81/)" "100 b2"
+holds "gre: sources vary by flow" "$(watched 2 | awk '{print $1}' | sort -u | wc -l) > 30"
+watch 1 300 6 41
+is "ipip over IPv6: answered from every source" "$(spread 100 "http://[$VIP6]:82/")" "100 b1"
+sources=$(watched 1 | awk '{print $1}' | sort -u)
+holds "ipip over IPv6: sources vary by flow" "$(wc -l <<<"$sources") > 30"
+is "ipip over IPv6: within the service's own prefix" "$(grep -vc '^fd00:6::' <<<"$sources")" 0
+watch 2 300 6 17
+is "gue with gue_checksum: zero is answered" "$(spread 100 "http://[$VIP6]:83/")" "100 b2"
+watched 2 >"$W/gue"
+is "gue: no checksum there" "$(awk '{print $5}' "$W/gue" | sort -u)" 0
+is "gue: one source, the first of the prefix" "$(awk '{print $1}' "$W/gue" | sort -u)" fd00:5::1
+holds "gue: ports vary by flow" "$(awk '{print $2}' "$W/gue" | sort -u | wc -l) > 50"
+watch 1 40 6 17
+said=$(ask_udp $VIP6 5353 40 40)
+is "gue with gue_checksum: full is answered" "$(awk '{n += $1} END {print n}' <<<"$said")" 40
+is "gue: every packet has a checksum" "$(watched 1 | awk '$5 == 0' | wc -l)" 0
+check "shuntd stops" shuntd_stop
+
 bad=$(on b1 "$O/shunt-decap" status eth0 --json | jq '.[0].bad')
 is "no backend saw a malformed tunnel packet" "$bad" 0
 finish

@@ -95,7 +95,7 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_string_equal(c->probe_user, "nobody");
 	assert_int_equal(c->flow_table, 1 << 20);
 	assert_null(c->hash_secret);
-	assert_true(addr_is_none(&c->tunnel_source4));
+	assert_true(addr_is_none(&c->tunnel.source4.addr));
 	assert_string_equal(s[0].name, "203.0.113.10:443/tcp");
 	assert_int_equal(s[0].protocol, IPPROTO_TCP);
 	assert_int_equal(s[0].scheduler, SHUNT_MAGLEV);
@@ -163,8 +163,8 @@ static void everything_can_be_said_of_the_host(void **state)
 	assert_int_equal(c->interfaces[1].pos.column, 41);
 	assert_string_equal(c->instance, "edge-1");
 	assert_string_equal(c->hash_secret, "correct horse");
-	assert_int_equal(c->tunnel_source4.family, 4);
-	assert_int_equal(c->tunnel_source6.family, 6);
+	assert_int_equal(c->tunnel.source4.addr.family, 4);
+	assert_int_equal(c->tunnel.source6.addr.family, 6);
 	assert_int_equal(c->flow_table, 256 << 10);
 	assert_string_equal(c->run_dir, "/tmp/run");
 	assert_string_equal(c->state_dir, "/tmp/state");
@@ -225,35 +225,6 @@ static void everything_can_be_said_of_backends(void **state)
 	assert_int_equal(c->services[1].on_empty, CONF_EMPTY_PASS);
 	assert_int_equal(c->services[1].check.kind, CONF_CHECK_NONE);
 	assert_int_equal(c->n_watched, 1);
-	conf_free(c);
-}
-
-static void a_backend_may_have_a_method_of_its_own(void **state)
-{
-	struct conf *c = parse("interfaces: [eth0]\n"
-			       "services:\n"
-			       "  - vip: 192.0.2.1\n"
-			       "    port: 80\n"
-			       "    forward: nat\n"
-			       "    backends: [10.0.0.1, 10.0.0.2 forward=dsr,\n"
-			       "      {address: 10.0.0.3, forward: gue}, 192.0.2.1 forward=local]\n"
-			       "    backends_file: b\n"
-			       "  - {vip: 192.0.2.2, port: 80, backends: [10.0.0.1]}\n"
-			       "  - {vip: 192.0.3.0/24, port: any, backends: [10.0.0.1,\n"
-			       "     192.0.3.7 forward=local name=this]}\n",
-			       "10.0.0.4:8080 weight=2 forward=masq name=m\n10.0.0.5:8080\n"
-			       "2001:db8::1 forward=ipip\n");
-	static const enum shunt_forward wanted[] = {SHUNT_NAT,	SHUNT_DSR, SHUNT_GUE, SHUNT_LOCAL,
-						    SHUNT_MASQ, SHUNT_NAT, SHUNT_IPIP};
-
-	(void)state;
-	assert_int_equal(c->services[0].n_backends, 7);
-	for (size_t i = 0; i < 7; i++)
-		assert_int_equal(c->services[0].backends[i].forward, wanted[i]);
-	assert_true(conf_service_translates(&c->services[0]));
-	assert_int_equal(c->services[1].backends[0].forward, SHUNT_IPIP);
-	assert_false(conf_service_translates(&c->services[1]));
-	assert_int_equal(c->services[2].backends[1].forward, SHUNT_LOCAL);
 	conf_free(c);
 }
 
@@ -465,7 +436,6 @@ int main(void)
 		cmocka_unit_test(everything_can_be_said_of_a_service),
 		cmocka_unit_test(everything_can_be_said_of_a_check),
 		cmocka_unit_test(everything_can_be_said_of_backends),
-		cmocka_unit_test(a_backend_may_have_a_method_of_its_own),
 		cmocka_unit_test(services_take_what_defaults_say_and_override_it),
 		cmocka_unit_test(aliases_stand_for_what_they_name),
 		cmocka_unit_test(an_empty_backends_file_and_no_services_are_fine),

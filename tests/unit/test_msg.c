@@ -287,7 +287,7 @@ static void an_unknown_number_of_an_enum_becomes_one_past_the_last(void **state)
 							SHUNT_BACKEND_NEXTHOP, &number, 1),
 					 &b),
 			 0);
-	assert_int_equal(b.nexthop, VIEW_NH_NOT_NEEDED + 1);
+	assert_int_equal(b.nexthop, VIEW_NH_MAX);
 	assert_int_equal(msg_get_verdict(with_attribute(&p, SHUNT_MSG_VERDICT, SHUNT_VERDICT_NAME,
 							"drop_of_the_future", 19),
 					 &v),

@@ -70,6 +70,14 @@ bool addr_is_within(const struct addr *a, const struct addr *prefix, uint8_t bit
 	return rest == 0 || (a->bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;
 }
 
+void addr_clear_beyond(struct addr *a, uint8_t bits)
+{
+	unsigned int i;
+
+	for (i = bits; i < addr_bits(a); i++)
+		a->bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
+}
+
 const char *addr_prefix_format(const struct addr *a, uint8_t bits,
 			       char out[static ADDR_PREFIX_TEXT_MAX])
 {

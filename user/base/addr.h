@@ -39,6 +39,9 @@ static inline bool addr_is_none(const struct addr *a)
 /* Whether the first @bits of @a are those of @prefix, of the same family. */
 bool addr_is_within(const struct addr *a, const struct addr *prefix, uint8_t bits);
 
+/* Makes all but the first @bits 0. */
+void addr_clear_beyond(struct addr *a, uint8_t bits);
+
 /* How many bits an address of the family has: 32 or 128. */
 static inline uint8_t addr_bits(const struct addr *a)
 {

@@ -36,6 +36,7 @@ static void adopt_next_hop(struct backend *b)
 	};
 	memcpy(b->nexthop.dmac, spec.dmac, sizeof(spec.dmac));
 	memcpy(b->nexthop.smac, spec.smac, sizeof(spec.smac));
+	b->adopted = true;
 }
 
 static struct backend *adopt_backend(struct engine *e, struct service *s, uint32_t number)

@@ -95,7 +95,9 @@ static void take_over(struct engine *e, struct change *c)
 			dp_owner_reset_counters(e->dp, c->row + b->number);
 		else if (c->row != s->row)
 			dp_owner_carry_counters(e->dp, s->row + b->number, c->row + b->number);
-		if (c->row != s->row)
+		if (c->row != s->row && b->adopted)
+			dp_backend_write(e->dp, c->row + b->number, &b->row);
+		else if (c->row != s->row)
 			memset(&b->row, 0, sizeof(b->row)); /* not written there yet */
 		edits_to_backend(e, b);
 	}
@@ -234,6 +236,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	e->n_interfaces = conf->n_interfaces;
 	nat_install(e, conf);
 	execute(e, &p, services);
+	own_ask(e);
 	plan_fini(&p);
 	if (former != conf)
 		conf_free(former);

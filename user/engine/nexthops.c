@@ -42,8 +42,10 @@ int nexthops_watch(struct engine *e, struct backend *b)
 	}
 	b->watched = true;
 	/* Another service may watch the address already: then no first report is due. */
-	if (nl_nexthop(e->nl, &b->addr, &known) == 0 && known.state != NL_RESOLVING)
+	if (nl_nexthop(e->nl, &b->addr, &known) == 0 && known.state != NL_RESOLVING) {
 		b->nexthop = known;
+		b->adopted = false;
+	}
 	return 0;
 }
 
@@ -56,14 +58,38 @@ void nexthops_unwatch(struct engine *e, struct backend *b)
 	b->watched = false;
 }
 
+bool nexthops_has_source(const struct backend *b)
+{
+	const struct conf_service *s = b->service->conf;
+	const struct conf_source *set =
+		b->addr.family == 6 ? &s->tunnel.source6 : &s->tunnel.source4;
+
+	if (conf_is_tunnel(b->conf->forward) && !addr_is_none(&set->addr))
+		return true;
+	if (b->conf->forward == SHUNT_NAT && s->nat_pool.n)
+		return true;
+	if (!conf_is_tunnel(b->conf->forward) && b->conf->forward != SHUNT_NAT)
+		return true;
+	return !addr_is_none(&b->nexthop.source);
+}
+
+/* What the method lacks where there is a next hop. A router would send a packet for the vip, which dsr
+ * leaves in it, back to this host. */
+static enum view_nexthop fitness(const struct backend *b)
+{
+	if (b->conf->forward == SHUNT_DSR && !addr_is_none(&b->nexthop.via))
+		return VIEW_NH_ROUTER;
+	/* The row of another method does not say; the first report does, at once. */
+	return b->adopted || nexthops_has_source(b) ? VIEW_NH_RESOLVED : VIEW_NH_NO_SOURCE;
+}
+
 enum view_nexthop nexthops_state(const struct engine *e, const struct backend *b)
 {
 	if (!is_needed(b))
 		return VIEW_NH_NOT_NEEDED;
 	switch (b->nexthop.state) {
 	case NL_RESOLVED:
-		return interfaces_has(e, b->nexthop.ifindex) ? VIEW_NH_RESOLVED
-							     : VIEW_NH_OTHER_INTERFACE;
+		return interfaces_has(e, b->nexthop.ifindex) ? fitness(b) : VIEW_NH_OTHER_INTERFACE;
 	case NL_RESOLVING:
 		return VIEW_NH_RESOLVING;
 	case NL_NO_NEIGHBOUR:
@@ -80,8 +106,24 @@ enum view_nexthop nexthops_state(const struct engine *e, const struct backend *b
 	return VIEW_NH_NO_ROUTE;
 }
 
+/* Replies of masq have the client's address, and the router between knows a way there that need not lead
+ * through this host. */
+static void warn_of_router(struct engine *e, const struct backend *b, const struct addr *former)
+{
+	char router[ADDR_TEXT_MAX];
+
+	if (b->conf->forward == SHUNT_MASQ && !addr_is_none(&b->nexthop.via) &&
+	    addr_compare(&b->nexthop.via, former) != 0)
+		engine_warn(
+			e,
+			"backend %s/%s: masq through the router %s, which has to send replies to "
+			"clients back through this host; if it cannot, forward by nat",
+			b->service->name, b->name, addr_format(&b->nexthop.via, router));
+}
+
 static void note(struct engine *e, struct backend *b, const struct nl_nexthop *nh)
 {
+	const struct addr former = b->nexthop.via;
 	enum view_nexthop before = nexthops_state(e, b), after;
 	bool had_one = b->nexthop.state == NL_RESOLVED;
 
@@ -89,14 +131,17 @@ static void note(struct engine *e, struct backend *b, const struct nl_nexthop *n
 	if (nh->state == NL_RESOLVING && had_one)
 		return;
 	b->nexthop = *nh;
+	b->adopted = false;
+	warn_of_router(e, b, &former);
 	after = nexthops_state(e, b);
 	if (before != after && before != VIEW_NH_RESOLVING)
 		engine_tell(e, SHUNT_EVENT_NEXTHOP, b->service, b,
-			    "backend %s/%s: next hop: %s -> %s", b->service->name, b->name,
-			    view_nexthop_name(before), view_nexthop_name(after));
+			    "backend %s/%s: next hop: %s -> %s%s", b->service->name, b->name,
+			    view_nexthop_name(before), view_nexthop_name(after),
+			    view_nexthop_advice(after));
 	else if (before != after && after != VIEW_NH_RESOLVED)
-		engine_warn(e, "backend %s/%s: next hop: %s", b->service->name, b->name,
-			    view_nexthop_name(after));
+		engine_warn(e, "backend %s/%s: next hop: %s%s", b->service->name, b->name,
+			    view_nexthop_name(after), view_nexthop_advice(after));
 	service_touch(e, b->service);
 }
 
@@ -105,6 +150,7 @@ static void on_nexthop(void *arg, const struct addr *a, const struct nl_nexthop 
 	struct engine *e = arg;
 	struct index_node *node;
 
+	own_note(e, a, nh);
 	for (node = index_first(&e->by_addr, addr_key(a)); node; node = index_next(node)) {
 		struct backend *b = container_of(node, struct backend, by_addr);
 

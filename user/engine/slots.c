@@ -17,12 +17,22 @@ static bool has_next_hop(const struct engine *e, const struct backend *b)
 	return state == VIEW_NH_RESOLVED || state == VIEW_NH_NOT_NEEDED;
 }
 
-static struct addr tunnel_source(const struct engine *e, const struct backend *b)
+/* What varies by flow leaves the last two bits alone: with one of them set no source is the first of
+ * its prefix, which may be a network's own address, from which hosts take nothing. */
+static void fill_tunnel(const struct backend *b, struct backend_row_spec *spec)
 {
-	const struct addr *set =
-		b->addr.family == 6 ? &e->conf->tunnel_source6 : &e->conf->tunnel_source4;
+	const struct conf_tunnel *tunnel = &b->service->conf->tunnel;
+	const struct conf_source *set = b->addr.family == 6 ? &tunnel->source6 : &tunnel->source4;
 
-	return addr_is_none(set) ? b->nexthop.source : *set;
+	spec->udp_csum = tunnel->gue_checksum == CONF_GUE_FULL;
+	if (addr_is_none(&set->addr)) {
+		spec->source = b->nexthop.source;
+		return;
+	}
+	spec->source = set->addr;
+	spec->source_bits = set->bits;
+	if (set->bits)
+		spec->source.bytes[addr_bits(&set->addr) / 8 - 1] |= 1;
 }
 
 static void build_row(const struct engine *e, const struct backend *b, bool usable,
@@ -36,7 +46,6 @@ static void build_row(const struct engine *e, const struct backend *b, bool usab
 		.mtu = b->nexthop.mtu,
 		.method = method,
 		.vip_family = b->service->conf->vip.family,
-		.udp_csum = true,
 		.usable = usable,
 		.no_new = b->drained || b->weight == 0,
 	};
@@ -46,7 +55,7 @@ static void build_row(const struct engine *e, const struct backend *b, bool usab
 	if (method == SHUNT_LOCAL)
 		spec.mtu = UINT16_MAX;
 	else if (backend_row_is_tunnel(method))
-		spec.source = tunnel_source(e, b);
+		fill_tunnel(b, &spec);
 	memcpy(spec.dmac, b->nexthop.dmac, sizeof(spec.dmac));
 	memcpy(spec.smac, b->nexthop.smac, sizeof(spec.smac));
 	memcpy(spec.vlan_tci, b->nexthop.vlan_tci, sizeof(spec.vlan_tci));
@@ -57,6 +66,9 @@ static void write_row(struct engine *e, struct backend *b)
 {
 	struct shunt_backend row;
 
+	/* Given another method while no daemon ran: the former one serves for this moment. */
+	if (b->adopted && b->usable && !nexthops_has_source(b))
+		return;
 	build_row(e, b, b->usable, &row);
 	if (memcmp(&row, &b->row, sizeof(row)) == 0)
 		return;

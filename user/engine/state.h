@@ -52,6 +52,7 @@ struct backend {
 	bool drained;
 	bool edited; /* weight or drained differ from the configuration by an edit */
 	bool watched; /* its next hop is followed */
+	bool adopted; /* its next hop is what an earlier daemon's row says, as far as that goes */
 	bool usable; /* its row says so */
 	bool in_slots; /* takes new flows */
 	uint32_t slots; /* owned now */
@@ -88,6 +89,18 @@ struct interface {
 	char note[VIEW_NOTE_MAX];
 };
 
+/* What an address is taken for this host's own for. */
+enum own_purpose { OWN_TUNNEL_SOURCE, OWN_NAT_POOL, OWN_LOCAL, OWN_MAX };
+
+/* Whether an address, or a prefix, is this host's own. */
+struct own_question {
+	struct addr addr;
+	uint8_t bits; /* length of the prefix */
+	enum own_purpose purpose;
+	bool waits; /* for the kernel's answer */
+};
+#define OWN_QUESTIONS 128 /* more are not asked */
+
 struct engine {
 	struct event_base *base;
 	char *config_path;
@@ -114,6 +127,8 @@ struct engine {
 
 	struct index by_addr, by_probe;
 	uint64_t last_probe_id;
+	struct own_question own[OWN_QUESTIONS];
+	size_t n_own;
 
 	uint16_t *scratch_slots; /* 65536 */
 	struct slot_backend *scratch; /* as many as a service can have backends */
@@ -168,6 +183,14 @@ int nexthops_open(struct engine *e, struct engine_error *err);
 int nexthops_watch(struct engine *e, struct backend *b);
 void nexthops_unwatch(struct engine *e, struct backend *b);
 enum view_nexthop nexthops_state(const struct engine *e, const struct backend *b);
+/* Whether this host's address that the backend is to see is known, if it is to see one. */
+bool nexthops_has_source(const struct backend *b);
+
+/* ---- own.c --------------------------------------------------------------------------------------*/
+/* Asks for what the configuration takes for this host's own and has not been asked before. */
+void own_ask(struct engine *e);
+/* Takes note of a next hop that may be an answer. */
+void own_note(struct engine *e, const struct addr *a, const struct nl_nexthop *nh);
 
 /* ---- interfaces.c -------------------------------------------------------------------------------*/
 /* Complains about the first interface of @conf that does not exist. */

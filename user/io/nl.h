@@ -40,6 +40,7 @@ struct nl_nexthop {
 	uint16_t vlan_tci[2]; /* host order, outermost first */
 	uint8_t tags; /* how many of them */
 	uint32_t mtu; /* of the path, by the route and the link */
+	struct addr via; /* the router that they are sent to; none: the address itself */
 	struct addr source; /* this host's address towards it; none if the route names none */
 };
 

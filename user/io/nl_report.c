@@ -59,6 +59,7 @@ static void fill_egress(const struct nl_watch *w, const struct nl_egress *e, str
 	memcpy(nh->vlan_tci, e->tci, sizeof(nh->vlan_tci));
 	nh->tags = e->tags;
 	nh->mtu = w->route.mtu && w->route.mtu < e->mtu ? w->route.mtu : e->mtu;
+	nh->via = w->route.via;
 	nh->source = w->route.source;
 }
 

@@ -16,7 +16,7 @@ const char *words_health(enum health_state h)
 
 const char *words_nexthop(enum view_nexthop n)
 {
-	return n <= VIEW_NH_NOT_NEEDED ? view_nexthop_name(n) : "?";
+	return n < VIEW_NH_MAX ? view_nexthop_name(n) : "?";
 }
 
 const char *words_scheduler(enum shunt_scheduler s)
@@ -111,7 +111,8 @@ const char *words_reason(const struct view_backend *b, char *out, size_t size)
 			 has_next_hop(b) ? "" : words_nexthop(b->nexthop));
 		break;
 	case STATE_NO_NEXT_HOP:
-		snprintf(out, size, "%s", words_nexthop(b->nexthop));
+		snprintf(out, size, "%s%s", words_nexthop(b->nexthop),
+			 view_nexthop_advice(b->nexthop));
 		break;
 	case STATE_UNKNOWN:
 		snprintf(out, size, "%s",

@@ -17,6 +17,8 @@ const char *const conf_forward_words[] = {
 	[SHUNT_GRE] = "gre", [SHUNT_FORWARD_MAX] = NULL};
 const char *const conf_on_empty_words[] = {
 	[CONF_EMPTY_ALL] = "all", [CONF_EMPTY_DROP] = "drop", [CONF_EMPTY_PASS] = "pass", NULL};
+const char *const conf_gue_checksum_words[] = {
+	[CONF_GUE_FULL] = "full", [CONF_GUE_ZERO] = "zero", NULL};
 const char *const conf_check_words[] = {
 	[CONF_CHECK_NONE] = "none", [CONF_CHECK_TCP] = "tcp", [CONF_CHECK_HTTP] = "http", NULL};
 const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",
@@ -76,6 +78,11 @@ const char *conf_forward_name(enum shunt_forward f)
 const char *conf_on_empty_name(enum conf_on_empty e)
 {
 	return word_of(conf_on_empty_words, e);
+}
+
+const char *conf_gue_checksum_name(enum conf_gue_checksum g)
+{
+	return word_of(conf_gue_checksum_words, g);
 }
 
 const char *conf_check_name(enum conf_check_kind k)

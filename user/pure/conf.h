@@ -16,6 +16,7 @@
 
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_on_empty { CONF_EMPTY_ALL, CONF_EMPTY_DROP, CONF_EMPTY_PASS };
+enum conf_gue_checksum { CONF_GUE_FULL, CONF_GUE_ZERO };
 enum conf_check_kind { CONF_CHECK_NONE, CONF_CHECK_TCP, CONF_CHECK_HTTP };
 
 /* Where something stands in a file; line and column from 1, column counted in characters. */
@@ -56,6 +57,18 @@ struct conf_backend {
 	struct conf_pos pos;
 };
 
+/* Where a tunnel's packets of one family come from. */
+struct conf_source {
+	struct addr addr; /* of a prefix the first one; none: by the route to the backend */
+	uint8_t bits; /* of its last ones, so many may vary by flow: 0, or 4 to 32 */
+};
+
+/* Of either family's. */
+struct conf_tunnel {
+	struct conf_source source4, source6;
+	enum conf_gue_checksum gue_checksum; /* over IPv6 */
+};
+
 /* Addresses of this host that NAT uses as its own, of both families. */
 struct conf_nat_pool {
 	struct addr addrs[SHUNT_NAT_POOL_ADDRS];
@@ -84,6 +97,7 @@ struct conf_service {
 	struct conf_backend *backends; /* in the order of the files: inline first */
 	size_t n_backends;
 	struct conf_nat_pool nat_pool; /* the configuration's unless given */
+	struct conf_tunnel tunnel; /* the same */
 	char *backends_file; /* absolute or relative to the working directory; NULL: none */
 	struct conf_pos pos;
 };
@@ -99,7 +113,7 @@ struct conf {
 	struct conf_interface *interfaces;
 	size_t n_interfaces;
 	char *hash_secret; /* NULL: the built-in one, which an attacker knows too */
-	struct addr tunnel_source4, tunnel_source6; /* none: by the route to the backend */
+	struct conf_tunnel tunnel;
 	uint64_t flow_table; /* flows to make room for; default 1 M */
 	struct conf_nat_pool nat_pool; /* none: this host's address by the route to the backend */
 	struct conf_port_range nat_ports; /* of the pool's addresses */
@@ -122,6 +136,7 @@ void conf_free(struct conf *c);
 const char *conf_scheduler_name(enum shunt_scheduler s);
 const char *conf_forward_name(enum shunt_forward f);
 const char *conf_on_empty_name(enum conf_on_empty e);
+const char *conf_gue_checksum_name(enum conf_gue_checksum g);
 const char *conf_check_name(enum conf_check_kind k);
 const char *conf_xdp_name(enum conf_xdp x);
 const char *conf_protocol_name(uint8_t protocol); /* "tcp", "udp", or "?" */
@@ -134,6 +149,12 @@ static inline bool conf_translates(enum shunt_forward f)
 
 /* Whether a backend's method rewrites addresses. */
 bool conf_service_translates(const struct conf_service *s);
+
+/* Whether the method puts a header in front. */
+static inline bool conf_is_tunnel(enum shunt_forward f)
+{
+	return f == SHUNT_IPIP || f == SHUNT_GUE || f == SHUNT_GRE;
+}
 
 /* Writes "any", or "80,8000-8099", cut off with ",..." where @out ends. Returns @out. */
 #define CONF_PORTS_TEXT_MAX 128

@@ -164,8 +164,7 @@ static int check_backend(struct conf_load *l, const struct conf_node *node,
 			     b->addr.family, b->name);
 }
 
-/* A backends file may yet name one. */
-static bool needs_pool(const struct conf_service *s)
+bool conf_uses_pool(const struct conf_service *s)
 {
 	if (s->forward == SHUNT_NAT || s->backends_file)
 		return true;
@@ -180,7 +179,7 @@ int conf_check_nat(struct conf_load *l, const struct conf_node *node, const stru
 {
 	int rc = 0;
 
-	if (node && !needs_pool(s))
+	if (node && !conf_uses_pool(s))
 		return conf_fail(l, node,
 				 "nat_pool is for forward: nat, and this service forwards by %s%s; "
 				 "remove it, or write \"forward: nat\"",
@@ -190,25 +189,6 @@ int conf_check_nat(struct conf_load *l, const struct conf_node *node, const stru
 	for (size_t i = 0; i < s->n_backends && rc == 0; i++)
 		rc = check_backend(l, node, s, &s->backends[i]);
 	return rc;
-}
-
-/* A reply to an address that is a vip would be taken for a client's request. */
-static int check_not_vip(struct conf_load *l, const struct conf_service *s)
-{
-	const struct conf *c = l->conf;
-	char text[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < c->n_services; i++) {
-		const struct conf_service *other = &c->services[i];
-
-		if (has(&s->nat_pool, &other->vip))
-			return conf_complain(l->err, &s->pos,
-					     "nat_pool of service \"%s\" holds %s, the vip of "
-					     "service \"%s\"; replies to it would be taken for "
-					     "requests; take another address of this host",
-					     s->name, addr_format(&other->vip, text), other->name);
-	}
-	return 0;
 }
 
 int conf_check_pools(struct conf_load *l)
@@ -221,12 +201,11 @@ int conf_check_pools(struct conf_load *l)
 		const struct conf_service *s = &l->conf->services[i];
 
 		/* Pools are mostly the same one: each is looked at once. */
-		if (!needs_pool(s) || !s->nat_pool.n ||
+		if (!conf_uses_pool(s) || !s->nat_pool.n ||
 		    (last && memcmp(last, &s->nat_pool, sizeof(*last)) == 0))
 			continue;
 		last = &s->nat_pool;
-		rc = check_not_vip(l, s);
-		if (rc == 0 && nat_pools_add(&pools, &s->nat_pool) < 0)
+		if (nat_pools_add(&pools, &s->nat_pool) < 0)
 			rc = conf_complain(l->err, &s->pos,
 					   "more than %d different pools of addresses of one "
 					   "family; have services share some",

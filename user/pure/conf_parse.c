@@ -13,30 +13,13 @@
 
 #define INTERFACES_MAX 64
 
-static int read_source(struct conf_load *l, const struct conf_key *key,
-		       const struct conf_piece *piece, void *at)
-{
-	struct addr addr = {0};
-	int family = strcmp(key->name, "tunnel_source6") == 0 ? 6 : 4;
-	int rc = conf_read_address(l, key, piece, &addr);
-
-	if (rc < 0)
-		return rc;
-	if (addr.family != family)
-		return conf_piece_fail(l, piece,
-				       "%s %s is IPv%d; it must be IPv%d; write it as \"%s\"",
-				       key->name, QUOTE(piece->text, piece->len), addr.family,
-				       family, family == 6 ? "tunnel_source" : "tunnel_source6");
-	*(struct addr *)at = addr;
-	return 0;
-}
-
 enum {
 	KEY_INTERFACES,
 	KEY_INSTANCE,
 	KEY_HASH_SECRET,
 	KEY_TUNNEL_SOURCE,
 	KEY_TUNNEL_SOURCE6,
+	KEY_GUE_CHECKSUM,
 	KEY_FLOW_TABLE,
 	KEY_NAT_POOL,
 	KEY_NAT_PORTS,
@@ -58,9 +41,9 @@ static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_INSTANCE] = {"instance", conf_read_name, AT(instance), "default", .min = 1, .max = 31,
 			  .marks = "_-"},
 	[KEY_HASH_SECRET] = {"hash_secret", conf_read_text, AT(hash_secret), .min = 8, .max = 256},
-	[KEY_TUNNEL_SOURCE] = {"tunnel_source", read_source, AT(tunnel_source4), .fallback = NULL},
-	[KEY_TUNNEL_SOURCE6] = {"tunnel_source6", read_source, AT(tunnel_source6),
-				.fallback = NULL},
+	[KEY_TUNNEL_SOURCE] = CONF_ROW_TUNNEL_SOURCE(struct conf),
+	[KEY_TUNNEL_SOURCE6] = CONF_ROW_TUNNEL_SOURCE6(struct conf),
+	[KEY_GUE_CHECKSUM] = CONF_ROW_GUE_CHECKSUM(struct conf, "full"),
 	[KEY_FLOW_TABLE] = {"flow_table", conf_read_size, AT(flow_table), "1M", .min = 1 << 10,
 			    .max = 64 << 20},
 	[KEY_NAT_POOL] = {.name = "nat_pool"},
@@ -215,7 +198,9 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 		rc = read_nat(l, given);
 	if (rc == 0)
 		rc = conf_read_services(l, given[KEY_SERVICES]);
-	return rc < 0 ? rc : conf_check_pools(l);
+	if (rc == 0)
+		rc = conf_check_pools(l);
+	return rc < 0 ? rc : conf_check_loops(l);
 }
 
 static int parse_text(struct conf_load *l, const char *data, size_t len)

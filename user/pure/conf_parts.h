@@ -5,6 +5,7 @@
 #define SHUNT_CONF_PARTS_H
 
 #include "pure/conf_schema.h"
+#include "pure/conf_words.h"
 
 /* Names of services and backends may hold addresses with ports and prefixes. */
 #define CONF_NAME_MARKS "._-:/[]"
@@ -95,11 +96,46 @@ int conf_read_nat_timeouts(struct conf_load *l, const struct conf_node *node)
 	__attribute__((warn_unused_result));
 /* A `nat_ports` of the form FIRST-LAST. */
 conf_key_read conf_read_nat_ports;
+/* Whether a backend's method is nat, or may become so by a backends file. */
+bool conf_uses_pool(const struct conf_service *s);
 /* Refuses what a service cannot translate. @node: whom to complain about. */
 int conf_check_nat(struct conf_load *l, const struct conf_node *node, const struct conf_service *s)
 	__attribute__((warn_unused_result));
 /* Refuses pools that cannot be, once all services are read. */
 int conf_check_pools(struct conf_load *l) __attribute__((warn_unused_result));
+
+/* ---- conf_tunnel.c -----------------------------------------------------------------------------*/
+
+/* An IPv4 or IPv6 tunnel_source, by the key's name: an address or a prefix. */
+conf_key_read conf_read_tunnel_source;
+
+/* Rows of the configuration's and of a service's table; @type has a struct conf_tunnel `tunnel`. */
+#define CONF_ROW_TUNNEL_SOURCE(type)                                                               \
+	{                                                                                          \
+		"tunnel_source", conf_read_tunnel_source, CONF_AT(type, tunnel.source4)            \
+	}
+#define CONF_ROW_TUNNEL_SOURCE6(type)                                                              \
+	{                                                                                          \
+		"tunnel_source6", conf_read_tunnel_source, CONF_AT(type, tunnel.source6)           \
+	}
+#define CONF_ROW_GUE_CHECKSUM(type, default_)                                                      \
+	{                                                                                          \
+		"gue_checksum", conf_read_word, CONF_AT(type, tunnel.gue_checksum), default_,      \
+			.words = conf_gue_checksum_words                                           \
+	}
+
+/* Refuses a service's own keys where none of its backends could take them. @sources: those of the two
+ * keys, @checksum: that of gue_checksum; NULL where it says none. */
+int conf_check_tunnel(struct conf_load *l, const struct conf_node *const sources[static 2],
+		      const struct conf_node *checksum, const struct conf_service *s)
+	__attribute__((warn_unused_result));
+
+/* ---- conf_loops.c ------------------------------------------------------------------------------*/
+
+/* Refuses, once all services are read, what would send packets back to this host or have a backend
+ * take them for its own: backends, pools and tunnel sources that are vips, and tunnel sources that are
+ * backends. */
+int conf_check_loops(struct conf_load *l) __attribute__((warn_unused_result));
 
 /* ---- conf_unique.c -----------------------------------------------------------------------------*/
 

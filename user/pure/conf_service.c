@@ -66,6 +66,9 @@ enum {
 	KEY_SLOTS,
 	KEY_CHECK,
 	KEY_NAT_POOL,
+	KEY_TUNNEL_SOURCE,
+	KEY_TUNNEL_SOURCE6,
+	KEY_GUE_CHECKSUM,
 	KEY_BACKENDS,
 	KEY_BACKENDS_FILE,
 	KEY_MAX,
@@ -84,6 +87,9 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_SLOTS] = {"slots", read_slots, AT(slots), .min = SLOTS_MIN, .max = SLOTS_MAX},
 	[KEY_CHECK] = ROW_CHECK,
 	[KEY_NAT_POOL] = {.name = "nat_pool"},
+	[KEY_TUNNEL_SOURCE] = CONF_ROW_TUNNEL_SOURCE(struct conf_service),
+	[KEY_TUNNEL_SOURCE6] = CONF_ROW_TUNNEL_SOURCE6(struct conf_service),
+	[KEY_GUE_CHECKSUM] = CONF_ROW_GUE_CHECKSUM(struct conf_service, NULL),
 	[KEY_BACKENDS] = {.name = "backends"},
 	[KEY_BACKENDS_FILE] = {"backends_file", conf_read_text, AT(backends_file), .min = 1,
 			       .max = 4095},
@@ -219,6 +225,7 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 
 	s->pos = conf_node_pos(l, node);
 	s->nat_pool = l->conf->nat_pool;
+	s->tunnel = l->conf->tunnel;
 	if (rc == 0)
 		rc = conf_read_mapping(l, &service_mapping, node, s, given);
 	if (rc == 0)
@@ -238,6 +245,8 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		rc = read_backends(l, s, node, given);
 	if (rc == 0)
 		rc = conf_check_nat(l, given[KEY_NAT_POOL], s);
+	if (rc == 0)
+		rc = conf_check_tunnel(l, &given[KEY_TUNNEL_SOURCE], given[KEY_GUE_CHECKSUM], s);
 	return rc < 0 ? rc : check_slots(l, s, given[KEY_SLOTS]);
 }
 

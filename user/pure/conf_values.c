@@ -318,13 +318,6 @@ int conf_read_address(struct conf_load *l, const struct conf_key *key,
 	return 0;
 }
 
-/* The address @addr would be with @bits: what was meant, perhaps. */
-static void clear_beyond(struct addr *addr, uint8_t bits)
-{
-	for (unsigned int i = bits; i < addr_bits(addr); i++)
-		addr->bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
-}
-
 static int read_length(struct conf_load *l, const struct conf_prefix_bounds *bounds,
 		       const struct conf_piece *piece, size_t slash, struct addr *addr,
 		       uint8_t *bits)
@@ -345,7 +338,7 @@ static int read_length(struct conf_load *l, const struct conf_prefix_bounds *bou
 			bounds->what, QUOTE(piece->text, piece->len), addr->family, min,
 			addr_bits(addr));
 	*bits = (uint8_t)value;
-	clear_beyond(&first, *bits);
+	addr_clear_beyond(&first, *bits); /* what was meant, perhaps */
 	if (addr_compare(&first, addr) != 0)
 		return conf_piece_fail(
 			l, piece,

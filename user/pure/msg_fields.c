@@ -126,7 +126,7 @@ static const struct field backend_fields[] = {
 	U64(SHUNT_BACKEND_HEALTH_AGE, view_backend, health_age_ms),
 	TEXT(SHUNT_BACKEND_REASON, view_backend, reason),
 	U32(SHUNT_BACKEND_LATENCY, view_backend, latency_us),
-	ENUM(SHUNT_BACKEND_NEXTHOP, view_backend, nexthop, VIEW_NH_NOT_NEEDED + 1),
+	ENUM(SHUNT_BACKEND_NEXTHOP, view_backend, nexthop, VIEW_NH_MAX),
 	MAC(SHUNT_BACKEND_MAC, view_backend, mac),
 	TEXT(SHUNT_BACKEND_EGRESS, view_backend, egress),
 	U32(SHUNT_BACKEND_SLOTS, view_backend, slots),

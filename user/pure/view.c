@@ -60,6 +60,26 @@ const char *view_nexthop_name(enum view_nexthop n)
 		return "own address";
 	case VIEW_NH_NOT_NEEDED:
 		return "not needed";
+	case VIEW_NH_ROUTER:
+		return "behind a router";
+	case VIEW_NH_NO_SOURCE:
+		return "no source address";
+	case VIEW_NH_MAX:
+		break;
 	}
 	return "unknown";
+}
+
+const char *view_nexthop_advice(enum view_nexthop n)
+{
+	switch (n) {
+	case VIEW_NH_ROUTER:
+		return "; dsr needs it on this segment: take ipip, gue or gre";
+	case VIEW_NH_NO_SOURCE:
+		return "; give this host one towards it, or set tunnel_source or nat_pool";
+	case VIEW_NH_IS_LOCAL:
+		return "; a backend is another host, or the vip with forward=local";
+	default:
+		return "";
+	}
 }

@@ -73,6 +73,9 @@ enum view_nexthop {
 	VIEW_NH_OTHER_INTERFACE, /* routed over an interface that shunt is not told to use */
 	VIEW_NH_IS_LOCAL, /* the address is this host's own */
 	VIEW_NH_NOT_NEEDED, /* forward: local */
+	VIEW_NH_ROUTER, /* dsr, and there is a router between */
+	VIEW_NH_NO_SOURCE, /* a tunnel or nat, and this host has no address towards it */
+	VIEW_NH_MAX,
 };
 
 struct view_backend {
@@ -108,5 +111,7 @@ const char *view_service_address(const struct view_service *s, char out[static V
 const char *view_xdp_name(enum view_xdp x); /* "none", "native", "generic" */
 const char *view_admin_name(enum view_admin a); /* "enabled", "drained" */
 const char *view_nexthop_name(enum view_nexthop n); /* "resolved", "no route", ... */
+/* What to do about it, to stand behind the name: "; ..."; empty where the name says it. */
+const char *view_nexthop_advice(enum view_nexthop n);
 
 #endif
