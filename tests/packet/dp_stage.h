@@ -31,7 +31,8 @@ static inline struct dp_options options(uint32_t services)
 		.sizes = {.services = services,
 			  .rows = 2 * services,
 			  .slot_lines = services,
-			  .flows = 1000},
+			  .flows = 1000,
+			  .nat = 100},
 		.hash_key = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19},
 	};
 }

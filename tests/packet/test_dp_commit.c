@@ -93,6 +93,60 @@ static void killed_after_the_links_the_new_set_holds(void **state)
 	adopts_rows(100 * N, UINT32_MAX);
 }
 
+/* What the links run, and whether its stages are there; ONE and TWO have the same. */
+static uint32_t running_with_stages(const struct dp *dp)
+{
+	uint32_t ids[128], ifindex, runs[2], stage = SHUNT_STAGE_NAT, id, maps = sizeof(ids) / 4;
+	struct bpf_prog_info info = {.nr_map_ids = maps, .map_ids = (uint64_t)(uintptr_t)ids};
+	uint32_t len = sizeof(info), filled = 0, i;
+	int program;
+
+	assert_int_equal(dp->n_links, 2);
+	assert_int_equal(dp_xdp_link_info(dp->links[0].fd, &ifindex, &runs[0]), 0);
+	assert_int_equal(dp_xdp_link_info(dp->links[1].fd, &ifindex, &runs[1]), 0);
+	assert_int_equal(runs[0], runs[1]);
+	program = bpf_prog_get_fd_by_id(runs[0]);
+	assert_int_equal(bpf_obj_get_info_by_fd(program, &info, &len), 0);
+	close(program);
+	for (i = 0; i < info.nr_map_ids; i++) {
+		struct bpf_map_info map = {0};
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		len = sizeof(map);
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &map, &len), 0);
+		if (map.type == BPF_MAP_TYPE_PROG_ARRAY)
+			filled += bpf_map_lookup_elem(fd, &stage, &id) == 0;
+		close(fd);
+	}
+	assert_int_equal(filled, 1);
+	return runs[0];
+}
+
+static void killed_between_the_links_all_get_the_new_set(void **state)
+{
+	struct dp *dp = open_dp(N);
+	uint32_t new_id;
+
+	(void)state;
+	fill(dp);
+	attach(dp, ONE, DP_NATIVE);
+	attach(dp, TWO, DP_NATIVE);
+	close_dp(dp);
+	dp = open_dp(50 * N);
+	running_with_stages(dp);
+	new_id = dp->set.program_id;
+	assert_int_equal(dp_pins_stage(dp, NULL), 0);
+	assert_int_equal(bpf_link_update(dp->links[0].fd, dp->set.program_fd, NULL), 0);
+	close_dp(dp);
+
+	dp = open_dp(N);
+	assert_int_equal(running_with_stages(dp), new_id);
+	assert_true(dp_sizes(dp)->rows >= 100 * N);
+	commit(dp);
+	assert_int_not_equal(running_with_stages(dp), new_id);
+	close_dp(dp);
+}
+
 static void killed_while_renaming_the_new_set_holds(void **state)
 {
 	struct dp *dp = before_commit();
@@ -182,6 +236,7 @@ int main(void)
 		STAGED(killed_while_pinning_the_old_set_holds),
 		STAGED(killed_after_pinning_the_old_set_holds),
 		STAGED(killed_after_the_links_the_new_set_holds),
+		STAGED(killed_between_the_links_all_get_the_new_set),
 		STAGED(killed_while_renaming_the_new_set_holds),
 		STAGED(a_lost_pin_is_found_again_in_the_running_program),
 		STAGED(without_a_link_a_lost_pin_starts_anew),

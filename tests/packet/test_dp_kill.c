@@ -13,11 +13,12 @@
 #define KILLS_AT_LEAST 5 /* while frames run, on a machine that sends them fast */
 #define FRAMES 60000
 
-static struct shunt_backend mirror(void)
+static struct shunt_backend mirror(enum shunt_forward method)
 {
-	struct shunt_backend b = {.ifindex = if_nametoindex(TWO),
+	struct shunt_backend b = {.addr = {0x0100000a},
+				  .ifindex = if_nametoindex(TWO),
 				  .mtu = 1500,
-				  .method = SHUNT_DSR,
+				  .method = method,
 				  .flags = SHUNT_BE_USABLE};
 
 	memcpy(b.dmac, "\2\1\1\1\1\1", 6);
@@ -25,14 +26,18 @@ static struct shunt_backend mirror(void)
 	return b;
 }
 
-static void fill_with_mirrors(struct dp *dp)
+static void fill_with_mirrors(struct dp *dp, enum shunt_forward method)
 {
-	struct shunt_backend b = mirror();
+	struct shunt_nat_ctl nat = {.timeout = {1000, 1000, 1000, 1000, 1000}};
+	struct shunt_backend b = mirror(method);
 	struct dp_service s = test_service(4);
 	uint32_t i;
 
 	for (i = 0; i < N; i++)
 		fill_rows(dp, i, &b);
+	dp_nat_write(dp, &nat);
+	if (method == SHUNT_MASQ)
+		s.svc.flags |= SHUNT_SVC_NAT;
 	assert_int_equal(dp_services_switch(dp, &s, 1, NULL), 0);
 }
 
@@ -80,7 +85,7 @@ static uint64_t came_back(void)
 	return d->packets[SHUNT_DECAP_PASSED];
 }
 
-static void no_kill_loses_a_frame(void **state)
+static void kill_under_traffic(enum shunt_forward method)
 {
 	struct dp_decap_wish wish = {.ifname = ONE, .mode = DP_NATIVE};
 	struct dp_error why, err = {""};
@@ -92,10 +97,9 @@ static void no_kill_loses_a_frame(void **state)
 	bool sending = true;
 	pid_t sender;
 
-	(void)state;
 	assert_true(grown != MAP_FAILED);
 	assert_int_equal(run_command("sysctl -qw net.ipv6.conf.all.disable_ipv6=1"), 0);
-	fill_with_mirrors(dp);
+	fill_with_mirrors(dp, method);
 	attach(dp, TWO, DP_NATIVE);
 	close_dp(dp);
 	assert_int_equal(dp_decap_attach(&wish, &mode, &why, &err), 0);
@@ -125,9 +129,25 @@ static void no_kill_loses_a_frame(void **state)
 	munmap((void *)(uintptr_t)grown, sizeof(*grown));
 }
 
+static void no_kill_loses_a_frame(void **state)
+{
+	(void)state;
+	kill_under_traffic(SHUNT_DSR);
+}
+
+/* Which takes a stage besides. */
+static void no_kill_loses_a_translated_frame(void **state)
+{
+	(void)state;
+	kill_under_traffic(SHUNT_MASQ);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {STAGED(no_kill_loses_a_frame)};
+	const struct CMUnitTest tests[] = {
+		STAGED(no_kill_loses_a_frame),
+		STAGED(no_kill_loses_a_translated_frame),
+	};
 
 	if (unshare(CLONE_NEWNET))
 		return 77;

@@ -180,6 +180,8 @@ void dp_links_close(struct dp *dp);
 int dp_links_update(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
 /* The id of the program that a link runs: @id's if any does, else any other, else 0. */
 uint32_t dp_links_program(const struct dp *dp, uint32_t id);
+/* Has every link run that program. */
+void dp_links_give(const struct dp *dp, int program_fd);
 /* Enters every link's interface into tx_ports. */
 void dp_links_enter(const struct dp *dp);
 

@@ -160,6 +160,15 @@ void dp_links_enter(const struct dp *dp)
 			enter(dp, ifindex);
 }
 
+/* A link that does not take it keeps what it runs until the next commit. */
+void dp_links_give(const struct dp *dp, int program_fd)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_links; i++)
+		bpf_link_update(dp->links[i].fd, program_fd, NULL);
+}
+
 /* -ENOLINK is an interface that vanished: its link is dropped when somebody asks for it. */
 int dp_links_update(struct dp *dp, struct dp_error *err)
 {

@@ -9,8 +9,8 @@
  * After a kill:
  *   without new-program (in 1): the old set holds; the new- pins go.
  *   with it, and no link runs it though some run the old one (before 2): the same, new-program first.
- *   else (in 2 or 3): the new set holds; step 3 is done again, and what is still in the way of it,
- *   a link with the old program, gets a new one at the next commit. */
+ *   else (in 2 or 3): the new set holds; the links that run the old program are given the new one,
+ *   since without its pin the old one's map of stages would be emptied, and step 3 is done again. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -93,10 +93,12 @@ void dp_pins_recover(struct dp *dp)
 	uint32_t id = program_id(fd);
 	uint32_t runs = dp_links_program(dp, id);
 
-	if (id && (runs == id || runs == 0))
+	if (id && (runs == id || runs == 0)) {
+		dp_links_give(dp, fd);
 		promote_all(dp);
-	else
+	} else {
 		dp_pins_drop(dp);
+	}
 }
 
 /* ---- open -------------------------------------------------------------------------------------*/
