@@ -45,7 +45,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-RUNS := demo check check-unit check-packet check-e2e bench fuzz-packets
+RUNS := demo check check-kernels check-unit check-packet check-e2e bench fuzz-packets
 .PHONY: all help deps tests lint format install uninstall clean $(RUNS) $(RUNS:%=run-%)
 
 all: $O/shuntd $O/shunt $O/shunt-decap
@@ -55,6 +55,8 @@ help:
 	@echo 'make deps       install what the build, the tests and the demo need (Debian, Ubuntu)'
 	@echo 'make demo       balance real traffic in namespaces (root); KEEP=1 leaves it running'
 	@echo 'make check      lint, unit, packet and end-to-end tests (root for the last two)'
+	@echo 'make check-kernels  packet and end-to-end tests under other kernels, in qemu;'
+	@echo '                KERNELS="bookworm trixie" are Debian suites, TESTS="packet e2e/nat"'
 	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json'
 	@echo 'make fuzz-packets  the packet path against its oracle (root); N=10000000 SEED=1 FROM=0'
 	@echo 'make lint       format, headers, rooms, sizes'
@@ -67,7 +69,7 @@ deps:
 
 # These first install what a fresh machine lacks, where it is known how; another make then finds it.
 $(RUNS):
-	$(Q)tests/deps.sh --try
+	$(Q)tests/deps.sh --try $(if $(filter check-kernels,$@),--kernels)
 	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory run-$@
 
 run-demo: all
@@ -156,6 +158,12 @@ run-check: all tests
 
 run-check-unit run-check-packet run-check-e2e: run-check-%: all tests
 	$(Q)O=$O tests/run.sh $*
+
+# The two kernels of Debian that are older than what this is written on, and what breaks there first.
+KERNELS ?= bookworm trixie
+TESTS   ?= packet $(patsubst %,e2e/%,http_ipip http_dsr nat interfaces decap tunnels two_arms restart)
+run-check-kernels: all tests
+	$(Q)O=$O tests/kernels/run.sh $(KERNELS) -- $(TESTS)
 
 lint:
 	$(Q)O=$O CC="$(CC)" CLANG="$(CLANG)" tests/run.sh lint

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs what the build, the tests and the demo need and this machine lacks (Debian, Ubuntu).
 # Elsewhere it names the packages and exits 1.  tests/deps.sh --list prints what is needed and why;
-# --try goes on where it cannot install, since what is needed may be here all the same.
+# --try goes on where it cannot install, since what is needed may be here all the same; --kernels adds
+# what "make check-kernels" needs.
 set -eu
 
 # Debian and Ubuntu | Fedora | Arch | why
@@ -45,7 +46,17 @@ jq                   | jq                   | jq            | reads JSON output
 END
 }
 
-wanted() { packages | grep -v '^#'; }
+kernel_packages() {
+  cat <<'END'
+# for make check-kernels
+qemu-system-x86      | qemu-system-x86-core | qemu-base     | runs other kernels
+busybox-static       | busybox              | busybox       | their first process
+kmod                 | kmod                 | kmod          | their modules
+cpio                 | cpio                 | cpio          | their initramfs
+END
+}
+
+wanted() { { packages && { [ -z "$kernels" ] || kernel_packages; }; } | grep -v '^#'; }
 
 # True when dpkg has it installed.
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -102,12 +113,14 @@ elsewhere() {
   exit 1
 }
 
-if [ "${1:-}" = --list ]; then
-  packages
-  exit
-fi
-try=
-if [ "${1:-}" = --try ]; then try=1; fi
+try='' kernels=''
+for word; do
+  case $word in
+  --list) packages && kernel_packages && exit ;;
+  --try) try=1 ;;
+  --kernels) kernels=1 ;;
+  esac
+done
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then elsewhere; fi
 
 lacking=$(missing)

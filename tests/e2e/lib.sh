@@ -101,9 +101,9 @@ finish() {
 
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
-# wait_for SECONDS COMMAND...: until it succeeds; 1 when it has not by then.
+# wait_for SECONDS COMMAND...: until it succeeds; 1 when it has not by then. SLOW times as patient.
 wait_for() {
-  local end=$(($(now_ms) + $1 * 1000))
+  local end=$(($(now_ms) + $1 * 1000 * ${SLOW:-1}))
   shift
   until "$@" >/dev/null 2>&1; do
     [ "$(now_ms)" -lt $end ] || return 1

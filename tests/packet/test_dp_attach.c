@@ -130,7 +130,9 @@ static void a_dot_in_the_name_does_no_harm(void **state)
 	struct dp *dp = open_dp(N);
 
 	(void)state;
-	assert_int_equal(run_command("ip link set " TWO " name dp.7 && ip link set dp.7 up"), 0);
+	assert_int_equal(run_command("ip link set " TWO " down && ip link set " TWO
+				     " name dp.7 && ip link set dp.7 up"),
+			 0);
 	attach(dp, "dp.7", DP_NATIVE);
 	close_dp(dp);
 	dp = open_dp(N);

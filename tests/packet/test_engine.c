@@ -181,8 +181,8 @@ static void what_does_not_parse_changes_nothing(void **state)
 	write_head(b, f);
 	fprintf(f, "  []\n");
 	assert_int_equal(fclose(f), 0);
-	shell("ip link set te0 name te9"); /* and an interface that is not there */
-	settle(b);
+	shell("ip link set te0 down; ip link set te0 name te9"); /* and an interface that is not there */
+	event_base_loop(b->base, EVLOOP_NONBLOCK);
 	assert_int_not_equal(reload_now(b->engine, &text), 0);
 	assert_non_null(strstr(text.text, "te0"));
 	assert_int_equal(b->engine->n_services, b->engine->conf->n_services);

@@ -316,17 +316,20 @@ static void lost_events_are_made_up_for(void **state)
 	/* Far more than the socket holds while nobody reads: the rest of this comes after it. */
 	run("for i in $(seq 0 29999); do echo route add 10.$((100+i/65536)).$((i/256%%256))."
 	    "$((i%%256))/32 dev vc; done | ip -batch -");
-	run("ip neigh replace 10.9.0.60 lladdr 02:00:00:00:00:60 dev va nud permanent");
-	run("ip route add 10.75.0.0/16 via 10.8.0.2 && ip link set va name vz up");
+	run("ip link set va down && ip link set va name vz && ip link set vz up");
+	run("ip neigh replace 10.9.0.60 lladdr 02:00:00:00:00:60 dev vz nud permanent");
+	run("ip route add 10.75.0.0/16 via 10.8.0.2");
 	run("ip link add vlost type veth peer name vlost2");
-	expect(s, (struct wanted){neigh, NL_RESOLVED, "02:00:00:00:00:60", "vz", 0, NULL}, SECOND);
-	expect(s, (struct wanted){route, NL_RESOLVED, NULL, "vc", 0, NULL}, SECOND);
+	expect(s, (struct wanted){neigh, NL_RESOLVED, "02:00:00:00:00:60", "vz", 0, NULL},
+	       9 * SECOND);
+	expect(s, (struct wanted){route, NL_RESOLVED, NULL, "vc", 0, NULL}, 9 * SECOND);
 	assert_int_equal(nl_link_by_name(s->nl, "vlost", &link), 0);
 	run("ip route flush dev vc proto boot scope link");
-	run("ip link del vlost && ip link set vz name va up && ip neigh del 10.9.0.60 dev va");
+	run("ip link del vlost && ip link set vz down && ip link set vz name va && ip link set va "
+	    "up");
 	run("ip route del 10.75.0.0/16");
-	expect(s, (struct wanted){route, NL_NO_ROUTE, NULL, NULL, 0, NULL}, SECOND);
-	expect(s, (struct wanted){neigh, NL_NO_NEIGHBOUR, NULL, "va", 0, NULL}, 6 * SECOND);
+	expect(s, (struct wanted){route, NL_NO_ROUTE, NULL, NULL, 0, NULL}, 9 * SECOND);
+	expect(s, (struct wanted){neigh, NL_NO_NEIGHBOUR, NULL, "va", 0, NULL}, 9 * SECOND);
 	assert_int_equal(nl_link_by_name(s->nl, "vlost", &link), -ENODEV);
 }
 
