@@ -96,6 +96,10 @@ void fuzz_frames_fill(struct fuzz_frames *g, struct dice *d);
 /* The next frame: sound, or damaged in one to four ways. */
 void fuzz_frame(const struct fuzz_world *w, const struct fuzz_frames *g, struct dice *d,
 		struct frame *out);
+/* Makes @f, which is @r's, a piece of itself. */
+void fuzz_fragment(const struct recipe *r, struct dice *d, struct frame *f);
+/* Makes @out what ICMP may say about the flow of @r, to its destination. */
+void fuzz_icmp(const struct recipe *r, struct dice *d, struct frame *out);
 /* Damages a frame; part of the above. */
 void fuzz_damage(struct dice *d, struct frame *f);
 

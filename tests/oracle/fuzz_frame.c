@@ -266,7 +266,17 @@ void fuzz_frame(const struct fuzz_world *w, const struct fuzz_frames *g, struct 
 	if (once_in(d, 6))
 		fuzz_nat_reply(w, d, &r);
 	packet_roll(&r, d);
-	frame_build(&r, out);
+	switch (roll(d, 24)) {
+	case 0:
+		fuzz_icmp(&r, d, out);
+		break;
+	case 1:
+		frame_build(&r, out);
+		fuzz_fragment(&r, d, out);
+		break;
+	default:
+		frame_build(&r, out);
+	}
 	if (out->len > FUZZ_FRAME_MAX)
 		out->len = FUZZ_FRAME_MAX;
 	if (once_in(d, 2))
