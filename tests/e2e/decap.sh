@@ -102,6 +102,68 @@ refuses "where native is refused the reason is said" 0 "warning: lo: no native X
   on b "$decap" attach lo
 refuses "unless native is insisted on" 1 "lo: no native XDP" on b "$decap" attach lo --native
 is "and then what there was stays" "$(on b "$decap" status lo | head -n 1 | cut -d' ' -f3)" generic
+# ---- whose tunnels, and what became of each source's -------------------------------------------------
+source_of() { on b "$decap" status eth0 --json | jq -c --arg a "$1" '.[0].sources[] | select(.address == $a) | [.packets, .bytes]'; }
+count_of() { on b "$decap" status eth0 --json | jq ".[0].$1"; }
+is "only: says whose are taken" "$(on b "$decap" attach eth0 10.9.0.2 fd09::2 --only 10.9.0.1,fd09::/126 2>&1)" \
+  "eth0: native XDP takes tunnel headers off packets for 10.9.0.2, fd09::2 only from 10.9.0.1, fd09::/126"
+send only
+check "only: those who are named are taken from" arrives only "$all"
+before=$(source_of 10.9.0.1)
+check "only: another source" on b "$decap" attach eth0 10.9.0.2 fd09::2 --only 10.9.0.9,fd09::/126
+foreign=$(count_of foreign)
+send limited
+check "only: the others are left to the stack" arrives limited "4in6 6in6 "
+is "only: and counted as foreign" $(($(count_of foreign) - foreign)) 2
+is "only: of their sources nothing more was taken off" "$(source_of 10.9.0.1)" "$before"
+is "only: a source's packets and bytes" "$(source_of fd09::1 | jq '.[1] / .[0] | . > 760 and . < 820')" true
+check "status names them" eval "on b $decap status eth0 | grep -q 'from fd09::1 .*packets'"
+check "and who is allowed" eval "on b $decap status eth0 | grep -qx '  only from 10.9.0.9, fd09::/126'"
+check "without --only it is anybody again" on b "$decap" attach eth0 10.9.0.2 fd09::2
+send anybody
+check "and all four arrive" arrives anybody "$all"
+is "status does not name anybody then" "$(on b "$decap" status eth0 --json | jq -c '.[0].only')" "[]"
+
+# ---- congestion marks ---------------------------------------------------------------------------------
+# ecn TAG OUTER INNER: a datagram inside marked INNER in a tunnel marked OUTER, over IPv4 and IPv6.
+cat >"$W/ecn.py" <<'END'
+import logging, sys
+logging.disable(logging.CRITICAL)
+from scapy.all import IP, IPv6, UDP, Ether, Raw, sendp
+tag, outer, inner, vip4, vip6 = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]
+l2 = Ether(src="02:00:00:00:00:0a", dst="02:00:00:00:00:0b")
+last = UDP(sport=4000, dport=7001) / Raw(tag)
+sendp([l2 / IP(src="10.9.0.1", dst="10.9.0.2", proto=4, tos=outer) / IP(src="198.51.100.9", dst=vip4, tos=inner) / last,
+       l2 / IPv6(src="fd09::1", dst="fd09::2", nh=41, tc=outer) / IPv6(src="2001:db8:9::9", dst=vip6, tc=inner) / last],
+      iface="eth0", verbose=False)
+END
+cat >"$W/marks.py" <<'END'
+import socket
+sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+sock.bind(("::", 7001))
+print("ready", flush=True)
+while True:
+    data, extra, _, peer = sock.recvmsg(2000, 200)
+    print(data.decode(), *["%d" % int.from_bytes(v, "little") for _, _, v in extra], flush=True)
+END
+start marks b "$python" "$W/marks.py"
+wait_for 5 grep -q ready "$W/marks.log"
+for row in "2 3 3" "1 3 3" "2 1 1" "2 0 2" "0 2 0" "3 0 3"; do
+  read -r inner outer wanted <<<"$row"
+  on a "$python" "$W/ecn.py" "ecn-$inner-$outer" "$outer" "$inner" $VIP4 $VIP6
+  check "ECN $inner in $outer arrives twice as $wanted" \
+    wait_for 3 eval "[ \$(grep -cx 'ecn-$inner-$outer $wanted' '$W/marks.log') = 2 ]"
+done
+ecn=$(count_of ecn)
+on a "$python" "$W/ecn.py" ecn-0-3 3 0 $VIP4 $VIP6
+check "congestion that cannot be told inside ends the packet" \
+  wait_for 3 eval "[ \$((\$(count_of ecn) - $ecn)) = 2 ]"
+is "and nothing arrives" "$(grep -c ecn-0-3 "$W/marks.log")" 0
+stop marks KILL
+
 check "detach" on b "$decap" detach lo
 check "detach" on b "$decap" detach eth0
 send detached
@@ -117,6 +179,12 @@ refuses "no interface" 2 "which interface" "$decap" attach
 refuses "bad address" 2 "not the IPv4 or IPv6 address of a host: 10.0.0.300" \
   "$decap" attach eth0 10.0.0.300
 refuses "address with a port" 2 "not the IPv4" "$decap" attach eth0 10.0.0.3:80
+refuses "only nobody" 2 "--only which sources" "$decap" attach eth0 --only
+refuses "only a name" 2 "not the address or prefix of balancers: web" "$decap" attach eth0 --only 10.0.0.1,web
+refuses "only an empty one" 2 "not the address or prefix" "$decap" attach eth0 --only 10.0.0.1,
+refuses "only too long a prefix" 2 "not a prefix's length: 10.0.0.0/33" "$decap" attach eth0 --only 10.0.0.0/33
+refuses "only with bits beyond" 2 "bits beyond its length: 10.0.0.1/24" "$decap" attach eth0 --only 10.0.0.1/24
+refuses "only elsewhere" 2 "not an option here: --only" "$decap" add eth0 --only 10.0.0.1
 refuses "contradicting modes" 2 "contradict" "$decap" attach eth0 --native --generic
 refuses "unknown option" 2 "not an option here: --json" "$decap" attach eth0 --json
 refuses "help has examples" 0 "shunt decap attach eth0 10.0.0.11" "$decap" --help

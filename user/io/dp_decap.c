@@ -17,6 +17,23 @@
 
 #define ROOT DP_BPFFS "/shunt-decap"
 
+enum { LOCAL, COUNTERS, FLAGS, ONLY, SOURCES, MAPS };
+
+static const struct {
+	const char *name;
+	uint32_t key_size, value_size;
+	uint32_t entries;
+} maps[MAPS] = {
+	[LOCAL] = {"decap_local", sizeof(struct shunt_decap_addr), sizeof(uint32_t),
+		   DP_DECAP_ADDRS_MAX},
+	[COUNTERS] = {"decap_counters", sizeof(uint32_t), sizeof(uint64_t), SHUNT_DECAP_COUNT_MAX},
+	[FLAGS] = {"decap_flags", sizeof(uint32_t), sizeof(uint32_t), 1},
+	[ONLY] = {"decap_only", sizeof(struct shunt_decap_prefix), sizeof(uint32_t),
+		  DP_DECAP_ADDRS_MAX},
+	[SOURCES] = {"decap_sources", sizeof(struct shunt_decap_addr),
+		     sizeof(struct shunt_decap_traffic), DP_DECAP_SOURCES_MAX},
+};
+
 /* What is attached to one interface, or is about to be. */
 struct place {
 	char ifname[IF_NAMESIZE];
@@ -24,8 +41,7 @@ struct place {
 	char dir[DP_PATH_MAX];
 	int lock_fd;
 	int link_fd; /* -1: not attached */
-	int local_fd; /* decap_local */
-	int counters_fd;
+	int map_fds[MAPS]; /* by enum; -1: not there */
 	enum dp_mode mode; /* of link_fd */
 };
 
@@ -46,12 +62,15 @@ static const char *pin_path(const struct place *p, const char *name,
 
 static void place_close(struct place *p)
 {
-	const int fds[] = {p->link_fd, p->local_fd, p->counters_fd, p->lock_fd};
+	const int fds[] = {p->link_fd, p->lock_fd};
 	size_t i;
 
 	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	for (i = 0; i < MAPS; i++)
+		if (p->map_fds[i] >= 0)
+			close(p->map_fds[i]);
 }
 
 static unsigned long long namespace_inode(void)
@@ -61,17 +80,18 @@ static unsigned long long namespace_inode(void)
 	return stat("/proc/self/ns/net", &st) ? 0 : (unsigned long long)st.st_ino;
 }
 
-static int open_map(const struct place *p, const char *name, uint32_t key_size, uint32_t value_size)
+/* Another version's map may have another form: then it is as if there were none. */
+static int open_map(const struct place *p, size_t map)
 {
 	char path[DP_PATH_MAX + 32];
-	auto_close int fd = dp_pin_get(pin_path(p, name, path), DP_KIND_MAP);
+	auto_close int fd = dp_pin_get(pin_path(p, maps[map].name, path), DP_KIND_MAP);
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
 
 	if (fd < 0)
 		return -1;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.key_size != key_size ||
-	    info.value_size != value_size)
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.key_size != maps[map].key_size ||
+	    info.value_size != maps[map].value_size || info.max_entries != maps[map].entries)
 		return -1;
 	return take_fd(&fd);
 }
@@ -82,13 +102,14 @@ static void open_pins(struct place *p)
 {
 	char path[DP_PATH_MAX + 32];
 	auto_close int link_fd = dp_pin_get(pin_path(p, "link", path), DP_KIND_LINK);
+	size_t i;
 
 	p->mode = link_fd < 0 ? 0 : dp_xdp_link_mode(link_fd, p->ifindex);
 	if (!p->mode)
 		return;
 	p->link_fd = take_fd(&link_fd);
-	p->local_fd = open_map(p, "decap_local", sizeof(struct shunt_decap_addr), sizeof(uint32_t));
-	p->counters_fd = open_map(p, "decap_counters", sizeof(uint32_t), sizeof(uint64_t));
+	for (i = 0; i < MAPS; i++)
+		p->map_fds[i] = open_map(p, i);
 }
 
 /* Pins outlive an interface that vanishes with its network namespace. Under the lock, so that nobody
@@ -121,7 +142,8 @@ static int lock_root(struct dp_error *err)
 
 static int place_open(const char *ifname, struct place *p, struct dp_error *err)
 {
-	*p = (struct place){.lock_fd = -1, .link_fd = -1, .local_fd = -1, .counters_fd = -1};
+	*p = (struct place){.lock_fd = -1, .link_fd = -1};
+	memset(p->map_fds, 0xff, sizeof(p->map_fds));
 	libbpf_set_print(silent);
 	p->ifindex = if_nametoindex(ifname);
 	if (!p->ifindex)
@@ -139,12 +161,15 @@ static int place_open(const char *ifname, struct place *p, struct dp_error *err)
 static int place_open_attached(const char *ifname, struct place *p, struct dp_error *err)
 {
 	int rc = place_open(ifname, p, err);
+	size_t i;
 
 	if (rc == 0 && p->link_fd < 0)
 		rc = dp_fail(err, -ENOENT, "%s: not attached", ifname);
-	if (rc == 0 && (p->local_fd < 0 || p->counters_fd < 0))
-		rc = dp_fail(err, -ENOENT, "%s: pins in %s are missing or foreign; attach again",
-			     ifname, p->dir);
+	for (i = 0; rc == 0 && i < MAPS; i++)
+		if (p->map_fds[i] < 0)
+			rc = dp_fail(err, -ENOENT,
+				     "%s: pins in %s are missing or foreign; attach again", ifname,
+				     p->dir);
 	if (rc) {
 		place_close(p);
 		rmdir(ROOT); /* in vain unless it is empty */
@@ -153,11 +178,6 @@ static int place_open_attached(const char *ifname, struct place *p, struct dp_er
 }
 
 /* ---- attach -----------------------------------------------------------------------------------*/
-
-static int prepare(struct bpf_map *map, int fd)
-{
-	return fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
-}
 
 /* Keeps a descriptor of its own, unless there is one. */
 static int keep(int *fd, int skeletons)
@@ -169,20 +189,25 @@ static int keep(int *fd, int skeletons)
 
 static int load_skeleton(struct decap_bpf *skel, struct place *p, int *program_fd)
 {
-	int rc = bpf_map__set_max_entries(skel->maps.decap_local, DP_DECAP_ADDRS_MAX);
+	struct bpf_map *const all[MAPS] = {
+		[LOCAL] = skel->maps.decap_local,     [COUNTERS] = skel->maps.decap_counters,
+		[FLAGS] = skel->maps.decap_flags,     [ONLY] = skel->maps.decap_only,
+		[SOURCES] = skel->maps.decap_sources,
+	};
+	size_t i;
+	int rc = 0;
 
-	if (rc == 0)
-		rc = prepare(skel->maps.decap_local, p->local_fd);
-	if (rc == 0)
-		rc = prepare(skel->maps.decap_counters, p->counters_fd);
+	for (i = 0; rc == 0 && i < MAPS; i++) {
+		rc = bpf_map__set_max_entries(all[i], maps[i].entries);
+		if (rc == 0 && p->map_fds[i] >= 0)
+			rc = bpf_map__reuse_fd(all[i], p->map_fds[i]);
+	}
 	if (rc == 0)
 		rc = decap_bpf__load(skel);
 	if (rc == 0)
 		rc = keep(program_fd, bpf_program__fd(skel->progs.shunt_decap));
-	if (rc == 0)
-		rc = keep(&p->local_fd, bpf_map__fd(skel->maps.decap_local));
-	if (rc == 0)
-		rc = keep(&p->counters_fd, bpf_map__fd(skel->maps.decap_counters));
+	for (i = 0; rc == 0 && i < MAPS; i++)
+		rc = keep(&p->map_fds[i], bpf_map__fd(all[i]));
 	return rc;
 }
 
@@ -205,12 +230,12 @@ static int pin_all(const struct place *p, struct dp_error *err)
 {
 	char path[DP_PATH_MAX + 32];
 	int rc = dp_bpffs_dir(p->dir, err);
+	size_t i;
 
 	if (rc)
 		return rc;
-	rc = dp_pin_set(p->local_fd, pin_path(p, "decap_local", path));
-	if (rc == 0)
-		rc = dp_pin_set(p->counters_fd, pin_path(p, "decap_counters", path));
+	for (i = 0; rc == 0 && i < MAPS; i++)
+		rc = dp_pin_set(p->map_fds[i], pin_path(p, maps[i].name, path));
 	if (rc == 0)
 		rc = dp_pin_set(p->link_fd, pin_path(p, "link", path));
 	if (rc)
@@ -272,7 +297,10 @@ static int attach(struct place *p, const struct dp_decap_wish *wish, struct dp_e
 		dp_dir_remove(p->dir); /* of an interface that is gone */
 	rc = load(p, &program_fd, err);
 	if (rc == 0)
-		rc = dp_decap_set_addrs(p->local_fd, wish->addrs, wish->n_addrs, err);
+		rc = dp_decap_set_only(p->map_fds[ONLY], p->map_fds[FLAGS], wish->only,
+				       wish->n_only, err);
+	if (rc == 0)
+		rc = dp_decap_set_addrs(p->map_fds[LOCAL], wish->addrs, wish->n_addrs, err);
 	if (rc == 0)
 		rc = put_into_force(p, program_fd, wish->mode, why_generic, err);
 	if (rc == 0)
@@ -305,7 +333,7 @@ int dp_decap_add(const char *ifname, const struct addr *addrs, size_t n, struct 
 
 	if (rc)
 		return rc;
-	rc = dp_decap_add_addrs(p.local_fd, addrs, n, err);
+	rc = dp_decap_add_addrs(p.map_fds[LOCAL], addrs, n, err);
 	place_close(&p);
 	return rc;
 }
@@ -317,7 +345,7 @@ int dp_decap_del(const char *ifname, const struct addr *addrs, size_t n, struct 
 
 	if (rc)
 		return rc;
-	dp_decap_del_addrs(p.local_fd, addrs, n);
+	dp_decap_del_addrs(p.map_fds[LOCAL], addrs, n);
 	place_close(&p);
 	return 0;
 }
@@ -349,8 +377,11 @@ int dp_decap_read(const char *ifname, struct dp_decap *out, struct dp_error *err
 	snprintf(out->ifname, sizeof(out->ifname), "%s", p.ifname);
 	out->ifindex = p.ifindex;
 	out->mode = p.mode;
-	out->n_addrs = dp_decap_read_addrs(p.local_fd, out->addrs);
-	rc = dp_decap_read_counters(p.counters_fd, out->packets);
+	out->n_addrs = dp_decap_read_addrs(p.map_fds[LOCAL], out->addrs);
+	dp_decap_read_only(p.map_fds[ONLY], p.map_fds[FLAGS], out);
+	rc = dp_decap_read_counters(p.map_fds[COUNTERS], out->packets);
+	if (rc == 0)
+		rc = dp_decap_read_sources(p.map_fds[SOURCES], out);
 	place_close(&p);
 	if (rc)
 		return dp_fail_os(err, rc, "%s: cannot read the counters", ifname);

@@ -6,6 +6,7 @@
 #define SHUNT_DP_DECAP_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,19 @@
 #include "shunt_decap.h"
 
 #define DP_DECAP_ADDRS_MAX 1024 /* on one interface */
+#define DP_DECAP_SOURCES_MAX 1024 /* that are counted each */
+
+/* The first @bits of @addr; the rest of it is 0. */
+struct dp_decap_prefix {
+	struct addr addr;
+	uint8_t bits;
+};
+
+/* What was taken off that came from there. */
+struct dp_decap_source {
+	struct addr addr;
+	uint64_t packets, bytes; /* of the outer IP packets */
+};
 
 struct dp_decap {
 	char ifname[IF_NAMESIZE];
@@ -21,7 +35,12 @@ struct dp_decap {
 	enum dp_mode mode;
 	struct addr addrs[DP_DECAP_ADDRS_MAX]; /* sorted */
 	size_t n_addrs;
+	bool is_limited; /* only what comes from these is taken off: */
+	struct dp_decap_prefix only[DP_DECAP_ADDRS_MAX]; /* sorted */
+	size_t n_only;
 	uint64_t packets[SHUNT_DECAP_COUNT_MAX];
+	struct dp_decap_source sources[DP_DECAP_SOURCES_MAX]; /* most packets first */
+	size_t n_sources;
 };
 
 struct dp_decap_wish {
@@ -29,6 +48,8 @@ struct dp_decap_wish {
 	enum dp_mode mode; /* 0: native where that works, else generic */
 	const struct addr *addrs;
 	size_t n_addrs; /* may be 0: every packet passes untouched */
+	const struct dp_decap_prefix *only; /* whose tunnels are taken off */
+	size_t n_only; /* 0: anybody's */
 };
 
 /* Takes tunnel headers off what comes in on the interface for exactly these addresses. Where it is

@@ -13,7 +13,8 @@
 enum { DONE, FAILED, MISUSED };
 
 static const char help[] =
-	"Usage: shunt decap attach IFACE [ADDRESS...] [--native | --generic]\n"
+	"Usage: shunt decap attach IFACE [ADDRESS...] [--only SOURCE[,SOURCE...]]\n"
+	"                          [--native | --generic]\n"
 	"       shunt decap add|del IFACE ADDRESS...\n"
 	"       shunt decap detach IFACE\n"
 	"       shunt decap status [IFACE] [--json]\n"
@@ -26,14 +27,21 @@ static const char help[] =
 	"\n"
 	"  attach   sets exactly these addresses, the backend's own ones; where it is\n"
 	"           attached already it changes in place. Native XDP, or generic with a\n"
-	"           warning; --native or --generic insists.\n"
+	"           warning; --native or --generic insists. --only names the addresses\n"
+	"           or prefixes of the balancers: tunnel packets from elsewhere are left\n"
+	"           to the stack, as if there were no decap. Without it anybody who\n"
+	"           reaches the backend can have it take packets for those of anybody.\n"
 	"  add del  change single addresses\n"
 	"  detach   takes the program off the interface\n"
-	"  status   shows mode, addresses and packets; exit status 1 when IFACE is not\n"
-	"           attached\n"
+	"  status   shows mode, addresses, packets, and of each outer source what was\n"
+	"           taken off (the latest 1024); exit status 1 when IFACE is not attached\n"
+	"\n"
+	"Congestion marked on the tunnel's way is marked inside, as RFC 6040 has it, and\n"
+	"ends a packet that knows no ECN (counted as ecn). Malformed ones are bad, those\n"
+	"from elsewhere than --only foreign.\n"
 	"\n"
 	"Examples:\n"
-	"  shunt decap attach eth0 10.0.0.11 2001:db8::11\n"
+	"  shunt decap attach eth0 10.0.0.11 2001:db8::11 --only 10.0.0.2,10.0.5.0/24\n"
 	"  shunt decap add eth0 10.0.0.12\n"
 	"  shunt decap status --json\n"
 	"  shunt decap detach eth0\n"
@@ -46,6 +54,8 @@ struct args {
 	const char *ifname;
 	struct addr addrs[DP_DECAP_ADDRS_MAX];
 	size_t n_addrs;
+	struct dp_decap_prefix only[DP_DECAP_ADDRS_MAX];
+	size_t n_only;
 	enum dp_mode mode;
 	bool json;
 };
@@ -76,6 +86,51 @@ static int take_mode(struct args *a, enum dp_mode mode)
 		return misused("--native and --generic contradict each other", NULL);
 	a->mode = mode;
 	return DONE;
+}
+
+/* The @len bytes at @text: ADDRESS or ADDRESS/LENGTH. */
+static int take_source(struct args *a, const char *text, size_t len)
+{
+	const char *slash = memchr(text, '/', len);
+	size_t addr_len = slash ? (size_t)(slash - text) : len;
+	struct dp_decap_prefix p = {0};
+	struct addr first;
+	char word[64], *end = word;
+	unsigned long bits;
+
+	snprintf(word, sizeof(word), "%.*s", (int)len, text);
+	if (addr_parse(text, addr_len, &p.addr) || addr_is_unusable(&p.addr))
+		return misused("not the address or prefix of balancers", word);
+	bits = slash ? strtoul(word + addr_len + 1, &end, 10) : addr_bits(&p.addr);
+	if (slash && (word[addr_len + 1] < '0' || word[addr_len + 1] > '9' || *end))
+		return misused("not a prefix's length", word);
+	if (bits < 1 || bits > addr_bits(&p.addr))
+		return misused("not a prefix's length", word);
+	p.bits = (uint8_t)bits;
+	first = p.addr;
+	addr_clear_beyond(&first, p.bits);
+	if (addr_compare(&first, &p.addr) != 0)
+		return misused("has bits beyond its length", word);
+	if (a->n_only == DP_DECAP_ADDRS_MAX)
+		return misused("too many sources, at", word);
+	a->only[a->n_only++] = p;
+	return DONE;
+}
+
+/* A list with commas between. */
+static int take_sources(struct args *a, const char *list)
+{
+	const char *comma;
+	int rc;
+
+	if (!list)
+		return misused("--only which sources?", NULL);
+	do {
+		comma = strchrnul(list, ',');
+		rc = take_source(a, list, (size_t)(comma - list));
+		list = comma + 1;
+	} while (rc == DONE && *comma);
+	return rc;
 }
 
 static int take_option(struct args *a, const char *option)
@@ -114,17 +169,23 @@ static int parse(struct args *a, char **argv)
 {
 	int rc = DONE;
 
-	for (; *argv && rc == DONE; argv++)
-		rc = **argv == '-' ? take_option(a, *argv) : take_word(a, *argv);
+	for (; *argv && rc == DONE; argv++) {
+		if (strcmp(*argv, "--only") != 0 || strcmp(a->command, "attach") != 0) {
+			rc = **argv == '-' ? take_option(a, *argv) : take_word(a, *argv);
+			continue;
+		}
+		rc = take_sources(a, argv[1]);
+		argv += rc == DONE;
+	}
 	return rc;
 }
 
 /* ---- output -----------------------------------------------------------------------------------*/
 
 static const char *const count_names[SHUNT_DECAP_COUNT_MAX] = {
-	[SHUNT_DECAP_DECAPPED] = "decapped",
-	[SHUNT_DECAP_PASSED] = "passed",
-	[SHUNT_DECAP_BAD] = "bad",
+	[SHUNT_DECAP_DECAPPED] = "decapped", [SHUNT_DECAP_PASSED] = "passed",
+	[SHUNT_DECAP_BAD] = "bad",	     [SHUNT_DECAP_FOREIGN] = "foreign",
+	[SHUNT_DECAP_ECN] = "ecn",
 };
 
 static void print_addrs(const struct addr *addrs, size_t n, const char *quote)
@@ -134,6 +195,32 @@ static void print_addrs(const struct addr *addrs, size_t n, const char *quote)
 
 	for (i = 0; i < n; i++)
 		printf("%s%s%s%s", i ? ", " : "", quote, addr_format(&addrs[i], text), quote);
+}
+
+static void print_prefixes(const struct dp_decap_prefix *only, size_t n, const char *quote)
+{
+	char text[ADDR_PREFIX_TEXT_MAX];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		printf("%s%s%s%s", i ? ", " : "", quote,
+		       addr_prefix_format(&only[i].addr, only[i].bits, text), quote);
+}
+
+#define SOURCES_SHOWN 16 /* what people read */
+
+static void print_sources(const struct dp_decap *d)
+{
+	char text[ADDR_TEXT_MAX];
+	size_t i;
+
+	for (i = 0; i < d->n_sources && i < SOURCES_SHOWN; i++)
+		printf("  from %-15s  packets %llu  bytes %llu\n",
+		       addr_format(&d->sources[i].addr, text),
+		       (unsigned long long)d->sources[i].packets,
+		       (unsigned long long)d->sources[i].bytes);
+	if (d->n_sources > SOURCES_SHOWN)
+		printf("  and %zu more sources (--json shows all)\n", d->n_sources - SOURCES_SHOWN);
 }
 
 static void print_text(void *arg, const struct dp_decap *d)
@@ -150,6 +237,12 @@ static void print_text(void *arg, const struct dp_decap *d)
 		printf("  %s\n", addr_format(&d->addrs[i], text));
 	if (d->n_addrs == 0)
 		printf("  no addresses: every packet passes untouched\n");
+	if (d->is_limited) {
+		printf("  only from ");
+		print_prefixes(d->only, d->n_only, "");
+		printf("\n");
+	}
+	print_sources(d);
 }
 
 /* The kernel allows all but slashes, colons and spaces in the name of an interface. */
@@ -169,6 +262,7 @@ static void print_json_string(const char *s)
 
 static void print_json(void *arg, const struct dp_decap *d)
 {
+	char text[ADDR_TEXT_MAX];
 	size_t i, *n = arg;
 
 	printf("%s\n  {\"interface\": ", (*n)++ ? "," : "");
@@ -178,6 +272,14 @@ static void print_json(void *arg, const struct dp_decap *d)
 		printf(", \"%s\": %llu", count_names[i], (unsigned long long)d->packets[i]);
 	printf(", \"addresses\": [");
 	print_addrs(d->addrs, d->n_addrs, "\"");
+	printf("], \"only\": [");
+	print_prefixes(d->only, d->is_limited ? d->n_only : 0, "\"");
+	printf("], \"sources\": [");
+	for (i = 0; i < d->n_sources; i++)
+		printf("%s{\"address\": \"%s\", \"packets\": %llu, \"bytes\": %llu}", i ? ", " : "",
+		       addr_format(&d->sources[i].addr, text),
+		       (unsigned long long)d->sources[i].packets,
+		       (unsigned long long)d->sources[i].bytes);
 	printf("]}");
 }
 
@@ -186,7 +288,13 @@ static void print_json(void *arg, const struct dp_decap *d)
 static int do_attach(const struct args *a)
 {
 	struct dp_decap_wish wish = {
-		.ifname = a->ifname, .mode = a->mode, .addrs = a->addrs, .n_addrs = a->n_addrs};
+		.ifname = a->ifname,
+		.mode = a->mode,
+		.addrs = a->addrs,
+		.n_addrs = a->n_addrs,
+		.only = a->only,
+		.n_only = a->n_only,
+	};
 	struct dp_error why = {""}, err = {""};
 	enum dp_mode mode;
 
@@ -199,6 +307,8 @@ static int do_attach(const struct args *a)
 	       a->n_addrs ? "takes tunnel headers off packets for "
 			  : "passes every packet untouched (no addresses given)");
 	print_addrs(a->addrs, a->n_addrs, "");
+	printf("%s", a->n_only ? " only from " : "");
+	print_prefixes(a->only, a->n_only, "");
 	printf("\n");
 	return DONE;
 }
