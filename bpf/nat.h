@@ -7,13 +7,10 @@
 #define SHUNT_NAT_H
 
 #include "fwd.h"
+#include "nat64.h"
+#include "nat_open.h"
 #include "nat_rewrite.h"
 #include "nat_table.h"
-
-#define NAT_TRIES 48 /* of ports for a new connection: */
-#define NAT_TRIES_OWN 16 /* first in this CPU's own part of the ports, */
-#define NAT_TRIES_STABLE 40 /* these all at the address that the client always gets */
-#define NAT_LONG_AGO 0x40000000u /* ticks: longer than any timeout */
 
 /* ---- state --------------------------------------------------------------------------------------*/
 
@@ -43,43 +40,16 @@ static __always_inline __u32 nat_tcp_state(__u32 state, __u32 flags, int from_cl
 static __always_inline void nat_note(struct shunt_nat_conn *conn, const struct pkt *pkt,
 				     __u32 flags, int from_client)
 {
-	__u32 now = nat_now(), state = conn->state, next;
+	__u32 state = conn->state, next;
 
 	if (pkt->l4_proto == IPPROTO_TCP)
 		next = nat_tcp_state(state, flags, from_client);
 	else
 		next = from_client ? state : state | SHUNT_NAT_REPLIED;
-	if (next != state)
+	if (unlikely(next != state))
 		__sync_val_compare_and_swap(&conn->state, state, next);
-	if (conn->seen != now)
-		*(volatile __u32 *)&conn->seen = now;
-}
-
-/* Rewrites the packet as record @rec, that of @conn, says, and notes that it came. */
-static __always_inline enum shunt_verdict nat_rewrite(struct xdp_md *ctx, struct pkt *pkt,
-						      struct shunt_nat_conn *conn, __u32 rec,
-						      int from_client)
-{
-	enum shunt_verdict verdict;
-	struct nat_change to;
-	__u32 flags, done;
-
-	if (unlikely(pkt->ttl <= 1))
-		return SHUNT_DROP_TTL;
-	if (pkt->is_v6) {
-		done = nat_rewrite6(ctx, pkt, rec, from_client);
-		verdict = NAT_VERDICT(done);
-		flags = NAT_FLAGS(done);
-	} else {
-		to = from_client ? (struct nat_change){conn->pool, conn->backend,
-						       nat_turned(conn->backend_ports)}
-				 : (struct nat_change){conn->vip, conn->client,
-						       nat_turned(conn->client_ports)};
-		verdict = nat_rewrite4(ctx, pkt, &to, &flags);
-	}
-	if (!verdict)
-		nat_note(conn, pkt, flags, from_client);
-	return verdict;
+	if (unlikely(next != state || conn->seen != nat_now()))
+		nat_live_for(conn, nat_timeout(*(volatile __u32 *)&conn->state));
 }
 
 /* ---- the client's layer 2 ------------------------------------------------------------------------*/
@@ -113,212 +83,80 @@ static __always_inline int nat_note_l2(struct xdp_md *ctx, const struct pkt *pkt
 	return 0;
 }
 
-/* Puts the layer 2 of the way back in front. */
-static __always_inline enum shunt_verdict nat_write_l2(struct xdp_md *ctx, const struct pkt *pkt,
-						       const struct shunt_nat_conn *conn)
+/* ---- what a record makes of a packet --------------------------------------------------------------*/
+
+/* Fills @to with what becomes of the client's packet. */
+static __always_inline int nat_to_backend(const struct shunt_nat_conn *conn, __u32 rec,
+					  struct nat_change *to)
 {
-	struct shunt_backend way = {
-		.tags = conn->tags,
-		.vlan_tci = {conn->vlan_tci[0], conn->vlan_tci[1]},
-	};
+	const struct shunt_nat_addrs *six;
+
+	to->ports = nat_turned(conn->backend_ports);
+	to->is_v6 = conn->state & SHUNT_NAT_BACKEND6;
+	if (likely(!to->is_v6)) {
+		to->saddr[0] = conn->pool;
+		to->daddr[0] = conn->backend;
+		return 0;
+	}
+	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	if (!six)
+		return -1;
+	__builtin_memcpy(to->saddr, six->pool, sizeof(to->saddr));
+	__builtin_memcpy(to->daddr, six->backend, sizeof(to->daddr));
+	return 0;
+}
+
+/* The same of the backend's packet. */
+static __always_inline int nat_to_client(const struct shunt_nat_conn *conn, __u32 rec,
+					 struct nat_change *to)
+{
+	const struct shunt_nat_addrs *six;
+
+	to->ports = nat_turned(conn->client_ports);
+	to->is_v6 = conn->state & SHUNT_NAT_CLIENT6;
+	if (likely(!to->is_v6)) {
+		to->saddr[0] = conn->vip;
+		to->daddr[0] = conn->client;
+		return 0;
+	}
+	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	if (!six)
+		return -1;
+	__builtin_memcpy(to->saddr, six->vip, sizeof(to->saddr));
+	__builtin_memcpy(to->daddr, six->client, sizeof(to->daddr));
+	return 0;
+}
+
+/* Rewrites the packet, or what it carries when the family changes; at most @most bytes may leave.
+ * NAT_DONE(), or a verdict. */
+static __always_inline __u32 nat_rewrite(struct xdp_md *ctx, struct pkt *pkt, struct nat_change *to,
+					 __u32 most)
+{
+	if (unlikely(pkt->ttl <= 1))
+		return SHUNT_DROP_TTL;
+	if (unlikely(!to->is_v6 != !pkt->is_v6))
+		return to->is_v6 ? nat_carried_by6(ctx, pkt, to, most)
+				 : nat_carried_by4(ctx, pkt, to, most);
+	if (unlikely(pkt->l3_len > most))
+		return SHUNT_DROP_TOO_BIG;
+	return to->is_v6 ? nat_rewrite6(ctx, pkt, to) : nat_rewrite4(ctx, pkt, to);
+}
+
+/* Puts @way's layer 2 in front, and the other family's header where nat_rewrite() has @done so. */
+static __always_inline enum shunt_verdict nat_leave(struct xdp_md *ctx, const struct pkt *pkt,
+						    const struct nat_change *to, __u32 done,
+						    const struct shunt_backend *way)
+{
 	enum shunt_verdict verdict;
 	struct cursor c;
 
-	__builtin_memcpy(way.dmac, &conn->mac[3], ETH_ALEN);
-	__builtin_memcpy(way.smac, &conn->mac[0], ETH_ALEN);
-	verdict = make_room(ctx, pkt, &way, 0);
+	if (unlikely(NAT_REMOVED(done)))
+		return nat_replace(ctx, pkt, to, NAT_REMOVED(done), way);
+	verdict = make_room(ctx, pkt, way, 0);
 	if (verdict)
 		return verdict;
 	c = cursor_at_start(ctx);
-	return write_l2(&c, &way, pkt->is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
-}
-
-/* ---- opening a connection ------------------------------------------------------------------------*/
-
-static __always_inline __u64 nat_dice(__u64 hash, __u32 try)
-{
-	__u64 x = (hash + try) * 0x9e3779b97f4a7c15ull;
-
-	return (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
-}
-
-/* The port of try number @try, in host order: the client's own if it is one of ours, then any of this
- * CPU's part, so that CPUs do not meet, then any. */
-static __always_inline __u32 nat_port(const struct pkt *pkt, const struct shunt_backend *be,
-				      __u32 try, const struct shunt_nat_ctl *c)
-{
-	__u32 own = bpf_ntohs(pkt->ports), ports = c->ports, first = c->first_port, part;
-	__u64 dice = nat_dice(pkt->hash, try) >> 32;
-
-	if (be->method == SHUNT_MASQ) {
-		first = 1024; /* the client's address is not ours: neither are its ports */
-		ports = 65536 - 1024;
-	}
-	if (!try && (be->method == SHUNT_MASQ || own - first < ports))
-		return own;
-	part = ports / settings.cpus;
-	if (try < NAT_TRIES_OWN && part)
-		return first + bpf_get_smp_processor_id() * part + (dice * part >> 32);
-	return first + (dice * ports >> 32);
-}
-
-/* The address that the backend sees. */
-static __always_inline const __be32 *nat_source(const struct pkt *pkt,
-						const struct shunt_backend *be, __u32 try,
-						const struct shunt_nat_ctl *c)
-{
-	const struct shunt_nat_pool *pool;
-	__u32 n, at, number = be->nat_pool;
-
-	if (be->method == SHUNT_MASQ)
-		return pkt->saddr;
-	if (!number)
-		return be->source;
-	barrier_var(number); /* one comparison of both would be of another register: before 6.13 */
-	if (number >= SHUNT_NAT_POOLS)
-		return be->source;
-	pool = &c->pool[number];
-	n = pool->n;
-	if (!n || n > SHUNT_NAT_POOL_ADDRS)
-		return be->source;
-	at = nat_dice(pkt->saddr[pkt->is_v6 ? 3 : 0], 0) >> 40;
-	if (try >= NAT_TRIES_STABLE)
-		at += try;
-	at %= n;
-	barrier_var(at); /* the verifier does not know that this is less than n */
-	return pool->addr[at % SHUNT_NAT_POOL_ADDRS];
-}
-
-/* Try number @try to give record @rec a reply tuple; enum nat_bound. */
-__noinline int nat_try(__u32 rec, struct pkt *pkt, struct shunt_backend *be, __u32 try)
-{
-	__u32 zero = 0;
-	const struct shunt_nat_ctl *c = bpf_map_lookup_elem(&nat_ctl, &zero);
-	const __be32 *source;
-	struct pkt reply = {};
-	__be16 port;
-
-	if (!pkt || !be || !c)
-		return NAT_NO_PLACE;
-	port = be->port ? be->port : pkt->ports >> 16;
-	reply.l4_proto = pkt->l4_proto;
-	reply.is_v6 = pkt->is_v6;
-	source = nat_source(pkt, be, try, c);
-	for (int i = 0; i < 4; i++)
-		reply.saddr[i] = be->addr[i];
-	reply.daddr[0] = source[0];
-	if (pkt->is_v6) {
-		reply.daddr[0] |= (__u64)source[1] << 32;
-		reply.daddr[1] = source[2] | (__u64)source[3] << 32;
-	}
-	reply.ports = port | (__u32)bpf_htons(nat_port(pkt, be, try, c)) << 16;
-	if (!reply.daddr[0])
-		return NAT_TAKEN; /* no address of ours is known */
-	reply.hash = flow_hash(&reply);
-	return nat_bind(rec, &reply);
-}
-
-static __always_inline void nat_fill_client(struct shunt_nat_conn *conn, __u32 rec,
-					    const struct pkt *pkt)
-{
-	struct shunt_nat_addrs *six;
-	__u64 *vip;
-
-	conn->client = pkt->saddr[0];
-	conn->vip = pkt->daddr[0];
-	conn->client_ports = pkt->ports;
-	if (!pkt->is_v6)
-		return;
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
-	if (!six)
-		return; /* then nobody finds the record, and it is void soon */
-	for (int i = 0; i < 4; i++)
-		six->client[i] = pkt->saddr[i];
-	vip = (void *)six->vip;
-	vip[0] = pkt->daddr[0];
-	vip[1] = pkt->daddr[1];
-}
-
-/* Fills record @rec, which is the caller's, for the client's packet @pkt and the backend. */
-static __always_inline enum shunt_verdict nat_fill(__u32 rec, struct pkt *pkt,
-						   struct shunt_backend *be, __u32 number)
-{
-	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
-	int bound = NAT_TAKEN;
-
-	if (!conn)
-		return SHUNT_DROP_BAD_TABLE;
-	*(volatile __u32 *)&conn->seen = nat_now() - NAT_LONG_AGO;
-	barrier();
-	*(volatile __u32 *)&conn->state = (__u32)pkt->l4_proto << 8 |
-					  (pkt->is_v6 ? SHUNT_NAT_CLIENT6 | SHUNT_NAT_BACKEND6 : 0);
-	nat_fill_client(conn, rec, pkt);
-	conn->number = number;
-	conn->method = be->method;
-	for (__u32 try = 0; try < NAT_TRIES && bound == NAT_TAKEN; try++)
-		bound = nat_try(rec, pkt, be, try);
-	if (bound == NAT_BOUND) {
-		barrier();
-		*(volatile __u32 *)&conn->seen = nat_now();
-		return SHUNT_GO_ON;
-	}
-	return bound == NAT_TAKEN ? SHUNT_DROP_NAT_EXHAUSTED : SHUNT_DROP_NAT_FULL;
-}
-
-/* The backend of a new connection: its number; pkt->row is its row then. */
-static __always_inline struct shunt_backend *
-nat_choose(struct pkt *pkt, const struct shunt_service *svc, __u32 *number)
-{
-	__u32 slot = shunt_slot_of(pkt->hash, svc->slot_mask);
-
-	if (svc->flags & SHUNT_SVC_TURNS)
-		slot = cursor_next(svc) & svc->slot_mask;
-	*number = slot_number(svc, slot);
-	pkt->row = svc->row + *number;
-	return backend_at(pkt->row);
-}
-
-static __always_inline enum shunt_verdict nat_no_backend(struct pkt *pkt,
-							 const struct shunt_service *svc)
-{
-	pkt->row = svc->row;
-	return svc->flags & SHUNT_SVC_ON_EMPTY_PASS ? SHUNT_PASS_NO_BACKEND : SHUNT_DROP_NO_BACKEND;
-}
-
-#define NAT_OPENED(rec) (0x100000000ull | (rec))
-
-/* Opens a connection for the client's packet.  NAT_OPENED(record), or the verdict. */
-__noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
-{
-	enum shunt_verdict verdict;
-	struct shunt_backend *be;
-	__u32 rec, number;
-	__u64 *word;
-
-	if (!pkt || !svc)
-		return SHUNT_DROP_BAD_TABLE;
-	be = nat_choose(pkt, svc, &number);
-	if (!be)
-		return SHUNT_DROP_BAD_TABLE;
-	if (!(be->flags & SHUNT_BE_USABLE))
-		return nat_no_backend(pkt, svc);
-	if ((be->method != SHUNT_NAT && be->method != SHUNT_MASQ) ||
-	    !(be->flags & SHUNT_BE_ADDR6) != !pkt->is_v6)
-		return SHUNT_DROP_BAD_TABLE; /* the service's method is being changed */
-	rec = nat_take_for(pkt) - 1;
-	word = rec == -1u ? NULL : nat_word_of(rec);
-	if (!word)
-		return SHUNT_DROP_NAT_FULL;
-	verdict = nat_fill(rec, pkt, be, number);
-	if (verdict) {
-		nat_store(word, 0);
-		return verdict;
-	}
-	nat_store(word, (__u64)shunt_nat_mix(pkt->hash, pkt->l4_proto, 0).tag << 32 |
-				(nat_now() + nat_timeout((__u32)pkt->l4_proto << 8)));
-	if (pkt->l4_proto == IPPROTO_UDP)
-		pkt->new_flow = 1;
-	return NAT_OPENED(rec);
+	return write_l2(&c, way, pkt->is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
 }
 
 /* ---- requests -----------------------------------------------------------------------------------*/
@@ -338,100 +176,134 @@ static __always_inline int nat_holds(const struct shunt_nat_conn *conn, __u32 re
 	__be16 port = be->port ? be->port : pkt->ports >> 16;
 
 	if (!(be->flags & SHUNT_BE_USABLE) || be->method != conn->method ||
-	    be->addr[0] != conn->backend || (__u16)conn->backend_ports != port)
+	    be->addr[0] != conn->backend || (__u16)conn->backend_ports != port ||
+	    !(be->flags & SHUNT_BE_ADDR6) != !(conn->state & SHUNT_NAT_BACKEND6))
 		return 0;
-	if (pkt->is_v6 && !nat_same_backend6(rec, be))
+	if (be->flags & SHUNT_BE_ADDR6 && !nat_same_backend6(rec, be))
 		return 0;
-	return !pkt->is_syn || !(be->flags & SHUNT_BE_NO_NEW);
+	return likely(!pkt->is_syn) || !(be->flags & SHUNT_BE_NO_NEW);
 }
 
-/* The record of the client's packet, of which pkt->row becomes the backend's: NAT_OPENED(), or a
- * verdict. */
-__noinline __u64 nat_record(struct pkt *pkt, struct shunt_service *svc)
+/* The record of the client's packet, if it has one that holds; pkt->row becomes the backend's. */
+static __always_inline struct nat_found nat_known(struct pkt *pkt, const struct shunt_service *svc)
 {
-	const struct shunt_nat_conn *conn;
+	struct nat_found f = nat_find_request(pkt);
 	const struct shunt_backend *be;
-	__u32 rec;
 
-	if (!pkt || !svc)
-		return SHUNT_DROP_BAD_TABLE;
-	pkt->hash = flow_hash(pkt);
-	pkt->new_flow = pkt->is_syn;
-	rec = nat_find_request(pkt);
-	if (!rec)
-		return nat_open(pkt, svc);
-	rec--;
-	conn = bpf_map_lookup_elem(&nat_conns, &rec);
-	if (!conn)
-		return SHUNT_DROP_BAD_TABLE;
-	pkt->row = svc->row + conn->number;
+	if (unlikely(!f.conn))
+		return f;
+	pkt->row = svc->row + f.conn->number;
 	be = backend_at(pkt->row);
-	if (likely(be && conn->number <= svc->backends && nat_holds(conn, rec, pkt, be)))
-		return NAT_OPENED(rec);
-	nat_forget(rec);
-	return nat_open(pkt, svc);
+	if (likely(be && f.conn->number <= svc->backends && nat_holds(f.conn, f.rec, pkt, be)))
+		return f;
+	nat_forget(f.rec);
+	f.conn = NULL;
+	return f;
 }
 
-/* A client's packet for a service that translates. */
-__noinline int nat_request(struct xdp_md *ctx, struct pkt *pkt, struct shunt_service *svc)
+/* Sends the client's packet as record @f says to the backend in pkt->row. */
+static __always_inline enum shunt_verdict nat_send(struct xdp_md *ctx, struct pkt *pkt,
+						   const struct nat_found *f)
 {
-	const struct shunt_backend *be;
-	struct shunt_nat_conn *conn;
+	const struct shunt_backend *be = backend_at(pkt->row);
+	struct nat_change to = {};
 	enum shunt_verdict verdict;
-	struct cursor c;
-	__u32 rec;
-	__u64 got;
+	__u32 done;
 
-	if (!pkt || !svc)
+	if (!be || nat_to_backend(f->conn, f->rec, &to) || nat_note_l2(ctx, pkt, f->conn))
 		return SHUNT_DROP_BAD_TABLE;
-	got = nat_record(pkt, svc);
-	if (got < NAT_OPENED(0))
-		return got;
-	rec = got;
-	conn = bpf_map_lookup_elem(&nat_conns, &rec);
-	be = backend_at(pkt->row);
-	if (!conn || !be || nat_note_l2(ctx, pkt, conn))
-		return SHUNT_DROP_BAD_TABLE;
-	if (unlikely(pkt->l3_len > be->mtu))
-		return SHUNT_DROP_TOO_BIG;
-	verdict = nat_rewrite(ctx, pkt, conn, rec, 1);
-	if (verdict)
-		return verdict;
+	if (unlikely(!nat_holds_request(f)))
+		return SHUNT_DROP_NAT_FULL; /* taken this very moment */
+	done = nat_rewrite(ctx, pkt, &to, be->mtu);
+	if (NAT_VERDICT(done))
+		return NAT_VERDICT(done);
+	nat_note(f->conn, pkt, NAT_FLAGS(done), 1);
 	pkt->egress = be->ifindex;
-	verdict = make_room(ctx, pkt, be, 0);
-	if (verdict)
-		return verdict;
-	c = cursor_at_start(ctx);
-	verdict = write_l2(&c, be, pkt->is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+	verdict = nat_leave(ctx, pkt, &to, done, be);
 	if (verdict)
 		return verdict;
 	return be->method == SHUNT_MASQ ? SHUNT_FORWARD_MASQ : SHUNT_FORWARD_NAT;
 }
 
+/* A client's packet for a service that translates. */
+static __always_inline int nat_request(struct xdp_md *ctx, struct pkt *pkt,
+				       struct shunt_service *svc)
+{
+	struct nat_found f;
+	__u64 got;
+
+	if (!pkt || !svc)
+		return SHUNT_DROP_BAD_TABLE;
+	pkt->hash = flow_hash(pkt);
+	pkt->new_flow = pkt->is_syn;
+	f = nat_known(pkt, svc);
+	if (unlikely(!f.conn)) {
+		got = nat_open(pkt, svc);
+		if (got < NAT_OPENED(0))
+			return got;
+		f.rec = got;
+		f.at = f.rec / SHUNT_NAT_WAYS;
+		f.way = f.rec % SHUNT_NAT_WAYS;
+		f.conn = bpf_map_lookup_elem(&nat_conns, &f.rec);
+		if (!f.conn)
+			return SHUNT_DROP_BAD_TABLE;
+	}
+	return nat_send(ctx, pkt, &f);
+}
+
 /* ---- replies ------------------------------------------------------------------------------------*/
 
-/* A packet for no service: a backend's reply, or somebody else's. */
-__noinline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
+/* The way back: the layer 2 of the client's last packet, reversed. */
+static __always_inline struct shunt_backend nat_way_back(const struct shunt_nat_conn *conn)
 {
-	struct shunt_nat_conn *conn;
+	struct shunt_backend way = {
+		.tags = conn->tags,
+		.vlan_tci = {conn->vlan_tci[0], conn->vlan_tci[1]},
+	};
+
+	__builtin_memcpy(way.dmac, &conn->mac[3], ETH_ALEN);
+	__builtin_memcpy(way.smac, &conn->mac[0], ETH_ALEN);
+	return way;
+}
+
+/* How much a packet may be that leaves where the client's come in.  Asked only where it grows: the
+ * backend's own way took the packet as it was. */
+static __always_inline __u32 nat_most_back(struct xdp_md *ctx, const struct pkt *pkt,
+					   const struct nat_change *to, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	if (likely(!to->is_v6 || pkt->is_v6))
+		return 0xffff;
+	return bpf_check_mtu(ctx, ifindex, &mtu, 0, 0) < 0 ? 0xffff : mtu;
+}
+
+/* A packet for no service: a backend's reply, or somebody else's. */
+static __always_inline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
+{
 	enum shunt_verdict verdict;
-	__u32 rec;
+	struct nat_change to = {};
+	struct shunt_backend way;
+	struct nat_found f;
+	__u32 done;
 
 	if (!pkt)
 		return SHUNT_PASS_NOT_VIP;
 	pkt->hash = flow_hash(pkt);
-	rec = nat_find_reply(pkt);
-	if (!rec)
+	f = nat_find_reply(pkt);
+	if (!f.conn)
 		return SHUNT_PASS_NOT_VIP;
-	rec--;
-	conn = bpf_map_lookup_elem(&nat_conns, &rec);
-	if (!conn)
-		return SHUNT_PASS_NOT_VIP;
-	verdict = nat_rewrite(ctx, pkt, conn, rec, 0);
-	if (verdict)
-		return verdict;
-	pkt->egress = conn->ifindex;
-	verdict = nat_write_l2(ctx, pkt, conn);
+	if (nat_to_client(f.conn, f.rec, &to))
+		return SHUNT_DROP_BAD_TABLE;
+	pkt->egress = f.conn->ifindex;
+	way = nat_way_back(f.conn);
+	if (unlikely(!nat_holds_reply(&f)))
+		return SHUNT_DROP_NAT_FULL; /* taken this very moment */
+	done = nat_rewrite(ctx, pkt, &to, nat_most_back(ctx, pkt, &to, pkt->egress));
+	if (NAT_VERDICT(done))
+		return NAT_VERDICT(done);
+	nat_note(f.conn, pkt, NAT_FLAGS(done), 0);
+	verdict = nat_leave(ctx, pkt, &to, done, &way);
 	return verdict ? verdict : SHUNT_RETURN_NAT;
 }
 

@@ -275,8 +275,11 @@ struct shunt_flow_bucket {
  * words as there are records, so that a place is found also when every record is taken.
  *
  * A record is written by whoever has made its request word SHUNT_NAT_BUSY by compare-and-swap; that
- * takes a free word, or one whose record has been void for SHUNT_NAT_GRACE ticks: a packet that found
- * the record alive has long been sent by then.  `seen` is written last. */
+ * takes a free word; or one whose record has been void for SHUNT_NAT_GRACE ticks; or, when there is
+ * neither, one whose record is half open: TCP that is not established, UDP that nobody has answered.
+ * `until` is written last.  Who translates by a record first copies what he needs of it and then looks
+ * at the word that led him to it once more: if somebody has taken the record meanwhile, the word has
+ * changed before the record has. */
 #define SHUNT_NAT_WAYS 8
 #define SHUNT_NAT_TAG 0x80000000u /* set in every tag */
 #define SHUNT_NAT_BUSY (1ull << 32)
@@ -301,7 +304,7 @@ struct shunt_nat_bucket {
 struct shunt_nat_conn {
 	__be32 client, vip; /* IPv4 */
 	__u32 client_ports; /* the client's and the service's port, in memory order */
-	__u32 seen; /* NAT tick of the last packet */
+	__u32 until; /* NAT tick after which the record is void */
 	__be32 backend, pool; /* IPv4 */
 	__u32 backend_ports; /* the backend's and the pool address's port, in memory order */
 	__u32 state;
@@ -312,7 +315,7 @@ struct shunt_nat_conn {
 	__u16 mac[6]; /* destination and source, as the client's frame had them */
 	__be16 vlan_tci[2]; /* outermost first; 0 where there is none */
 	__u32 reply_at; /* the word of nat_replies that names this record */
-	__u32 pad;
+	__u32 seen; /* NAT tick of the last packet */
 };
 
 /* Of the record of the same number; only where IPv6 is. */

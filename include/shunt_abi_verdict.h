@@ -29,6 +29,8 @@
 	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
 	X(DROP_NAT_FULL, DROP, "no room for another translated connection")                        \
 	X(DROP_NAT_EXHAUSTED, DROP, "no free port at the pool's addresses for this backend")       \
+	X(DROP_NAT_FAMILY, DROP,                                                                   \
+	  "not sayable in the backend's IP version: a source route, AH, UDP without a sum")        \
 	X(DROP_TTL, DROP, "TTL or hop limit used up: it may not be forwarded again")               \
 	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes")                         \
 	X(DROP_NO_HEADROOM, DROP, "no room in front of the frame for a tunnel header")             \

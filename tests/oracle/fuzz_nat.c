@@ -111,6 +111,7 @@ static void age(struct fuzz_nat *n, uint32_t rec, uint32_t ticks, bool word_too)
 	__u64 *word = word_of(n, rec);
 
 	n->conns[rec].seen -= ticks;
+	n->conns[rec].until -= ticks;
 	if (word_too && *word >> 33)
 		*word -= (uint32_t)*word >= ticks ? ticks : 0;
 }

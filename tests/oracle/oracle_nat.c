@@ -115,6 +115,16 @@ static uint32_t state_after(const struct oracle_case *c, uint32_t state, bool fr
 	return (state & ~SHUNT_NAT_RESET) | (flags & RST ? SHUNT_NAT_RESET : 0);
 }
 
+/* A packet of the connection, which makes its state @state. */
+static void note(const struct oracle_case *c, struct shunt_nat_conn *conn, uint32_t state)
+{
+	if (conn->state == state && conn->seen == c->in->tick)
+		return;
+	conn->state = state;
+	conn->seen = c->in->tick;
+	conn->until = c->in->tick + c->t->nat->timeout[shunt_nat_timeout_of(state)];
+}
+
 /* The layer 2 that the client's packet came by. */
 static void note_l2(const struct oracle_case *c, struct shunt_nat_conn *conn)
 {
@@ -294,18 +304,17 @@ static enum shunt_verdict go_by(const struct oracle_case *c, const struct shunt_
 
 	note_l2(c, &must);
 	if (opened) {
-		must.seen = c->in->tick;
-		must.state = (uint32_t)c->p.proto << 8;
-		if (c->p.family == 6)
-			must.state |= SHUNT_NAT_CLIENT6 | SHUNT_NAT_BACKEND6;
+		must.seen = 0;
+		note(c, &must,
+		     (uint32_t)c->p.proto << 8 |
+			     (c->p.family == 6 ? SHUNT_NAT_CLIENT6 | SHUNT_NAT_BACKEND6 : 0));
 	}
-	if (c->p.l3_len > be->mtu) {
-		verdict = SHUNT_DROP_TOO_BIG;
-	} else if (c->p.ttl < 2) {
+	if (c->p.ttl < 2) {
 		verdict = SHUNT_DROP_TTL;
+	} else if (c->p.l3_len > be->mtu) {
+		verdict = SHUNT_DROP_TOO_BIG;
 	} else {
-		must.seen = c->in->tick;
-		must.state = state_after(c, must.state, true);
+		note(c, &must, state_after(c, must.state, true));
 		put_frame(c, be, &to, r);
 		r->egress = be->ifindex;
 	}
@@ -401,10 +410,8 @@ enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_r
 	if (rec == ORACLE_NOBODY)
 		return SHUNT_PASS_NOT_VIP;
 	must = c->s->nat.conns[rec];
-	if (c->p.ttl >= 2) {
-		must.seen = c->in->tick;
-		must.state = state_after(c, must.state, false);
-	}
+	if (c->p.ttl >= 2)
+		note(c, &must, state_after(c, must.state, false));
 	if (!r->wrong && !is_conn(must, c->seen->nat.conns[rec]))
 		r->wrong = "the record does not say what came";
 	if (c->p.ttl < 2)

@@ -65,10 +65,7 @@ bool oracle_same_tuple(const struct oracle_tuple *a, const struct oracle_tuple *
 /* Ticks for which a record has been void; not positive: it lives. */
 static int32_t void_for(const struct oracle_case *c, const struct oracle_nat *n, uint32_t rec)
 {
-	const struct shunt_nat_conn *conn = &n->conns[rec];
-	uint32_t timeout = c->t->nat->timeout[shunt_nat_timeout_of(conn->state)];
-
-	return (int32_t)(c->in->tick - conn->seen - timeout);
+	return (int32_t)(c->in->tick - n->conns[rec].until);
 }
 
 /* Whether a new connection may have the record: it is free, or void for long, and known to be. */
@@ -81,6 +78,17 @@ static bool may_be_taken(const struct oracle_case *c, uint32_t rec)
 		return true;
 	return w != SHUNT_NAT_BUSY && (int32_t)(c->in->tick - (uint32_t)w - SHUNT_NAT_GRACE) > 0 &&
 	       void_for(c, n, rec) > (int32_t)SHUNT_NAT_GRACE;
+}
+
+/* Whether a new connection that finds no room may have the record: of TCP that is not established, or
+ * of UDP that nobody has answered. */
+static bool is_half_open(const struct oracle_case *c, uint32_t rec)
+{
+	uint32_t state = c->s->nat.conns[rec].state;
+
+	if (!(word_of(c->s->nat.requests, rec) >> 63))
+		return false;
+	return !(state & (SHUNT_NAT_PROTO(state) == 6 ? SHUNT_NAT_ESTABLISHED : SHUNT_NAT_REPLIED));
 }
 
 /* ---- finding ------------------------------------------------------------------------------------*/
@@ -138,9 +146,40 @@ bool oracle_nat_is_full(const struct oracle_case *c, const struct oracle_tuple *
 	struct shunt_nat_place place = place_of(c, q, c->t->nat_buckets);
 
 	for (uint32_t i = 0; i < 2 * SHUNT_NAT_WAYS; i++)
-		if (may_be_taken(c, candidate(&place, i)))
+		if (may_be_taken(c, candidate(&place, i)) || is_half_open(c, candidate(&place, i)))
 			return false;
 	return true;
+}
+
+/* Whether the record, which has been given to another connection, was the oldest half-open one where
+ * that found no room. */
+static bool may_be_evicted(const struct oracle_case *c, uint32_t rec)
+{
+	struct oracle_tuple q = oracle_nat_of_client(&c->seen->nat, rec);
+	struct shunt_nat_place place = place_of(c, &q, c->t->nat_buckets);
+	const struct shunt_nat_conn *conns = c->s->nat.conns;
+
+	for (uint32_t i = 0; i < 2 * SHUNT_NAT_WAYS; i++) {
+		uint32_t other = candidate(&place, i);
+
+		if (may_be_taken(c, other) ||
+		    (is_half_open(c, other) && (int32_t)(conns[other].seen - conns[rec].seen) < 0))
+			return false;
+	}
+	return is_half_open(c, rec);
+}
+
+/* Whether the record has lost the port that the opened one has. */
+static bool has_lost_port(const struct oracle_case *c, const struct oracle_nat_step *step,
+			  uint32_t rec)
+{
+	struct oracle_tuple was, is;
+
+	if (!step->opened || step->used == ORACLE_NOBODY || !is_half_open(c, rec))
+		return false;
+	was = oracle_nat_of_backend(&c->s->nat, rec);
+	is = oracle_nat_of_backend(&c->seen->nat, step->used);
+	return oracle_same_tuple(&was, &is);
 }
 
 bool oracle_nat_replies_full(const struct oracle_case *c)
@@ -207,18 +246,21 @@ static const char *check_record(const struct oracle_case *c, const struct oracle
 	if (rec == step->used) {
 		freed->is[rec] = step->opened;
 		if (step->opened)
-			return may_be_taken(c, rec) ? NULL : "a record was taken that is not free";
+			return may_be_taken(c, rec) || may_be_evicted(c, rec)
+				       ? NULL
+				       : "a record was taken that is not free";
 		if (memcmp(&c->s->nat.addrs[rec], &c->seen->nat.addrs[rec],
 			   sizeof(*c->s->nat.addrs)))
 			return "the addresses of a record in use were written";
 		return is == was ? NULL : "the word of a record in use was written";
 	}
 	if (!is_same_record(c, rec)) {
-		freed->is[rec] = step->failed && is == 0 && may_be_taken(c, rec);
+		freed->is[rec] =
+			step->failed && is == 0 && (may_be_taken(c, rec) || may_be_evicted(c, rec));
 		return freed->is[rec] ? NULL : "somebody else's record was written";
 	}
 	if (is == 0 && was != 0) {
-		freed->is[rec] = may_be_taken(c, rec);
+		freed->is[rec] = may_be_taken(c, rec) || has_lost_port(c, step, rec);
 		return freed->is[rec] ? NULL : "a record was freed that somebody has";
 	}
 	if (rec == step->lost)

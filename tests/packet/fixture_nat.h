@@ -16,11 +16,13 @@
 extern const uint8_t nat_protos[2]; /* TCP, UDP */
 extern const uint32_t nat_timeouts[SHUNT_NAT_T_MAX]; /* ticks */
 
-extern uint8_t nat_family; /* 4 or 6: in which the helpers below speak */
+extern uint8_t nat_family, nat_backend_family; /* 4 or 6: of the client's side and the backends' */
 
-/* cmocka test fixtures: the family, and all tables empty; the third keeps the family. */
+/* cmocka test fixtures: the families, and all tables empty; the last one keeps the families. */
 int nat_setup(void **state);
 int nat_setup6(void **state);
+int nat_setup46(void **state); /* IPv4 clients, IPv6 backends */
+int nat_setup64(void **state);
 int nat_setup_again(void **state);
 /* Has the DSR service of the protocol forward by @method to BACKEND_PORT. */
 struct shunt_service *nat_service(struct fixture *f, uint8_t proto, enum shunt_forward method);
@@ -41,6 +43,9 @@ uint16_t nat_port_of(const struct outcome *o, const struct recipe *r);
 uint16_t nat_forwarded(struct fixture *f, const struct recipe *r, uint8_t number, struct recipe *t);
 /* The answer to @t comes and must reach the client as an answer to @r. */
 void nat_assert_returned(struct fixture *f, const struct recipe *t, const struct recipe *r);
+
+/* The backend answers to @t, which left for @r, and the client to that. */
+void nat_establish(struct fixture *f, const struct recipe *r, const struct recipe *t);
 
 uint32_t nat_used(struct shunt_nat_bucket *b, uint32_t buckets);
 /* How many records there are; each has its two words. */

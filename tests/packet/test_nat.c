@@ -155,7 +155,7 @@ static void udp_never_gets_a_checksum_of_zero(void **state)
 	      fold16((uint32_t)csum + (uint16_t)~get16(out.bytes + out.l4 + 6)));
 	fixture_run(f, &in, &o);
 	assert_int_equal(nat_port_of(&o, &r), 12345);
-	assert_int_equal(get16(o.out.bytes + in.l4 + 6), 0xffff);
+	assert_int_equal(get16(o.out.bytes + out.l4 + 6), 0xffff);
 }
 
 static void every_checksum_holds(void **state)
@@ -327,28 +327,39 @@ static void no_byte_stays_unwritten(void **state)
 	{                                                                                          \
 #name " (IPv6)", name, nat_setup6, NULL, NULL                                      \
 	}
+#define T46(name)                                                                                  \
+	{                                                                                          \
+#name " (IPv4 to IPv6)", name, nat_setup46, NULL, NULL                             \
+	}
+#define T64(name)                                                                                  \
+	{                                                                                          \
+#name " (IPv6 to IPv4)", name, nat_setup64, NULL, NULL                             \
+	}
 #define T(name) T4(name), T6(name)
+#define TX(name) T4(name), T6(name), T46(name), T64(name)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(requests_and_replies_are_translated),
+		TX(requests_and_replies_are_translated),
 		T4(options_and_tags_stay_where_they_belong),
+		T46(options_and_tags_stay_where_they_belong),
 		T6(extension_headers_stay),
-		T(another_address_is_another_connection),
+		T64(extension_headers_stay),
+		TX(another_address_is_another_connection),
 		T4(the_backends_tags_are_put_in_front),
 		T4(padding_stays_and_a_tail_goes),
 		T4(udp_without_a_checksum_stays_without),
-		T(udp_never_gets_a_checksum_of_zero),
-		T(every_checksum_holds),
+		TX(udp_never_gets_a_checksum_of_zero),
+		TX(every_checksum_holds),
 		T(masq_keeps_the_client),
-		T(any_port_keeps_its_port),
-		T(others_packets_go_to_the_stack),
-		T(the_clients_router_may_change),
-		T(the_last_hop_is_not_taken),
+		TX(any_port_keeps_its_port),
+		TX(others_packets_go_to_the_stack),
+		TX(the_clients_router_may_change),
+		TX(the_last_hop_is_not_taken),
 		T4(what_the_path_does_not_take_is_dropped),
-		T(a_cut_frame_is_never_translated),
-		T(no_byte_stays_unwritten),
+		TX(a_cut_frame_is_never_translated),
+		TX(no_byte_stays_unwritten),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_open, fixture_close);

@@ -51,12 +51,13 @@ static void without_a_free_port_there_is_a_verdict(void **state)
 
 	f->nat_ctl->ports = 1;
 	assert_int_equal(nat_forwarded(f, &r, 1, &t), FIRST_PORT);
+	nat_establish(f, &r, &t);
 	nat_assert_verdict(f, &second, SHUNT_DROP_NAT_EXHAUSTED);
 	assert_int_equal(nat_records(f), 1);
 	second.proto = IPPROTO_UDP; /* another tuple */
 	assert_int_equal(nat_forwarded(f, &second, 1, &t), FIRST_PORT);
 	/* A port whose connection is void is free. */
-	nat_pass_time(f, nat_timeouts[SHUNT_NAT_T_SYN] + SHUNT_NAT_GRACE + 1);
+	nat_pass_time(f, nat_timeouts[SHUNT_NAT_T_ESTABLISHED] + SHUNT_NAT_GRACE + 1);
 	second.proto = IPPROTO_TCP;
 	assert_int_equal(nat_forwarded(f, &second, 1, &t), FIRST_PORT);
 	nat_assert_returned(f, &t, &second);
@@ -119,16 +120,13 @@ static void a_full_table_takes_nobody_in_and_nothing_away(void **state)
 			continue;
 		}
 		t[opened] = nat_translated(&r[opened], 1, nat_port_of(&o, &r[opened]));
+		nat_establish(f, &r[opened], &t[opened]);
 		opened++;
 	}
 	assert_int_equal(opened, WORLD_NAT_RECORDS);
 	assert_int_equal(nat_records(f), WORLD_NAT_RECORDS);
-	for (int i = 0; i < opened; i++) {
-		struct recipe again;
-
-		nat_assert_returned(f, &t[i], &r[i]);
-		assert_int_equal(nat_forwarded(f, &r[i], 1, &again), t[i].sport);
-	}
+	for (int i = 0; i < opened; i++)
+		nat_establish(f, &r[i], &t[i]);
 	/* Void, but not long enough for others. */
 	nat_pass_time(f, nat_timeouts[SHUNT_NAT_T_ESTABLISHED] + 1);
 	r[0].sport = 1;
@@ -207,12 +205,13 @@ static void assert_lives(struct fixture *f, const struct recipe *t, enum shunt_n
 	struct outcome o;
 
 	a.tcp_flags = TCP_FLAG_ACK;
+	assert_int_equal(conn->until, seen + nat_timeouts[type]);
 	/* A tick may pass while the test runs. */
-	conn->seen = seen - nat_timeouts[type] + 1;
+	conn->until = seen + 1;
 	nat_arrive(f, &a, &o);
 	assert_int_equal(o.verdict, SHUNT_RETURN_NAT);
 	*conn = before;
-	conn->seen = seen - nat_timeouts[type] - 1;
+	conn->until = seen - 1;
 	nat_arrive(f, &a, &o);
 	assert_int_equal(o.verdict, SHUNT_PASS_NOT_VIP);
 	*conn = before;

@@ -14,6 +14,30 @@ static uint32_t nat_ticks(uint32_t timeout_ms)
 			  1);
 }
 
+static bool translates_ipv6(const struct conf_service *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		if (conf_translates(s->backends[i].forward) && s->backends[i].addr.family == 6)
+			return true;
+	return s->vip.family == 6;
+}
+
+void nat_sizes(const struct conf *conf, struct dp_sizes *sizes)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_services; i++) {
+		const struct conf_service *s = &conf->services[i];
+
+		if (!conf_service_translates(s))
+			continue;
+		sizes->nat = conf->nat_connections;
+		sizes->nat6 = sizes->nat6 || translates_ipv6(s);
+	}
+}
+
 void nat_install(struct engine *e, const struct conf *conf)
 {
 	struct nat_pools *pools = &e->nat_pools;

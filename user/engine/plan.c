@@ -28,21 +28,6 @@ static uint32_t at_least(uint32_t floor, uint64_t wanted)
 	return wanted < floor ? floor : (uint32_t)wanted;
 }
 
-/* No service that translates, no tables for it. */
-static void nat_sizes(const struct conf *conf, struct dp_sizes *sizes)
-{
-	size_t i;
-
-	for (i = 0; i < conf->n_services; i++) {
-		const struct conf_service *s = &conf->services[i];
-
-		if (!conf_service_translates(s))
-			continue;
-		sizes->nat = conf->nat_connections;
-		sizes->nat6 = sizes->nat6 || s->vip.family == 6;
-	}
-}
-
 int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 {
 	struct dp_sizes need = {0};

@@ -222,6 +222,8 @@ void edits_reconcile_all(struct engine *e, const struct conf *conf, struct engin
 void edits_to_backend(const struct engine *e, struct backend *b);
 
 /* ---- nat.c --------------------------------------------------------------------------------------*/
+/* Fills in the room that translation needs, none without a service that translates. */
+void nat_sizes(const struct conf *conf, struct dp_sizes *sizes);
 /* Writes the pools and timeouts of @conf, before any row names them. */
 void nat_install(struct engine *e, const struct conf *conf);
 /* Says once for each interface what must be switched off, and where, for translation to be right. */

@@ -130,13 +130,13 @@ static struct conf_pos culprit(const struct conf_load *l, const struct conf_node
 static int check_family(struct conf_load *l, const struct conf_service *s,
 			const struct conf_backend *b)
 {
-	if (b->addr.family == s->vip.family)
+	if (b->forward == SHUNT_NAT || b->addr.family == s->vip.family)
 		return 0;
 	return conf_complain(l->err, &b->pos,
-			     "backend %s is IPv%d and the vip is IPv%d; forward: %s keeps the "
-			     "family; write an IPv%d address, or forward by ipip",
-			     b->name, b->addr.family, s->vip.family, conf_forward_name(b->forward),
-			     s->vip.family);
+			     "backend %s is IPv%d and the vip is IPv%d; forward: masq keeps the "
+			     "client's address, which an IPv%d packet cannot carry; write "
+			     "\"forward: nat\", or an IPv%d address",
+			     b->name, b->addr.family, s->vip.family, b->addr.family, s->vip.family);
 }
 
 static int check_backend(struct conf_load *l, const struct conf_node *node,

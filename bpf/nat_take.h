@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The table of translated connections: taking a record, and giving it a reply tuple that nobody else
+ * has. */
+#ifndef SHUNT_NAT_TAKE_H
+#define SHUNT_NAT_TAKE_H
+
+#include "nat_table.h"
+
+/* ---- taking a record ----------------------------------------------------------------------------*/
+
+static __always_inline __u64 *nat_word_of(__u32 rec)
+{
+	__u32 at = rec / SHUNT_NAT_WAYS;
+	struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_requests, &at);
+
+	return b ? &b->word[rec % SHUNT_NAT_WAYS] : NULL;
+}
+
+/* Removes the reply word of record @rec, if it has one. */
+static __always_inline void nat_unlink_reply(const struct shunt_nat_conn *conn, __u32 rec)
+{
+	__u32 at = conn->reply_at / SHUNT_NAT_WAYS;
+	struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_replies, &at);
+	__u64 *word, w;
+
+	if (!b)
+		return;
+	word = &b->word[conn->reply_at % SHUNT_NAT_WAYS];
+	w = nat_load(word);
+	if (w >> 63 && (__u32)w == rec)
+		nat_swap(word, w, 0);
+}
+
+/* Ticks for which the word has been ready to be taken, as far as it knows; positive: it is. */
+static __always_inline __s32 nat_ready_for(__u64 w)
+{
+	return !w ? 1 : w == SHUNT_NAT_BUSY ? 0 : nat_now() - (__u32)w - SHUNT_NAT_GRACE;
+}
+
+/* Makes the word of record @rec SHUNT_NAT_BUSY, if the record is free or has been void for long
+ * enough; 0 if not.  The record is the caller's then, and without a reply tuple. */
+__noinline int nat_take(__u32 rec)
+{
+	__u64 *word = nat_word_of(rec), w;
+	struct shunt_nat_conn *conn;
+	__s32 void_for;
+
+	if (!word)
+		return 0;
+	w = nat_load(word);
+	if (!w)
+		return nat_swap(word, 0, SHUNT_NAT_BUSY);
+	if (nat_ready_for(w) <= 0)
+		return 0;
+	conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	if (!conn)
+		return 0;
+	void_for = nat_void_for(conn);
+	if (void_for <= (__s32)SHUNT_NAT_GRACE) { /* replies kept it: the word did not know */
+		nat_swap(word, w, (w >> 32 << 32) | (__u32)(nat_now() - void_for));
+		return 0;
+	}
+	if (!nat_swap(word, w, SHUNT_NAT_BUSY))
+		return 0;
+	nat_unlink_reply(conn, rec);
+	return 1;
+}
+
+/* The same for the record of a half-open connection that has been silent since before NAT tick
+ * @before. */
+__noinline int nat_steal(__u32 rec, __u32 before)
+{
+	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	__u64 *word = nat_word_of(rec), w;
+
+	if (!word || !conn)
+		return 0;
+	w = nat_load(word);
+	if (!(w >> 63) || !nat_is_half_open(conn->state) || (__s32)(conn->seen - before) >= 0 ||
+	    !nat_swap(word, w, SHUNT_NAT_BUSY))
+		return 0;
+	nat_unlink_reply(conn, rec);
+	return 1;
+}
+
+/* The half-open record of bucket @at that has been silent the longest, @sofar being that of another
+ * one, as NAT_OLD(ticks, record). */
+#define NAT_OLD(ticks, rec) ((__u64)((ticks) + 1) << 32 | (rec))
+__noinline __u64 nat_oldest_in(__u32 at, __u64 sofar, __u32 first)
+{
+	const struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_requests, &at);
+	const struct shunt_nat_conn *conn;
+	__u32 way, rec, silent;
+
+	for (__u32 i = 0; b && i < SHUNT_NAT_WAYS; i++) {
+		way = (first + i) % SHUNT_NAT_WAYS;
+		rec = at * SHUNT_NAT_WAYS + way;
+		conn = bpf_map_lookup_elem(&nat_conns, &rec);
+		if (!conn || !(nat_load(&b->word[way]) >> 63) || !nat_is_half_open(conn->state))
+			continue;
+		silent = nat_now() - conn->seen;
+		if (silent + 1 > sofar >> 32)
+			sofar = NAT_OLD(silent, rec);
+	}
+	return sofar;
+}
+
+/* Takes a record from a half-open connection, when there is no place, so that a flood of SYNs does not
+ * keep others out: its number and one; NAT_NONE.  Of equally old ones it is by chance which. */
+static __always_inline __u32 nat_evict(const struct shunt_nat_place *place)
+{
+	__u32 first = bpf_get_prandom_u32();
+	__u64 oldest = nat_oldest_in(place->first, 0, first);
+
+	oldest = nat_oldest_in(place->second, oldest, first);
+	return oldest && nat_steal(oldest, nat_now() + 1) ? (__u32)oldest + 1 : NAT_NONE;
+}
+
+/* How many of a bucket's words seem ready to be taken, or nearly so. */
+static __always_inline __u32 nat_room(__u32 at)
+{
+	const struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_requests, &at);
+	__u32 room = 0, now = nat_now();
+
+	if (!b)
+		return 0;
+	for (int i = 0; i < SHUNT_NAT_WAYS; i++)
+		room += is_less((__u32)nat_load(&b->word[i]), now);
+	return room;
+}
+
+/* Takes a record for the request tuple @p, from the roomier bucket: its number and one; NAT_NONE. */
+__noinline __u32 nat_take_for(struct pkt *p)
+{
+	struct shunt_nat_place place;
+	__u32 at;
+
+	if (!p)
+		return NAT_NONE;
+	place = shunt_nat_mix(p->hash, p->l4_proto, settings.nat_mask);
+	at = place.first;
+	if (nat_room(place.second) > nat_room(at))
+		at = place.second;
+	for (__u32 i = 0; i < 2 * SHUNT_NAT_WAYS; i++) {
+		if (i == SHUNT_NAT_WAYS)
+			at = place.first ^ place.second ^ at;
+		if (nat_take(at * SHUNT_NAT_WAYS + i % SHUNT_NAT_WAYS))
+			return at * SHUNT_NAT_WAYS + i % SHUNT_NAT_WAYS + 1;
+	}
+	return nat_evict(&place);
+}
+
+/* The client's packets do not find the record any more; the backend's do until it is void. */
+static __always_inline void nat_forget(__u32 rec)
+{
+	__u64 *word = nat_word_of(rec);
+	__u64 w;
+
+	if (!word)
+		return;
+	w = nat_load(word);
+	if (w >> 63)
+		nat_swap(word, w, SHUNT_NAT_GONE | (__u32)w);
+}
+
+/* ---- giving it a reply tuple --------------------------------------------------------------------*/
+
+enum nat_bound {
+	NAT_BOUND,
+	NAT_TAKEN, /* somebody else has the tuple */
+	NAT_NO_PLACE, /* both buckets are full */
+};
+
+/* Whether a record other than @rec has the reply tuple @p.  One that has been void for long enough
+ * loses it here; so does a half-open one that has been silent since before tick @before. */
+__noinline int nat_is_taken_in(__u64 at_tag, struct pkt *p, __u32 rec, __u32 before)
+{
+	__u32 at = at_tag, tag = at_tag >> 32;
+	const struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_replies, &at);
+	__u64 *word, w;
+
+	if (!b || !p)
+		return 1;
+	for (__u32 i = 0; i < SHUNT_NAT_WAYS; i++) {
+		w = nat_load(&b->word[i]);
+		if (w >> 32 != tag || (__u32)w == rec || !nat_has_reply(w, p))
+			continue;
+		if (!nat_take(w) && !nat_steal(w, before))
+			return 1;
+		word = nat_word_of(w);
+		if (word)
+			nat_store(word, 0);
+	}
+	return 0;
+}
+
+static __always_inline int nat_is_taken(const struct shunt_nat_place *place, struct pkt *p,
+					__u32 rec, __u32 before)
+{
+	__u64 tag = (__u64)place->tag << 32;
+
+	return nat_is_taken_in(tag | place->first, p, rec, before) ||
+	       nat_is_taken_in(tag | place->second, p, rec, before);
+}
+
+/* How many words of a bucket are free. is_less() is for numbers without their upper bit, which tags
+ * have set; no word is 1. */
+static __always_inline __u32 nat_free_words(const struct shunt_nat_bucket *b)
+{
+	__u32 n = 0;
+
+	for (int i = 0; i < SHUNT_NAT_WAYS; i++)
+		n += is_less(nat_load(&b->word[i]) >> 1, 1);
+	return n;
+}
+
+/* Puts @w into a free word of bucket @at; the word's number and one, or 0. */
+static __always_inline __u32 nat_put_reply(__u32 at, __u64 w)
+{
+	struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_replies, &at);
+
+	if (!b)
+		return 0;
+	for (__u32 i = 0; i < SHUNT_NAT_WAYS; i++)
+		if (!nat_load(&b->word[i]) && nat_swap(&b->word[i], 0, w))
+			return at * SHUNT_NAT_WAYS + i + 1;
+	return 0;
+}
+
+static __always_inline __u32 nat_roomier(const struct shunt_nat_place *place)
+{
+	const struct shunt_nat_bucket *a = bpf_map_lookup_elem(&nat_replies, &place->first);
+	const struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_replies, &place->second);
+
+	return a && b && nat_free_words(b) > nat_free_words(a) ? place->second : place->first;
+}
+
+/* The reply tuple @p into record @rec, that of @conn. */
+static __always_inline void nat_fill_reply(struct shunt_nat_conn *conn, __u32 rec,
+					   const struct pkt *p)
+{
+	struct shunt_nat_addrs *six;
+	__u64 *pool;
+
+	conn->backend = p->saddr[0];
+	conn->pool = p->daddr[0];
+	conn->backend_ports = p->ports;
+	if (!p->is_v6)
+		return;
+	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	if (!six)
+		return;
+	for (int i = 0; i < 4; i++)
+		six->backend[i] = p->saddr[i];
+	pool = (void *)six->pool;
+	pool[0] = p->daddr[0];
+	pool[1] = p->daddr[1];
+}
+
+/* Gives record @rec, which is the caller's, the reply tuple @p, unless another record has it that is not
+ * half open and silent since before tick @before.  Whoever puts the same tuple in at the same time is seen by the second look, by at least one of the two. */
+static __always_inline int nat_bind(__u32 rec, struct pkt *p, __u32 before)
+{
+	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	struct shunt_nat_place place;
+	__u32 at;
+
+	if (!p || !conn)
+		return NAT_NO_PLACE;
+	place = shunt_nat_mix(p->hash, p->l4_proto, settings.nat_reply_mask);
+	if (nat_is_taken(&place, p, rec, before))
+		return NAT_TAKEN;
+	nat_fill_reply(conn, rec, p);
+	at = nat_put_reply(nat_roomier(&place), (__u64)place.tag << 32 | rec);
+	if (!at)
+		return NAT_NO_PLACE;
+	conn->reply_at = at - 1;
+	if (!nat_is_taken(&place, p, rec, nat_now() - NAT_LONG_AGO))
+		return NAT_BOUND;
+	nat_unlink_reply(conn, rec);
+	return NAT_TAKEN;
+}
+
+#endif

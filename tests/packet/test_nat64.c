@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Translation between the families: what RFC 7915 has to say beyond addresses and ports.  What holds
+ * for every translation is in test_nat.c. */
+#include "fixture_nat.h"
+
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define MOST4 1260 /* bytes of an IPv4 packet without DF */
+
+/* ---- UDP's checksum -----------------------------------------------------------------------------*/
+
+static void udp_without_a_checksum_gets_one(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint16_t n = 0; n < 1470; n += n < 600 ? 1 : 97) {
+		struct recipe r = nat_request(IPPROTO_UDP, 12345), t;
+		struct outcome o;
+		struct frame in;
+
+		r.payload = n;
+		r.option_words = n % 3;
+		r.padding = n < 10 ? 7 : 0;
+		if (n + 4u * r.option_words + 28 > WORLD_MTU - 20)
+			break;
+		frame_build(&r, &in);
+		put16(in.bytes + in.l4 + 6, 0);
+		fixture_run(f, &in, &o);
+		assert_int_equal(o.verdicts, 0);
+		t = nat_translated(&r, 1, 12345);
+		nat_assert_frame(&o.out, &t);
+	}
+}
+
+/* The datagram may be shorter than what IP carries (RFC 9868); the rest is not summed up. */
+static void a_shorter_datagram_is_summed_up_to_its_end(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_UDP, 12345), t = nat_translated(&r, 1, 12345),
+		      shorter;
+	struct frame in, out;
+	struct outcome o;
+
+	r.payload = t.payload = 100;
+	frame_build(&r, &in);
+	put16(in.bytes + in.l4 + 4, 8 + 51);
+	put16(in.bytes + in.l4 + 6, 0);
+	fixture_run(f, &in, &o);
+	assert_int_equal(o.verdicts, 0);
+	shorter = t;
+	shorter.payload = 51;
+	frame_build(&shorter, &out);
+	assert_memory_equal(o.out.bytes + out.l4, out.bytes + out.l4, 8 + 51);
+	frame_build(&t, &out);
+	assert_int_equal(o.out.len, out.len);
+}
+
+static void towards_ipv4_none_is_needed(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_UDP, 12345);
+	struct outcome o;
+	struct frame in;
+
+	frame_build(&r, &in);
+	put16(in.bytes + in.l4 + 6, 0);
+	fixture_run(f, &in, &o);
+	assert_int_equal(o.verdicts, 0);
+	assert_int_equal(get16(o.out.bytes + 14 + 20 + 6), 0);
+}
+
+/* ---- what cannot be said ------------------------------------------------------------------------*/
+
+static void a_source_route_is_not_followed(void **state)
+{
+	static const struct {
+		uint8_t options[12];
+		enum shunt_verdict verdict; /* SHUNT_GO_ON: forwarded */
+	} rows[] = {
+		{{1, 131, 11, 4}, SHUNT_DROP_NAT_FAMILY},
+		{{131, 7, 4, 10, 0, 0, 1}, SHUNT_DROP_NAT_FAMILY},
+		{{1, 1, 137, 7, 4}, SHUNT_DROP_NAT_FAMILY},
+		{{7, 7, 4, 0, 0, 0, 0, 137, 3, 3}, SHUNT_DROP_NAT_FAMILY},
+		{{131, 7, 8, 10, 0, 0, 1}, SHUNT_GO_ON}, /* used up */
+		{{7, 7, 4, 131, 7, 4, 4}, SHUNT_GO_ON}, /* a route's bytes in another option */
+		{{0, 131, 7, 4}, SHUNT_GO_ON}, /* behind the end */
+		{{148, 4, 0, 0}, SHUNT_GO_ON},
+		{{148, 1}, SHUNT_DROP_NAT_FAMILY}, /* lengths that lie */
+		{{148, 0}, SHUNT_DROP_NAT_FAMILY},
+		{{148, 13}, SHUNT_DROP_NAT_FAMILY},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct recipe r = nat_request(IPPROTO_TCP, 12345), t;
+		struct outcome o;
+		struct frame in;
+
+		r.option_words = 3;
+		frame_build(&r, &in);
+		memcpy(in.bytes + in.l3 + 20, rows[i].options, 12);
+		fixture_run(f, &in, &o);
+		assert_int_equal(o.verdict, rows[i].verdict);
+		if (rows[i].verdict)
+			continue;
+		t = nat_translated(&r, 1, 12345);
+		nat_assert_frame(&o.out, &t);
+	}
+}
+
+static void extension_headers_that_matter_are_not_left_out(void **state)
+{
+	static const struct {
+		uint8_t type, segments_left;
+		enum shunt_verdict verdict;
+	} rows[] = {
+		{IPPROTO_ROUTING, 0, SHUNT_GO_ON},	{IPPROTO_ROUTING, 1, SHUNT_DROP_NAT_FAMILY},
+		{IPPROTO_AH, 0, SHUNT_DROP_NAT_FAMILY}, {IPPROTO_HOPOPTS, 1, SHUNT_GO_ON},
+		{IPPROTO_DSTOPTS, 1, SHUNT_GO_ON},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		for (uint8_t before = 0; before < 3; before++) {
+			struct recipe r = nat_request(IPPROTO_UDP, 12345), t;
+			struct outcome o;
+			struct frame in;
+
+			r.n_ext = before + 1;
+			memset(r.ext, IPPROTO_DSTOPTS, before);
+			memset(r.ext_units, 2, before + 1);
+			r.ext[before] = rows[i].type;
+			frame_build(&r, &in);
+			in.bytes[in.l3 + 40 + 16 * before + 3] = rows[i].segments_left;
+			fixture_run(f, &in, &o);
+			assert_int_equal(o.verdict, rows[i].verdict);
+			if (rows[i].verdict)
+				continue;
+			t = nat_translated(&r, 1, 12345);
+			nat_assert_frame(&o.out, &t);
+		}
+	}
+}
+
+/* ---- sizes --------------------------------------------------------------------------------------*/
+
+/* RFC 7915 section 5.1, RFC 6864 section 4. */
+static void what_may_be_cut_up_has_an_id(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_UDP, 12345), t;
+	uint16_t ids[8], differ = 0;
+	struct outcome o;
+
+	for (uint16_t n = MOST4 - 2; n < MOST4 + 3; n++) {
+		r.payload = n - 28;
+		nat_forwarded(f, &r, 1, &t);
+		assert_int_equal(t.frag, n > MOST4 ? 0x4000 : 0);
+	}
+	r.payload = 10;
+	for (int i = 0; i < 8; i++) {
+		nat_arrive(f, &r, &o);
+		ids[i] = get16(o.out.bytes + 14 + 4);
+		differ += ids[i] != ids[0];
+	}
+	assert_in_range(differ, 1, 7);
+}
+
+static void it_is_the_size_that_leaves_which_must_fit(void **state)
+{
+	struct fixture *f = *state;
+	int headers = nat_family == 4 ? 20 : 40, leaving = 60 - headers;
+
+	for (int i = 0; i < 2; i++) {
+		int l4_len = nat_protos[i] == IPPROTO_TCP ? 20 : 8;
+		struct recipe r = nat_request(nat_protos[i], 12345), t;
+
+		r.payload = (uint16_t)(WORLD_MTU - leaving - l4_len);
+		nat_forwarded(f, &r, 1, &t);
+		r.payload++;
+		nat_assert_verdict(f, &r, SHUNT_DROP_TOO_BIG);
+	}
+}
+
+static void masq_does_not_cross(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_TCP, 12345);
+
+	nat_service(f, IPPROTO_TCP, SHUNT_MASQ);
+	nat_assert_verdict(f, &r, SHUNT_DROP_BAD_TABLE); /* no configuration says so */
+	assert_int_equal(nat_records(f), 0);
+}
+
+static void pools_are_of_the_backends_family(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_UDP, 12345), t = nat_translated(&r, 1, 12345);
+	struct outcome o;
+
+	f->nat_ctl->pool[7].n = 1;
+	memset(f->nat_ctl->pool[7].addr[0], 0x21, 16);
+	f->backends[world_row(nat_family, IPPROTO_UDP, WORLD_DSR) + 1].nat_pool = 7;
+	memset(t.src, 0x21, nat_backend_family == 4 ? 4 : 16);
+	nat_arrive(f, &r, &o);
+	nat_assert_frame(&o.out, &t);
+	nat_assert_returned(f, &t, &r);
+}
+
+#define T46(name)                                                                                  \
+	{                                                                                          \
+#name " (IPv4 to IPv6)", name, nat_setup46, NULL, NULL                             \
+	}
+#define T64(name)                                                                                  \
+	{                                                                                          \
+#name " (IPv6 to IPv4)", name, nat_setup64, NULL, NULL                             \
+	}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T46(udp_without_a_checksum_gets_one),
+		T46(a_shorter_datagram_is_summed_up_to_its_end),
+		T64(towards_ipv4_none_is_needed),
+		T46(a_source_route_is_not_followed),
+		T64(extension_headers_that_matter_are_not_left_out),
+		T64(what_may_be_cut_up_has_an_id),
+		T46(it_is_the_size_that_leaves_which_must_fit),
+		T64(it_is_the_size_that_leaves_which_must_fit),
+		T46(masq_does_not_cross),
+		T64(masq_does_not_cross),
+		T46(pools_are_of_the_backends_family),
+		T64(pools_are_of_the_backends_family),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
