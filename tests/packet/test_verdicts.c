@@ -134,6 +134,20 @@ static void nat_exhausted(struct fixture *f, struct frame *in)
 	f->nat_ctl->ports = 1;
 	first = nat_request(IPPROTO_TCP, 40122);
 	nat_forwarded(f, &first, 1, &t);
+	nat_establish(f, &first, &t); /* or it would give way */
+}
+
+/* A source route, on the way to IPv6. */
+static void nat_family_differs(struct fixture *f, struct frame *in)
+{
+	void *state = f;
+	struct recipe r;
+
+	nat_setup46(&state);
+	r = nat_request(IPPROTO_TCP, 40123);
+	r.option_words = 2;
+	frame_build(&r, in);
+	put32(in->bytes + in->l3 + 20, 0x83070400);
 }
 
 static const struct row {
@@ -161,6 +175,7 @@ static const struct row {
 	{SHUNT_DROP_NO_BACKEND, empty_drop},
 	{SHUNT_DROP_NAT_FULL, nat_full},
 	{SHUNT_DROP_NAT_EXHAUSTED, nat_exhausted},
+	{SHUNT_DROP_NAT_FAMILY, nat_family_differs},
 	{SHUNT_DROP_TTL, last_hop},
 	{SHUNT_DROP_TOO_BIG, too_big},
 	{SHUNT_DROP_NO_HEADROOM, ipip},
