@@ -54,7 +54,7 @@ mkdir "$work/share"
 {
   printf 'cd %q || exit 1\n' "$PWD"
   # Of the caller's environment what the tests read.
-  for name in O P LIMIT SLOW FILTER; do
+  for name in O P LIMIT SLOW FILTER MANY; do
     [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
   done
   printf '%q ' "$@"

@@ -60,9 +60,11 @@ else
   download "$wanted"
 fi
 for deb in "$dir"/debs/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
-vmlinuz=$(find "$dir/root/boot" -name 'vmlinuz-*' | sort -V | tail -n 1)
+# boot/vmlinuz-VERSION, or modules/VERSION/vmlinuz.
+vmlinuz=$(find "$dir/root" -name 'vmlinuz*' | sort -V | tail -n 1)
 [ -n "$vmlinuz" ] || { echo "fetch: no kernel in $wanted" >&2 && exit 1; }
 version=${vmlinuz##*/vmlinuz-}
+[ "$version" != "$vmlinuz" ] || version=$(basename "$(dirname "$vmlinuz")")
 # Hardware that no guest has is most of it.
 find "$dir/root" -type d \( -path '*/kernel/sound' -o -path '*/drivers/net/ethernet' \
   -o -path '*/drivers/net/wireless' -o -regextype posix-extended \
@@ -70,9 +72,9 @@ find "$dir/root" -type d \( -path '*/kernel/sound' -o -path '*/drivers/net/ether
   -prune -exec rm -rf {} +
 mkdir -p "$dir/modules/lib"
 modules=$(find "$dir/root" -type d -path "*lib/modules/$version" | head -n 1)
+mv "$vmlinuz" "$dir/vmlinuz"
 mv "$modules" "$dir/modules/$version"
 ln -sfn .. "$dir/modules/lib/modules"
 depmod -b "$dir/modules" "$version"
-mv "$vmlinuz" "$dir/vmlinuz"
 rm -rf "$dir/root" "$dir/debs" "$dir/apt"
 echo "$version" >"$dir/version"

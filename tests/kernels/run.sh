@@ -12,7 +12,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 O=${O:-build}
 LIMIT=${LIMIT:-600} TIME=${TIME:-3600} SLOW=${SLOW:-5}
-export O LIMIT TIME SLOW
+MANY=${MANY:-300} # connections of the story of NAT
+export O LIMIT TIME SLOW MANY
 passed=0 failed=0 skipped=0
 
 missing() {

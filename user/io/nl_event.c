@@ -175,7 +175,10 @@ static void resync_in(struct nl *nl, long us)
 		event_add(nl->resync_timer, &tv);
 }
 
-/* Every neighbour that is asked makes two events, and a hundred of them three hundred wakings a
+/* After a loss the kernel says nothing of further ones until the socket has been emptied: what it holds
+ * is made up for at once, and then what went missing meanwhile.
+ *
+ * Every neighbour that is asked makes two events, and a hundred of them three hundred wakings a
  * second: after the first event the next few milliseconds' are read at once. */
 void nl_on_events_ready(int fd, short what, void *arg)
 {
@@ -188,8 +191,14 @@ void nl_on_events_ready(int fd, short what, void *arg)
 	(void)what;
 	if (result == 0 && event_add(nl->read_again, &gather) == 0)
 		event_del(nl->events_ready);
-	if (result == -ENOBUFS)
+	if (result == -ENOBUFS) {
+		nl->lost = true;
+		event_active(nl->events_ready, EV_READ, 0); /* the socket may be empty by now */
 		resync_in(nl, RESYNC_US);
+	} else if (result == 0 && nl->lost) {
+		nl->lost = false;
+		resync_in(nl, RESYNC_US);
+	}
 }
 
 void nl_on_read_again(int fd, short what, void *arg)

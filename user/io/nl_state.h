@@ -45,6 +45,7 @@ struct nl {
 	struct event *ask_timer; /* routes are due to be asked */
 	struct event *report_timer; /* something was touched */
 	struct event *resync_timer; /* events were lost */
+	bool lost; /* events, and the socket has not been found empty since */
 	struct event *expiry_timer; /* paths learnt for a time are due to be asked again */
 	struct nl_set ifaces, watches;
 	struct nl_neighbours neighbours;
