@@ -52,12 +52,12 @@ __noinline int nat_source_routed(struct xdp_md *ctx, __u32 at, __u32 len)
 			gone++;
 			continue;
 		}
-		if (option[1] < 2 ||
-		    ((option[0] == IPV4_LSRR || option[0] == IPV4_SSRR) && option[2] <= option[1]))
+		if (option[1] < 2 || ((option[0] == IPV4_LSRR || option[0] == IPV4_SSRR) &&
+				      (option[1] < 3 || option[2] <= option[1])))
 			return 1;
 		gone += option[1];
 	}
-	return 0;
+	return gone > len;
 }
 
 /* Whether the extension headers @at bytes into the frame, the first a @proto, may be left out.  They

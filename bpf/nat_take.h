@@ -106,13 +106,12 @@ __noinline __u64 nat_oldest_in(__u32 at, __u64 sofar, __u32 first)
 }
 
 /* Takes a record from a half-open connection, when there is no place, so that a flood of SYNs does not
- * keep others out: its number and one; NAT_NONE.  Of equally old ones it is by chance which. */
+ * keep others out: its number and one; NAT_NONE.  Of equally old ones the tag says which. */
 static __always_inline __u32 nat_evict(const struct shunt_nat_place *place)
 {
-	__u32 first = bpf_get_prandom_u32();
-	__u64 oldest = nat_oldest_in(place->first, 0, first);
+	__u64 oldest = nat_oldest_in(place->first, 0, place->tag);
 
-	oldest = nat_oldest_in(place->second, oldest, first);
+	oldest = nat_oldest_in(place->second, oldest, place->tag);
 	return oldest && nat_steal(oldest, nat_now() + 1) ? (__u32)oldest + 1 : NAT_NONE;
 }
 

@@ -191,10 +191,28 @@ static void set_ext(struct dice *d, struct frame *f)
 	if (is_ipv4(f) || f->l4 <= ext)
 		return;
 	ext += 8 * roll(d, (uint32_t)(f->l4 - ext) / 8);
-	if (once_in(d, 2))
+	if (once_in(d, 3))
 		*at(f, ext) = protos[roll(d, N(protos))];
+	else if (once_in(d, 2))
+		*at(f, ext + 3) = (uint8_t)roll(d, 3); /* segments left */
 	else
 		*at(f, ext + 1) = (uint8_t)(once_in(d, 2) ? roll(d, 8) : roll64(d));
+}
+
+/* The same of IPv4's options: some kind, its length, what it points at. */
+static void set_option(struct dice *d, struct frame *f)
+{
+	static const uint8_t kinds[] = {0, 1, 7, 131, 137, 148};
+	size_t option = f->l3 + 20;
+
+	if (!is_ipv4(f) || f->l4 <= option)
+		return;
+	option += roll(d, (uint32_t)(f->l4 - option));
+	if (option + 3 > f->len)
+		return;
+	f->bytes[option] = kinds[roll(d, N(kinds))];
+	f->bytes[option + 1] = (uint8_t)(once_in(d, 2) ? 3 : roll(d, 12));
+	f->bytes[option + 2] = (uint8_t)roll(d, 12);
 }
 
 static void set_tcp_offset(struct dice *d, struct frame *f)
@@ -243,9 +261,10 @@ static void make_noise(struct dice *d, struct frame *f)
 }
 
 static void (*const damages[])(struct dice *d, struct frame *f) = {
-	flip_bit,   set_byte,  cut,	     cut_headers,    lengthen,	      set_type,
-	set_port,   set_proto, set_frag,     set_ip_length,  set_version_ihl, set_ext,
-	insert_tag, flip_bit,  remove_bytes, set_tcp_offset, set_udp_length,  set_ip_length,
+	flip_bit,	 set_byte,	 cut,		cut_headers, lengthen,
+	set_type,	 set_port,	 set_proto,	set_frag,    set_ip_length,
+	set_version_ihl, set_ext,	 insert_tag,	flip_bit,    remove_bytes,
+	set_tcp_offset,	 set_udp_length, set_ip_length, set_option,
 };
 
 void fuzz_damage(struct dice *d, struct frame *f)

@@ -85,6 +85,8 @@ void fuzz_nat_service(struct shunt_service *svc, struct dice *d)
 void fuzz_nat_backend(struct shunt_backend *be, uint8_t family, struct dice *d)
 {
 	be->method = once_in(d, 3) ? SHUNT_MASQ : SHUNT_NAT;
+	if (be->method == SHUNT_NAT && once_in(d, 3))
+		family = family == 4 ? 6 : 4;
 	be->flags &= (uint8_t) ~(SHUNT_BE_ADDR6 | SHUNT_BE_UDP_CSUM);
 	be->flags |= family == 6 ? SHUNT_BE_ADDR6 : 0;
 	be->source_bits = 0;

@@ -92,7 +92,8 @@ static void ask_oracle(struct fuzz_bench *b, const struct frame *in)
 		.cpu = b->cpu,
 		.tick = b->tick,
 	};
-	struct oracle_seen seen = {verdict_seen(b), fuzz_nat_maps(w->f)};
+	struct oracle_seen seen = {verdict_seen(b), fuzz_nat_maps(w->f), b->outcome.out.bytes,
+				   b->outcome.out.len};
 	struct oracle_case c = {.t = &w->tables, .s = &w->state, .in = &arrival, .seen = &seen};
 
 	oracle_run(&c, &b->result);

@@ -80,6 +80,8 @@ struct oracle_arrival {
 struct oracle_seen {
 	enum shunt_verdict verdict; /* that was counted; SHUNT_GO_ON: none */
 	struct oracle_nat nat; /* as it left the tables */
+	const uint8_t *frame; /* that left */
+	size_t len;
 };
 
 /* What the headers say of a sound TCP or UDP packet.  Numbers are in host order. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Translation: which connection a packet is of, what a new one may be given, what the packet becomes. */
+/* Translation: which connection a packet is of, and what a new one may be given. */
 #include "oracle_nat.h"
 
 #include <string.h>
@@ -10,77 +10,9 @@
 #define SYN 2
 #define RST 4
 
-/* ---- the frame ----------------------------------------------------------------------------------*/
-
-static uint32_t sum_of(const uint8_t *bytes, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < len; i++)
-		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	return sum;
-}
-
-static void set16(uint8_t *at, uint16_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
 static uint16_t get16(const uint8_t *at)
 {
 	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-/* The checksum over what now sums up to @is, without the checksum itself: right if the one before was
- * right over @was, and else as wrong as that was.  (RFC 1071, RFC 1624.) */
-static uint16_t checksum(uint16_t before, uint32_t was, uint32_t is)
-{
-	uint64_t error = (uint64_t)(uint16_t)~before + 0xffff * 0x10000ull - was;
-	uint64_t sum = (error + is) % 0xffff;
-
-	return (uint16_t) ~(sum ? sum : 0xffff);
-}
-
-/* What the checksum at @field covers, but for the pseudo header's length and protocol, which stay. */
-static uint32_t covered(const struct oracle_parsed *p, const uint8_t *ip, const uint8_t *l4,
-			const uint8_t *field)
-{
-	uint32_t addrs = p->family == 4 ? sum_of(ip + 12, 8) : sum_of(ip + 8, 32);
-
-	return addrs + sum_of(l4, p->l3 + p->l3_len - p->l4) - get16(field);
-}
-
-/* Gives the packet at @ip, which is as it came, the addresses and ports of @to, and a hop less. */
-static void rewrite(const struct oracle_parsed *p, const struct oracle_tuple *to, uint8_t *ip)
-{
-	uint8_t *l4 = ip + (p->l4 - p->l3), *field = l4 + (p->proto == PROTO_TCP ? 16 : 6);
-	size_t addr_len = p->family == 4 ? 4 : 16, at = p->family == 4 ? 12 : 8;
-	uint32_t l4_was = covered(p, ip, l4, field), ip_was = sum_of(ip, p->l4 - p->l3);
-	uint16_t sum;
-
-	memcpy(ip + at, to->src, addr_len);
-	memcpy(ip + at + addr_len, to->dst, addr_len);
-	set16(l4, to->sport);
-	set16(l4 + 2, to->dport);
-	sum = checksum(get16(field), l4_was, covered(p, ip, l4, field));
-	if (p->proto == PROTO_TCP)
-		set16(field, sum);
-	else if (get16(field))
-		set16(field, sum ? sum : 0xffff);
-	ip[p->family == 4 ? 8 : 7]--;
-	if (p->family == 6)
-		return;
-	ip_was -= get16(ip + 10);
-	set16(ip + 10,
-	      checksum(get16(ip + 10), ip_was, sum_of(ip, p->l4 - p->l3) - get16(ip + 10)));
-}
-
-static void put_frame(const struct oracle_case *c, const struct shunt_backend *way,
-		      const struct oracle_tuple *to, struct oracle_result *r)
-{
-	oracle_put_ethernet(way, c->p.family, r);
-	rewrite(&c->p, to, oracle_put_packet(c->in, &c->p, r));
 }
 
 static struct oracle_tuple turned(const struct oracle_tuple *q)
@@ -174,9 +106,11 @@ static void choice_addrs(const struct oracle_case *c, const struct shunt_backend
 static struct choice choice_of(const struct oracle_case *c, const struct shunt_backend *be,
 			       const struct oracle_tuple *q)
 {
-	struct choice can = {.reply = {.family = q->family, .proto = q->proto, .dport = 0}};
+	struct choice can = {
+		.reply = {.family = be->flags & SHUNT_BE_ADDR6 ? 6 : 4, .proto = q->proto},
+	};
 
-	memcpy(can.reply.src, be->addr, q->family == 4 ? 4 : 16);
+	memcpy(can.reply.src, be->addr, can.reply.family == 4 ? 4 : 16);
 	can.reply.sport = be->port ? get16((const uint8_t *)&be->port) : q->dport;
 	choice_addrs(c, be, &can);
 	can.first = be->method == SHUNT_MASQ ? 1024 : c->t->nat->first_port;
@@ -289,7 +223,8 @@ static bool holds(const struct oracle_case *c, const struct shunt_service *svc,
 		return false;
 	port = be->port ? get16((const uint8_t *)&be->port) : q->dport;
 	return be->flags & SHUNT_BE_USABLE && be->method == conn->method && reply.sport == port &&
-	       memcmp(be->addr, reply.src, q->family == 4 ? 4 : 16) == 0 &&
+	       reply.family == (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) &&
+	       memcmp(be->addr, reply.src, reply.family == 4 ? 4 : 16) == 0 &&
 	       !(c->p.is_syn && be->flags & SHUNT_BE_NO_NEW);
 }
 
@@ -299,24 +234,19 @@ static enum shunt_verdict go_by(const struct oracle_case *c, const struct shunt_
 {
 	struct oracle_tuple reply = oracle_nat_of_backend(&c->seen->nat, rec), to = turned(&reply);
 	struct shunt_nat_conn must = opened ? c->seen->nat.conns[rec] : c->s->nat.conns[rec];
-	enum shunt_verdict verdict =
-		be->method == SHUNT_MASQ ? SHUNT_FORWARD_MASQ : SHUNT_FORWARD_NAT;
+	enum shunt_verdict verdict = oracle_translate(c, be, &to, be->mtu, r);
 
 	note_l2(c, &must);
 	if (opened) {
 		must.seen = 0;
 		note(c, &must,
-		     (uint32_t)c->p.proto << 8 |
-			     (c->p.family == 6 ? SHUNT_NAT_CLIENT6 | SHUNT_NAT_BACKEND6 : 0));
+		     (uint32_t)c->p.proto << 8 | (c->p.family == 6 ? SHUNT_NAT_CLIENT6 : 0) |
+			     (be->flags & SHUNT_BE_ADDR6 ? SHUNT_NAT_BACKEND6 : 0));
 	}
-	if (c->p.ttl < 2) {
-		verdict = SHUNT_DROP_TTL;
-	} else if (c->p.l3_len > be->mtu) {
-		verdict = SHUNT_DROP_TOO_BIG;
-	} else {
+	if (verdict == SHUNT_GO_ON) {
 		note(c, &must, state_after(c, must.state, true));
-		put_frame(c, be, &to, r);
 		r->egress = be->ifindex;
+		verdict = be->method == SHUNT_MASQ ? SHUNT_FORWARD_MASQ : SHUNT_FORWARD_NAT;
 	}
 	if (!is_conn(must, c->seen->nat.conns[rec]))
 		r->wrong = "the record does not say what came";
@@ -325,11 +255,11 @@ static enum shunt_verdict go_by(const struct oracle_case *c, const struct shunt_
 
 /* No connection was opened: for which reason there is a verdict, and it must be a reason. */
 static enum shunt_verdict not_opened(const struct oracle_case *c, const struct shunt_backend *be,
-				     const struct oracle_tuple *q, struct oracle_result *r)
+				     const struct oracle_nat_step *step, struct oracle_result *r)
 {
-	struct choice can = choice_of(c, be, q);
+	struct choice can = choice_of(c, be, step->failed);
 
-	if (oracle_nat_is_full(c, q))
+	if (oracle_nat_is_full(c, step->failed, step->lost))
 		return SHUNT_DROP_NAT_FULL;
 	if (c->seen->verdict == SHUNT_DROP_NAT_FULL) {
 		if (!oracle_nat_replies_full(c))
@@ -356,14 +286,14 @@ static enum shunt_verdict open_new(const struct oracle_case *c, const struct shu
 	if (verdict != SHUNT_GO_ON)
 		return verdict;
 	be = &c->t->backends[r->row];
-	if ((be->method != SHUNT_NAT && be->method != SHUNT_MASQ) ||
-	    (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) != q->family)
+	if (be->method != SHUNT_NAT &&
+	    (be->method != SHUNT_MASQ || (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) != q->family))
 		return SHUNT_DROP_BAD_TABLE;
 	step->used = oracle_nat_find_request(c, &c->seen->nat, q);
 	step->opened = step->used != ORACLE_NOBODY;
 	if (!step->opened) {
 		step->failed = q;
-		return not_opened(c, be, q, r);
+		return not_opened(c, be, step, r);
 	}
 	r->flows |= c->p.proto == PROTO_UDP;
 	r->wrong = check_opened(c, q, be, number, step->used);
@@ -404,18 +334,13 @@ enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_r
 	uint32_t rec = oracle_nat_find_reply(c, &c->s->nat, &q);
 	struct oracle_nat_step step = {.used = rec, .lost = ORACLE_NOBODY};
 	struct shunt_backend way = {0};
+	enum shunt_verdict verdict;
 	struct shunt_nat_conn must;
 
 	r->wrong = oracle_nat_check(c, &step);
 	if (rec == ORACLE_NOBODY)
 		return SHUNT_PASS_NOT_VIP;
 	must = c->s->nat.conns[rec];
-	if (c->p.ttl >= 2)
-		note(c, &must, state_after(c, must.state, false));
-	if (!r->wrong && !is_conn(must, c->seen->nat.conns[rec]))
-		r->wrong = "the record does not say what came";
-	if (c->p.ttl < 2)
-		return SHUNT_DROP_TTL;
 	/* back to where the client's last packet came from */
 	memcpy(way.dmac, &must.mac[3], 6);
 	memcpy(way.smac, &must.mac[0], 6);
@@ -423,9 +348,13 @@ enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_r
 	memcpy(way.vlan_tci, must.vlan_tci, sizeof(way.vlan_tci));
 	request = oracle_nat_of_client(&c->s->nat, rec);
 	to = turned(&request);
-	put_frame(c, &way, &to, r);
+	verdict = oracle_translate(c, &way, &to, UINT16_MAX, r);
+	if (verdict == SHUNT_GO_ON)
+		note(c, &must, state_after(c, must.state, false));
+	if (!r->wrong && !is_conn(must, c->seen->nat.conns[rec]))
+		r->wrong = "the record does not say what came";
 	r->egress = must.ifindex;
-	return SHUNT_RETURN_NAT;
+	return verdict == SHUNT_GO_ON ? SHUNT_RETURN_NAT : verdict;
 }
 
 void oracle_nat_untouched(const struct oracle_case *c, struct oracle_result *r)

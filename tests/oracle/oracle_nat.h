@@ -18,14 +18,21 @@ uint32_t oracle_nat_find_request(const struct oracle_case *c, const struct oracl
 uint32_t oracle_nat_find_reply(const struct oracle_case *c, const struct oracle_nat *n,
 			       const struct oracle_tuple *q);
 
-/* Whether there is no record for a connection of that tuple. */
-bool oracle_nat_is_full(const struct oracle_case *c, const struct oracle_tuple *q);
+/* Whether there is no record for a connection of that tuple, whose packet has @lost one, or
+ * ORACLE_NOBODY. */
+bool oracle_nat_is_full(const struct oracle_case *c, const struct oracle_tuple *q, uint32_t lost);
 /* Whether a bucket of replies has no free word. */
 bool oracle_nat_replies_full(const struct oracle_case *c);
 /* How many words of replies, for the @n ports from @first on, name records that have the tuple @reply
  * with one of those in place of its dport. */
 uint32_t oracle_nat_taken(const struct oracle_case *c, const struct oracle_nat *nat,
 			  const struct oracle_tuple *reply, uint32_t first, uint32_t n);
+
+/* Writes the packet to @r as @to's, in @to's family and with @way's layer 2, unless it is longer than
+ * @most bytes then; SHUNT_GO_ON, or the verdict. */
+enum shunt_verdict oracle_translate(const struct oracle_case *c, const struct shunt_backend *way,
+				    const struct oracle_tuple *to, size_t most,
+				    struct oracle_result *r);
 
 /* What became of one packet in the tables. */
 struct oracle_nat_step {

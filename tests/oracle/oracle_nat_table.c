@@ -81,12 +81,12 @@ static bool may_be_taken(const struct oracle_case *c, uint32_t rec)
 }
 
 /* Whether a new connection that finds no room may have the record: of TCP that is not established, or
- * of UDP that nobody has answered. */
-static bool is_half_open(const struct oracle_case *c, uint32_t rec)
+ * of UDP that nobody has answered; but not the one that the same packet has just @lost. */
+static bool is_half_open(const struct oracle_case *c, uint32_t rec, uint32_t lost)
 {
 	uint32_t state = c->s->nat.conns[rec].state;
 
-	if (!(word_of(c->s->nat.requests, rec) >> 63))
+	if (rec == lost || !(word_of(c->s->nat.requests, rec) >> 63))
 		return false;
 	return !(state & (SHUNT_NAT_PROTO(state) == 6 ? SHUNT_NAT_ESTABLISHED : SHUNT_NAT_REPLIED));
 }
@@ -141,19 +141,20 @@ uint32_t oracle_nat_find_reply(const struct oracle_case *c, const struct oracle_
 	return ORACLE_NOBODY;
 }
 
-bool oracle_nat_is_full(const struct oracle_case *c, const struct oracle_tuple *q)
+bool oracle_nat_is_full(const struct oracle_case *c, const struct oracle_tuple *q, uint32_t lost)
 {
 	struct shunt_nat_place place = place_of(c, q, c->t->nat_buckets);
 
 	for (uint32_t i = 0; i < 2 * SHUNT_NAT_WAYS; i++)
-		if (may_be_taken(c, candidate(&place, i)) || is_half_open(c, candidate(&place, i)))
+		if (may_be_taken(c, candidate(&place, i)) ||
+		    is_half_open(c, candidate(&place, i), lost))
 			return false;
 	return true;
 }
 
 /* Whether the record, which has been given to another connection, was the oldest half-open one where
  * that found no room. */
-static bool may_be_evicted(const struct oracle_case *c, uint32_t rec)
+static bool may_be_evicted(const struct oracle_case *c, uint32_t rec, uint32_t lost)
 {
 	struct oracle_tuple q = oracle_nat_of_client(&c->seen->nat, rec);
 	struct shunt_nat_place place = place_of(c, &q, c->t->nat_buckets);
@@ -162,11 +163,11 @@ static bool may_be_evicted(const struct oracle_case *c, uint32_t rec)
 	for (uint32_t i = 0; i < 2 * SHUNT_NAT_WAYS; i++) {
 		uint32_t other = candidate(&place, i);
 
-		if (may_be_taken(c, other) ||
-		    (is_half_open(c, other) && (int32_t)(conns[other].seen - conns[rec].seen) < 0))
+		if (may_be_taken(c, other) || (is_half_open(c, other, lost) &&
+					       (int32_t)(conns[other].seen - conns[rec].seen) < 0))
 			return false;
 	}
-	return is_half_open(c, rec);
+	return is_half_open(c, rec, lost);
 }
 
 /* Whether the record has lost the port that the opened one has. */
@@ -175,7 +176,7 @@ static bool has_lost_port(const struct oracle_case *c, const struct oracle_nat_s
 {
 	struct oracle_tuple was, is;
 
-	if (!step->opened || step->used == ORACLE_NOBODY || !is_half_open(c, rec))
+	if (!step->opened || step->used == ORACLE_NOBODY || !is_half_open(c, rec, step->lost))
 		return false;
 	was = oracle_nat_of_backend(&c->s->nat, rec);
 	is = oracle_nat_of_backend(&c->seen->nat, step->used);
@@ -246,7 +247,7 @@ static const char *check_record(const struct oracle_case *c, const struct oracle
 	if (rec == step->used) {
 		freed->is[rec] = step->opened;
 		if (step->opened)
-			return may_be_taken(c, rec) || may_be_evicted(c, rec)
+			return may_be_taken(c, rec) || may_be_evicted(c, rec, step->lost)
 				       ? NULL
 				       : "a record was taken that is not free";
 		if (memcmp(&c->s->nat.addrs[rec], &c->seen->nat.addrs[rec],
@@ -255,8 +256,8 @@ static const char *check_record(const struct oracle_case *c, const struct oracle
 		return is == was ? NULL : "the word of a record in use was written";
 	}
 	if (!is_same_record(c, rec)) {
-		freed->is[rec] =
-			step->failed && is == 0 && (may_be_taken(c, rec) || may_be_evicted(c, rec));
+		freed->is[rec] = step->failed && is == 0 &&
+				 (may_be_taken(c, rec) || may_be_evicted(c, rec, step->lost));
 		return freed->is[rec] ? NULL : "somebody else's record was written";
 	}
 	if (is == 0 && was != 0) {

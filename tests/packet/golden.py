@@ -142,17 +142,31 @@ def one_way(method, outer, bits, csum, shape):
          f"csum={csum}", [(came, left)])
 
 
-def both_ways(method, shape):
-    """To the backend and back, and what the client gets of the answer."""
+def crossed(ip):
+    """Of RFC 7915: what was built for the other side has no options, no flow label, and, being short,
+    no DF and an id that is not compared."""
+    if ip.version == 4:
+        ip.id = 0
+    else:
+        ip.fl = 0
+    return ip
+
+
+def both_ways(method, family2, shape):
+    """To the backend, of @family2, and back, and what the client gets of the answer."""
     family, proto, in_tags, out_tags, extra = shape
-    ours = CLIENT[family] if method == "masq" else OURS[family]
-    there = packet(family, proto, ours, BACKEND[family], (CLIENT_PORT, BACKEND_PORT), TTL - 1, extra)
-    answer = packet(family, proto, BACKEND[family], ours, (BACKEND_PORT, CLIENT_PORT), 44, extra)
-    back = packet(family, proto, VIP[family], CLIENT[family], (PORT, CLIENT_PORT), 43, extra)
-    emit(f"method={method} family={family} proto={proto} outer={family} tags={out_tags} bits=0 csum=0", [
+    same = family == family2
+    ours = CLIENT[family] if method == "masq" else OURS[family2]
+    there = packet(family2, proto, ours, BACKEND[family2], (CLIENT_PORT, BACKEND_PORT), TTL - 1,
+                   extra and same)
+    answer = packet(family2, proto, BACKEND[family2], ours, (BACKEND_PORT, CLIENT_PORT), 44, extra)
+    back = packet(family, proto, VIP[family], CLIENT[family], (PORT, CLIENT_PORT), 43, extra and same)
+    if not same:
+        there, back = crossed(there), crossed(back)
+    emit(f"method={method} family={family} proto={proto} outer={family2} tags={out_tags} bits=0 csum=0", [
         (ether(ROUTER, HOST, in_tags, family) / request(family, proto, TTL, extra),
-         ether(OUT, NEXT_HOP, out_tags, family) / there),
-        (ether(NEXT_HOP, OUT, out_tags, family) / answer,
+         ether(OUT, NEXT_HOP, out_tags, family2) / there),
+        (ether(NEXT_HOP, OUT, out_tags, family2) / answer,
          ether(HOST, ROUTER, in_tags, family) / back)])
 
 
@@ -169,8 +183,9 @@ def main():
         one_way("gue", 6, 0, 0, shape)
         one_way("ipip", 4, 16, 0, shape)
         one_way("gre", 6, 32, 0, shape)
-        both_ways("nat", shape)
-        both_ways("masq", shape)
+        both_ways("nat", 4, shape)
+        both_ways("nat", 6, shape)
+        both_ways("masq", shape[0], shape)
 
 
 main()

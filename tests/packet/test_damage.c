@@ -143,6 +143,8 @@ static void translation_takes_no_broken_frame(void **state, enum shunt_forward m
 		fuzz_world_copy(&bench.world);
 		nat_base = bench.world.nat;
 		shape(&r, i / 2);
+		if (nat_family != nat_backend_family && r.n_ext > 3)
+			r.n_ext = 3; /* AH vouches for the header that goes */
 		damage(&r, &d);
 		nat_arrive(*state, &r, &o);
 		t = nat_translated(&r, 1, r.sport);
@@ -199,6 +201,10 @@ int main(void)
 		cmocka_unit_test(every_method_takes_no_broken_frame),
 		cmocka_unit_test_setup(nat_takes_no_broken_frame, nat_setup),
 		cmocka_unit_test_setup(masq_takes_no_broken_frame, nat_setup),
+		{"nat_takes_no_broken_frame (IPv4 to IPv6)", nat_takes_no_broken_frame, nat_setup46,
+		 NULL, NULL},
+		{"nat_takes_no_broken_frame (IPv6 to IPv4)", nat_takes_no_broken_frame, nat_setup64,
+		 NULL, NULL},
 		{"nat_takes_no_broken_frame (IPv6)", nat_takes_no_broken_frame, nat_setup6, NULL,
 		 NULL},
 		{"masq_takes_no_broken_frame (IPv6)", masq_takes_no_broken_frame, nat_setup6, NULL,

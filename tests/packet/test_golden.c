@@ -107,6 +107,23 @@ static void golden_setup(void **state, const struct golden *g)
 		f->nat_ctl->timeout[i] = 1000;
 }
 
+/* From one family to the other a short packet gets an id by chance: makes it 0, and the checksum what it
+ * is then. */
+static void clear_id(struct frame *f)
+{
+	uint8_t *ip = f->bytes + 12;
+
+	while (get16(ip) == 0x8100 || get16(ip) == 0x88a8)
+		ip += 4;
+	if (get16(ip) != 0x0800)
+		return;
+	ip += 2;
+	assert_int_equal(fold16(sum16(0, ip, 20)), 0xffff);
+	put16(ip + 4, 0);
+	put16(ip + 10, 0);
+	put16(ip + 10, (uint16_t)~fold16(sum16(0, ip, 20)));
+}
+
 /* The frame in hex behind the first word of @line. */
 static void frame_read(const char *line, struct frame *out)
 {
@@ -129,6 +146,8 @@ static void golden_run(struct fixture *f, const struct golden *g, const struct f
 	if (o.action != (g->method == SHUNT_LOCAL ? XDP_PASS : XDP_TX) || o.out.len != out->len)
 		fail_msg("%s: action %d, %zu bytes, not %zu", g->says, o.action, o.out.len,
 			 out->len);
+	if (g->method == SHUNT_NAT && g->family != g->outer)
+		clear_id(&o.out);
 	for (size_t i = 0; i < out->len; i++)
 		if (o.out.bytes[i] != out->bytes[i])
 			fail_msg("%s: byte %zu is %02x, not %02x", g->says, i, o.out.bytes[i],

@@ -113,6 +113,23 @@ static void a_source_route_is_not_followed(void **state)
 	}
 }
 
+/* Its length would stand in the TCP header. */
+static void an_option_without_a_length_makes_no_sense(void **state)
+{
+	for (int kind = 0; kind < 256; kind++) {
+		struct recipe r = nat_request(IPPROTO_TCP, 12345);
+		struct outcome o;
+		struct frame in;
+
+		r.option_words = 10;
+		r.sport = 0x0303;
+		frame_build(&r, &in);
+		in.bytes[in.l4 - 1] = (uint8_t)kind;
+		fixture_run(*state, &in, &o);
+		assert_int_equal(o.verdict, kind < 2 ? SHUNT_GO_ON : SHUNT_DROP_NAT_FAMILY);
+	}
+}
+
 static void extension_headers_that_matter_are_not_left_out(void **state)
 {
 	static const struct {
@@ -228,6 +245,7 @@ int main(void)
 		T46(a_shorter_datagram_is_summed_up_to_its_end),
 		T64(towards_ipv4_none_is_needed),
 		T46(a_source_route_is_not_followed),
+		T46(an_option_without_a_length_makes_no_sense),
 		T64(extension_headers_that_matter_are_not_left_out),
 		T64(what_may_be_cut_up_has_an_id),
 		T46(it_is_the_size_that_leaves_which_must_fit),

@@ -14,11 +14,10 @@
 #define SOON 60000 /* packets in which what is spoilt must show */
 #define SEED 20250101
 
-/* What the oracle's world does not hold: nobody takes its headroom, and backends that translate have
- * their service's family. */
+/* What the oracle's world does not hold: nobody takes its headroom. */
 static bool cannot_come(enum shunt_verdict v)
 {
-	return v == SHUNT_DROP_NO_HEADROOM || v == SHUNT_DROP_NAT_FAMILY;
+	return v == SHUNT_DROP_NO_HEADROOM;
 }
 
 static void the_packet_path_does_what_the_oracle_says(void **state)
