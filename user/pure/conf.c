@@ -34,6 +34,10 @@ static void service_fini(struct conf_service *s)
 	free(s->ports);
 	free(s->backends);
 	free(s->backends_file);
+	free(s->allow.list);
+	free(s->deny.list);
+	free(s->allow_file);
+	free(s->deny_file);
 }
 
 void conf_free(struct conf *c)
@@ -44,6 +48,11 @@ void conf_free(struct conf *c)
 		service_fini(&c->services[i]);
 	for (size_t i = 0; i < c->n_watched; i++)
 		free(c->watched[i]);
+	for (size_t i = 0; i < c->n_prefix_files; i++) {
+		free(c->prefix_files[i]->list);
+		free(c->prefix_files[i]);
+	}
+	free(c->prefix_files);
 	free(c->services);
 	free(c->watched);
 	free(c->interfaces);

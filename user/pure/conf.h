@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "pure/source_list.h"
 #include "shunt_abi.h"
 
 #define CONF_WEIGHT_MAX 1000
@@ -80,6 +81,19 @@ struct conf_ports {
 	struct conf_pos pos;
 };
 
+/* Sources. Those of a file are shared by all services that name it. */
+struct conf_prefixes {
+	struct source_prefix *list;
+	size_t n;
+	uint64_t key[2]; /* of the content */
+};
+
+/* New flows a second, and at once; 0: no limit. */
+struct conf_rate {
+	uint32_t new_flows, burst; /* of the service */
+	uint32_t per_source, source_burst; /* of each source: an IPv4 address, an IPv6 /64 */
+};
+
 struct conf_service {
 	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
 	struct addr vip; /* bits beyond the prefix are 0 */
@@ -98,6 +112,12 @@ struct conf_service {
 	size_t n_backends;
 	struct conf_nat_pool nat_pool; /* the configuration's unless given */
 	struct conf_tunnel tunnel; /* the same */
+	struct conf_prefixes allow, deny; /* inline */
+	char *allow_file, *deny_file; /* as backends_file */
+	const struct conf_prefixes *allowed, *denied; /* theirs, owned by the struct conf */
+	bool has_list; /* any of these four */
+	bool only_allowed; /* `allow` or `allow_file`: nobody else */
+	struct conf_rate rate;
 	char *backends_file; /* absolute or relative to the working directory; NULL: none */
 	struct conf_pos pos;
 };
@@ -119,12 +139,15 @@ struct conf {
 	struct conf_port_range nat_ports; /* of the pool's addresses */
 	uint64_t nat_connections; /* to make room for when a service translates; default 1 M */
 	uint32_t nat_timeout_ms[SHUNT_NAT_T_MAX];
+	uint64_t rate_sources; /* to make room for when a service limits them; default 64 k */
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */
 	struct conf_service *services;
 	size_t n_services;
-	/* Files read besides @file, to be watched: the backends files, each once. */
+	struct conf_prefixes **prefix_files; /* what allow_file and deny_file name */
+	size_t n_prefix_files;
+	/* Files read besides @file, to be watched: the backends and prefix files, each once. */
 	char **watched;
 	size_t n_watched;
 };

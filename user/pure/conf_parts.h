@@ -68,6 +68,10 @@ int conf_check_backends(struct conf_load *l, const struct conf_service *s)
 int conf_read_backends_file(struct conf_load *l, const struct conf_node *node,
 			    struct conf_service *s) __attribute__((warn_unused_result));
 
+/* The same for a file of prefixes, named by @node; *out is the configuration's. */
+int conf_read_prefixes_file(struct conf_load *l, const struct conf_node *node, char **path,
+			    const struct conf_prefixes **out) __attribute__((warn_unused_result));
+
 void conf_sources_fini(struct conf_load *l);
 
 /* Complains that @path cannot be read and returns @error, the reader's. @what names the file in the
@@ -84,6 +88,26 @@ int conf_read_defaults(struct conf_load *l, const struct conf_node *node)
 /* Reads the `services` into l->conf. */
 int conf_read_services(struct conf_load *l, const struct conf_node *node)
 	__attribute__((warn_unused_result));
+
+/* ---- conf_policy.c -----------------------------------------------------------------------------*/
+
+#define CONF_PREFIXES_MAX 100000u /* in a list or file */
+#define CONF_ALL_PREFIXES_MAX (1u << 20)
+/* Half of the numbers that the packet path has: while a new policy is made the former one holds. */
+#define CONF_POLICIES_MAX 32767
+
+/* The keys' values; NULL: not given. */
+struct conf_policy_nodes {
+	const struct conf_node *allow, *deny, *allow_file, *deny_file, *rate;
+};
+
+/* Reads them, for a service whose vip and name are known. */
+int conf_read_policy(struct conf_load *l, const struct conf_policy_nodes *nodes,
+		     struct conf_service *s) __attribute__((warn_unused_result));
+
+/* Reads a file's prefixes, one a line. */
+int conf_read_prefix_lines(struct conf_load *l, const struct conf_piece *text,
+			   struct conf_prefixes *out) __attribute__((warn_unused_result));
 
 /* ---- conf_nat.c --------------------------------------------------------------------------------*/
 

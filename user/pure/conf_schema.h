@@ -29,6 +29,8 @@ struct conf_load {
 	struct conf_check_given defaults_given;
 	void *sources; /* tsearch() tree of the backend files already read */
 	size_t n_backends; /* in all services so far */
+	size_t n_prefixes; /* in all lists so far */
+	size_t n_policies; /* services that have one, so far */
 };
 
 /* A piece of text and where it stands: the main file or a backend file. */

@@ -69,6 +69,11 @@ enum {
 	KEY_TUNNEL_SOURCE,
 	KEY_TUNNEL_SOURCE6,
 	KEY_GUE_CHECKSUM,
+	KEY_ALLOW,
+	KEY_ALLOW_FILE,
+	KEY_DENY,
+	KEY_DENY_FILE,
+	KEY_RATE,
 	KEY_BACKENDS,
 	KEY_BACKENDS_FILE,
 	KEY_MAX,
@@ -90,6 +95,11 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_TUNNEL_SOURCE] = CONF_ROW_TUNNEL_SOURCE(struct conf_service),
 	[KEY_TUNNEL_SOURCE6] = CONF_ROW_TUNNEL_SOURCE6(struct conf_service),
 	[KEY_GUE_CHECKSUM] = CONF_ROW_GUE_CHECKSUM(struct conf_service, NULL),
+	[KEY_ALLOW] = {.name = "allow"},
+	[KEY_ALLOW_FILE] = {"allow_file", conf_read_text, AT(allow_file), .min = 1, .max = 4095},
+	[KEY_DENY] = {.name = "deny"},
+	[KEY_DENY_FILE] = {"deny_file", conf_read_text, AT(deny_file), .min = 1, .max = 4095},
+	[KEY_RATE] = {.name = "rate"},
 	[KEY_BACKENDS] = {.name = "backends"},
 	[KEY_BACKENDS_FILE] = {"backends_file", conf_read_text, AT(backends_file), .min = 1,
 			       .max = 4095},
@@ -217,6 +227,20 @@ static void name_service(struct conf_service *s)
 		 conf_protocol_name(s->protocol));
 }
 
+static int read_policy(struct conf_load *l, const struct conf_node *const *given,
+		       struct conf_service *s)
+{
+	const struct conf_policy_nodes nodes = {
+		.allow = given[KEY_ALLOW],
+		.deny = given[KEY_DENY],
+		.allow_file = given[KEY_ALLOW_FILE],
+		.deny_file = given[KEY_DENY_FILE],
+		.rate = given[KEY_RATE],
+	};
+
+	return conf_read_policy(l, &nodes, s);
+}
+
 static int read_service(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
 {
 	struct conf_check_given has = l->defaults_given;
@@ -235,7 +259,8 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 	if (rc < 0)
 		return rc;
 	name_service(s);
-	if (given[KEY_CHECK])
+	rc = read_policy(l, given, s);
+	if (rc == 0 && given[KEY_CHECK])
 		rc = conf_read_check(l, given[KEY_CHECK], &s->check, &has);
 	if (rc == 0)
 		rc = conf_finish_check(l, given[KEY_CHECK] ? given[KEY_CHECK] : node, s, &has);

@@ -10,11 +10,12 @@
 
 #include "base/own.h"
 
-/* A backend file that has been read. */
+/* A file that has been read. */
 struct source {
 	const char *path; /* owned by the configuration, in its `watched` */
 	char *data;
 	size_t len;
+	const struct conf_prefixes *prefixes; /* it has, if that was asked */
 };
 
 static void source_free(void *p)
@@ -101,7 +102,7 @@ static int watch(struct conf *conf, const char *path)
 
 /* Reads the file for the first time. @pos: who names it. */
 static int add_source(struct conf_load *l, const struct conf_pos *pos, const char *path,
-		      const struct source **out)
+		      struct source **out)
 {
 	struct source *source;
 	struct conf_quoted quoted;
@@ -128,25 +129,79 @@ static int add_source(struct conf_load *l, const struct conf_pos *pos, const cha
 	return 0;
 }
 
-int conf_read_backends_file(struct conf_load *l, const struct conf_node *node,
-			    struct conf_service *s)
+/* The file that @node names, as *path is then. */
+static int find_source(struct conf_load *l, const struct conf_node *node, char **path,
+		       struct source **out)
 {
 	const struct conf_pos pos = conf_node_pos(l, node);
-	const struct source *source = NULL;
 	struct source **known, key;
-	struct conf_piece text;
-	int rc = resolve_path(l->conf, &s->backends_file);
+	int rc = resolve_path(l->conf, path);
 
 	if (rc < 0)
 		return rc;
-	key.path = s->backends_file;
+	key.path = *path;
 	known = tfind(&key, &l->sources, by_path);
-	if (known)
-		source = *known;
-	else
-		rc = add_source(l, &pos, s->backends_file, &source);
+	if (!known)
+		return add_source(l, &pos, *path, out);
+	*out = *known;
+	return 0;
+}
+
+static struct conf_piece text_of(const struct source *source)
+{
+	return (struct conf_piece){{source->path, 1, 1}, source->data, source->len};
+}
+
+int conf_read_backends_file(struct conf_load *l, const struct conf_node *node,
+			    struct conf_service *s)
+{
+	struct source *source = NULL;
+	struct conf_piece text;
+	int rc = find_source(l, node, &s->backends_file, &source);
+
 	if (rc < 0)
 		return rc;
-	text = (struct conf_piece){{source->path, 1, 1}, source->data, source->len};
+	text = text_of(source);
 	return conf_read_backend_lines(l, &text, s);
+}
+
+/* A list that the configuration owns; NULL when there is no memory. */
+static struct conf_prefixes *add_prefixes(struct conf *conf)
+{
+	size_t n = conf->n_prefix_files;
+	struct conf_prefixes **grown;
+
+	/* Room doubles whenever the number is a power of two. */
+	if ((n & (n - 1)) == 0) {
+		grown = reallocarray(conf->prefix_files, n ? 2 * n : 1,
+				     sizeof(struct conf_prefixes *));
+		if (!grown)
+			return NULL;
+		conf->prefix_files = grown;
+	}
+	conf->prefix_files[n] = calloc(1, sizeof(struct conf_prefixes));
+	if (conf->prefix_files[n])
+		conf->n_prefix_files++;
+	return conf->prefix_files[n];
+}
+
+int conf_read_prefixes_file(struct conf_load *l, const struct conf_node *node, char **path,
+			    const struct conf_prefixes **out)
+{
+	struct source *source = NULL;
+	struct conf_prefixes *prefixes;
+	struct conf_piece text;
+	int rc = find_source(l, node, path, &source);
+
+	if (rc == 0 && !source->prefixes) {
+		prefixes = add_prefixes(l->conf);
+		if (!prefixes)
+			return -ENOMEM;
+		text = text_of(source);
+		rc = conf_read_prefix_lines(l, &text, prefixes);
+		source->prefixes = prefixes;
+	}
+	if (rc == 0)
+		*out = source->prefixes;
+	return rc;
 }
