@@ -31,6 +31,9 @@ SHUNT_ARRAY(nat_conns, struct shunt_nat_conn, 1);
 SHUNT_ARRAY(nat_addrs, struct shunt_nat_addrs, 1);
 SHUNT_ARRAY(nat_ctl, struct shunt_nat_ctl, 1);
 SHUNT_ARRAY(handover, struct shunt_handover, 1);
+SHUNT_ARRAY(policies, struct shunt_policy, 1);
+SHUNT_ARRAY(sources, __u64, 1);
+SHUNT_ARRAY(rates, struct shunt_rate_line, 1);
 SHUNT_ARRAY(owners, struct shunt_owner, 64);
 
 struct {

@@ -4,6 +4,7 @@
 #define SHUNT_NAT_OPEN_H
 
 #include "nat_take.h"
+#include "source.h"
 
 #define NAT_TRIES 48 /* of ports for a new connection: */
 #define NAT_TRIES_OWN 16 /* first in this CPU's own part of the ports, */
@@ -184,6 +185,11 @@ __noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
 
 	if (!pkt || !svc)
 		return SHUNT_DROP_BAD_TABLE;
+	if (unlikely(svc->policy) && pkt->l4_proto == IPPROTO_UDP) {
+		verdict = source_opens(pkt, svc);
+		if (verdict)
+			return verdict;
+	}
 	be = nat_choose(pkt, svc, &number);
 	if (!be)
 		return SHUNT_DROP_BAD_TABLE;

@@ -6,9 +6,11 @@
 
 #include "flow.h"
 #include "maps.h"
+#include "source.h"
 
 #define SLOT_BAD_TABLE 0xffffu /* no backend's number: above SHUNT_SLOT_BACKEND */
 #define FLOW_IS_NEW 0x10000u /* beside a number: the flow has just been remembered */
+#define SLOT_REFUSED 0x20000u /* no number: with what source_rate() says of the new flow */
 
 /* As struct shunt_settings says. */
 static __always_inline __u64 flow_hash(const struct pkt *pkt)
@@ -49,12 +51,13 @@ static __always_inline __u32 cursor_next(const struct shunt_service *svc)
 
 /* The backend that the flow was given, if that holds; else one by turn, to be remembered, when the
  * packet may start a flow (@starts) or the flow has lost its backend; else, and when there is no
- * place to remember, one by hash, on which all later packets of the flow agree.  A global function,
- * so that the verifier checks it once. */
+ * place to remember, one by hash, on which all later packets of the flow agree.  New flows other than
+ * SYNs, which have been asked already, are subject to the service's rates; @source is source_upper().
+ * A global function, so that the verifier checks it once. */
 __noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32 is_syn,
-			      __u32 starts)
+			      __u32 starts, __u64 source)
 {
-	__u32 limits, number, slot;
+	__u32 limits, number, slot, refused;
 
 	if (!svc)
 		return SLOT_BAD_TABLE;
@@ -62,6 +65,11 @@ __noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32
 	number = flow_find(hash, svc->salt, svc->row, limits, !is_syn);
 	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
 		return number;
+	if (unlikely(svc->policy) && number == FLOW_UNKNOWN && starts && !is_syn) {
+		refused = source_rate(source, svc->policy);
+		if (refused)
+			return SLOT_REFUSED | refused;
+	}
 	starts |= number == FLOW_ORPHANED;
 	slot = starts ? cursor_next(svc) & svc->slot_mask : shunt_slot_of(hash, svc->slot_mask);
 	number = slot_number(svc, slot);
@@ -80,7 +88,8 @@ static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_
 	pkt->new_flow = pkt->is_syn;
 	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)))
 		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
-	number = flow_backend(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn);
+	number =
+		flow_backend(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn, source_upper(pkt));
 	if (is_udp && number & FLOW_IS_NEW)
 		pkt->new_flow = 1;
 	return number & ~FLOW_IS_NEW;
@@ -96,6 +105,8 @@ backend_choose(struct pkt *pkt, const struct shunt_service *svc, const struct sh
 
 	pkt->hash = flow_hash(pkt);
 	number = backend_number(pkt, svc);
+	if (unlikely(number & SLOT_REFUSED))
+		return source_verdict(number & ~SLOT_REFUSED);
 	if (number == SLOT_BAD_TABLE)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->row = svc->row + number;

@@ -10,6 +10,7 @@
 #include "maps.h"
 #include "service.h"
 #include "flow.h"
+#include "source.h"
 #include "sched.h"
 #include "fwd.h"
 #include "encap.h"
@@ -35,6 +36,11 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 		return hand_over(ctx, pkt, NULL, SHUNT_STAGE_NAT, verdict);
 	if (verdict)
 		return verdict;
+	if (unlikely(service->policy)) {
+		verdict = source_check(pkt, service);
+		if (verdict)
+			return verdict;
+	}
 	if (settings.nat_mask && unlikely(service->flags & SHUNT_SVC_NAT))
 		return hand_over(ctx, pkt, service, SHUNT_STAGE_NAT, SHUNT_DROP_BAD_TABLE);
 	verdict = backend_choose(pkt, service, &backend);

@@ -14,6 +14,7 @@
 
 #include <linux/types.h>
 
+#include "shunt_abi_source.h"
 #include "shunt_abi_verdict.h"
 
 #define SHUNT_ABI_VERSION 1
@@ -47,7 +48,7 @@ struct shunt_service {
 	__u8 flags; /* SHUNT_SVC_* */
 	__u8 scheduler; /* enum shunt_scheduler, for display; the packet path reads flags */
 	__u16 flow_timeout; /* in flow ticks (SHUNT_FLOW_TICK_SHIFT): an older entry is void */
-	__u16 pad;
+	__u16 policy; /* which of `policies`; 0: none */
 	__u32 salt; /* mixed into the tags of the service's flows; stays when its row moves */
 };
 
@@ -424,7 +425,7 @@ struct shunt_settings {
 	__u32 cpus; /* possible CPUs: the cursors are staggered by 2^k / cpus */
 	__u32 nat_mask; /* number of request buckets less one, a power of two less one; 0: no NAT */
 	__u32 nat_reply_mask; /* the same of reply buckets */
-	__u32 pad;
+	__u32 rate_mask; /* number of `rates` lines less one, a power of two less one */
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
@@ -446,6 +447,9 @@ struct shunt_settings {
  *   nat_conns   8 * request buckets x struct shunt_nat_conn
  *   nat_addrs   as many x struct shunt_nat_addrs
  *   nat_ctl     1 x struct shunt_nat_ctl
+ *   policies    P x struct shunt_policy      by number; [0] is unused
+ *   sources     W x __u64                    words of the policies' lists
+ *   rates       lines x struct shunt_rate_line
  *   stages      PROG_ARRAY, enum shunt_stage -> program; made anew with each shunt_xdp
  *   handover    cpus x struct shunt_handover
  *   owners      rows x struct shunt_owner    daemon only (the program does not use it)

@@ -17,9 +17,12 @@
  *   upper half n: n words, sorted, from the lower half on (counted from the list's first word), of
  *                 which the last whose upper half is not above the number has the answer below
  * and numbers outside of the block have the answer `out`.  So most addresses are answered by one
- * word, and the others by a binary search of a few.  An answer is an enum shunt_verdict, 0 = go on;
- * or, with SHUNT_SOURCE_DEEPER, where the set for the next 32 bits begins: with its struct
+ * word, and the others by a binary search of a few.  An answer is one of the three below; or, with
+ * SHUNT_SOURCE_DEEPER, where the set for the next 32 bits begins: with its struct
  * shunt_source_set, two words, and then its buckets. */
+#define SHUNT_SOURCE_TAKEN 0u
+#define SHUNT_SOURCE_NOT_ALLOWED 1u /* there is an allow list, and nothing of it fits */
+#define SHUNT_SOURCE_DENIED 2u
 #define SHUNT_SOURCE_DEEPER 0x80000000u
 #define SHUNT_SOURCE_SEARCH 20 /* halvings: at most 2^20 intervals in a bucket */
 
@@ -77,6 +80,8 @@ static inline __attribute__((always_inline)) __u64 shunt_rate_ahead(__u64 full, 
 }
 
 /* ---- policies ----------------------------------------------------------------------------------*/
+
+#define SHUNT_POLICIES_MAX 65536u /* numbers, 0 among them */
 
 #define SHUNT_POLICY_LIST 1u
 #define SHUNT_POLICY_SERVICE_RATE 2u

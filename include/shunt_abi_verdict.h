@@ -26,6 +26,10 @@
 	X(DROP_TRUNCATED, DROP, "frame ends inside a header")                                      \
 	X(DROP_BAD_IP, DROP, "IP header contradicts itself or the frame")                          \
 	X(DROP_BAD_L4, DROP, "TCP or UDP header contradicts itself or the packet")                 \
+	X(DROP_DENIED, DROP, "its source is in the service's deny list")                           \
+	X(DROP_NOT_ALLOWED, DROP, "its source is not in the service's allow list")                 \
+	X(DROP_RATE_SOURCE, DROP, "new flow, and its source has had its rate of them")             \
+	X(DROP_RATE_SERVICE, DROP, "new flow, and the service has had its rate of them")           \
 	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
 	X(DROP_NAT_FULL, DROP, "no room for another translated connection")                        \
 	X(DROP_NAT_EXHAUSTED, DROP, "no free port at the pool's addresses for this backend")       \

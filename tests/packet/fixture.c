@@ -58,9 +58,13 @@ static size_t table_len(const struct table *t)
 			{"nat_addrs", WORLD_NAT_RECORDS, sizeof(*(f)->nat_addrs),                  \
 			 (void **)&(f)->nat_addrs},                                                \
 			{"nat_ctl", 1, sizeof(*(f)->nat_ctl), (void **)&(f)->nat_ctl},             \
+			{"policies", WORLD_POLICIES, sizeof(*(f)->policies),                       \
+			 (void **)&(f)->policies},                                                 \
+			{"sources", WORLD_SOURCE_WORDS, 8, (void **)&(f)->sources},                \
+			{"rates", WORLD_RATE_LINES, sizeof(*(f)->rates), (void **)&(f)->rates},    \
 			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 15
+#define N_TABLES 18
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
@@ -70,6 +74,7 @@ static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 	s->cpus = f->cpus;
 	s->nat_mask = WORLD_NAT_BUCKETS - 1;
 	s->nat_reply_mask = 2 * WORLD_NAT_BUCKETS - 1;
+	s->rate_mask = WORLD_RATE_LINES - 1;
 }
 
 static void load_shunt(struct fixture *f)

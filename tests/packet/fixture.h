@@ -70,6 +70,9 @@ void world_source(enum world_kind kind, uint8_t out[static 16]);
 #define WORLD_FLOW_BUCKETS 64
 #define WORLD_NAT_BUCKETS 4 /* of requests; twice as many of replies */
 #define WORLD_NAT_RECORDS (WORLD_NAT_BUCKETS * SHUNT_NAT_WAYS)
+#define WORLD_POLICIES 8
+#define WORLD_SOURCE_WORDS (1u << 19)
+#define WORLD_RATE_LINES 4
 #define WORLD_IFINDEX_IN 1 /* what the test runner says a packet came in by */
 #define WORLD_IFINDEX_MANAGED 77
 #define WORLD_IFINDEX_UNMANAGED 78
@@ -95,6 +98,9 @@ struct fixture {
 	struct shunt_nat_conn *nat_conns;
 	struct shunt_nat_addrs *nat_addrs;
 	struct shunt_nat_ctl *nat_ctl;
+	struct shunt_policy *policies;
+	uint64_t *sources;
+	struct shunt_rate_line *rates;
 	struct shunt_handover *handover;
 };
 

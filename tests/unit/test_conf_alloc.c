@@ -77,9 +77,11 @@ static struct file files[] = {
 	 "- {vip: 192.0.2.1, port: 80, backends: &b [10.0.0.1, {address: 10.0.0.2}], "
 	 "backends_file: b}\n"
 	 "- {vip: 192.0.2.2, port: 80, backends: *b, backends_file: b}\n"
-	 "- {vip: 192.0.2.3, port: 80, forward: local, check: tcp}\n",
+	 "- {vip: 192.0.2.3, port: 80, forward: local, check: tcp,\n"
+	 "   allow: [10.0.0.0/8, 10.1.2.3], deny_file: p, allow_file: p, rate: {per_source: 1}}\n",
 	 0, 0},
 	{"d/b", "10.0.0.3\n10.0.0.4 name=d\n10.0.0.5\n", 0, 0},
+	{"d/p", "10.0.0.3\n10.0.0.4/30\n10.0.0.5\n", 0, 0},
 	{NULL, NULL, 0, 0},
 };
 

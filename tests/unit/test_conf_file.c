@@ -173,6 +173,9 @@ static void the_example_explains_every_key(void **state)
 	assert_keys_are_explained("interfaces: [a]\n"
 				  "services: [{vip: 192.0.2.1, port: 1, backends: [{x: 1}]}]\n",
 				  example);
+	assert_keys_are_explained("interfaces: [a]\n"
+				  "services: [{vip: 192.0.2.1, port: 1, rate: {x: 1}}]\n",
+				  example);
 }
 
 int main(void)

@@ -11,10 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "shunt_abi.h"
-
-#define DENIED SHUNT_DROP_BAD_L4 /* any verdict will do */
-#define OTHERWISE SHUNT_DROP_BAD_IP
+#define DENIED SHUNT_SOURCE_DENIED
+#define OTHERWISE SHUNT_SOURCE_NOT_ALLOWED
 #define RULES_MAX 100000
 
 static struct source_prefix prefixes[RULES_MAX];

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/policies.h"
 #include "base/own.h"
 #include "pure/backend_row.h"
 
@@ -121,6 +122,7 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 	s->rows = owner.rows;
 	s->slots_at = found->svc.slots_at;
 	s->slots = found->svc.slot_mask + 1;
+	s->policy = found->svc.policy;
 	if (claim(e, s)) {
 		free(s);
 		return 0;
@@ -133,6 +135,8 @@ static void on_service(void *arg, const struct dp_service *found)
 {
 	struct adoption *a = arg;
 
+	if (!a->err)
+		a->err = policies_adopt(a->e, found);
 	if (!a->err && a->e->n_services < a->room)
 		a->err = adopt_service(a, found);
 }
@@ -168,12 +172,15 @@ int adopt_tables(struct engine *e)
 	err = ranges_init(&e->rows, dp_sizes(e->dp)->rows);
 	if (!err)
 		err = ranges_init(&e->lines, dp_sizes(e->dp)->slot_lines);
+	if (!err)
+		err = policies_init(e);
 	if (err || !dp_adopted(e->dp))
 		return err;
 	e->services = calloc(a.room + 1, sizeof(struct service *));
 	if (!e->services)
 		return -ENOMEM;
 	dp_services_each(e->dp, on_service, &a);
+	policies_sort(&e->policies);
 	if (!a.err)
 		clear_leftovers(e);
 	if (e->n_services)

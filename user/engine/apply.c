@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/policies.h"
 #include "pure/hashkey.h"
 
 /* Flow ticks are jiffies >> SHUNT_FLOW_TICK_SHIFT; HZ is at most 1000, and one tick too many only
@@ -34,10 +35,16 @@ static uint8_t flags_of(const struct conf_service *conf)
 	return flags | (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0);
 }
 
+uint32_t service_salt(const char *name)
+{
+	static const uint64_t salt_key[2] = {0x73616c74, 0x666c6f77};
+
+	return (uint32_t)siphash24(name, strlen(name), salt_key);
+}
+
 static struct shunt_service service_of(const struct change *c)
 {
 	const struct conf_service *conf = c->conf;
-	static const uint64_t salt_key[2] = {0x73616c74, 0x666c6f77};
 
 	return (struct shunt_service){
 		.slots_at = c->slots_at,
@@ -47,7 +54,8 @@ static struct shunt_service service_of(const struct change *c)
 		.flags = flags_of(conf),
 		.scheduler = (uint8_t)conf->scheduler,
 		.flow_timeout = flow_ticks(conf->flow_timeout_ms),
-		.salt = (uint32_t)siphash24(conf->name, strlen(conf->name), salt_key),
+		.policy = c->policy,
+		.salt = service_salt(conf->name),
 	};
 }
 
@@ -79,6 +87,7 @@ static void take_over(struct engine *e, struct change *c)
 	s->rows = c->rows;
 	s->slots_at = c->slots_at;
 	s->slots = c->slots;
+	s->policy = c->policy;
 	if (c->row != s->row || c->is_new) {
 		if (c->is_new)
 			dp_owner_reset_counters(e->dp, c->row);
@@ -217,6 +226,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	auto_free struct interface *interfaces = interfaces_list(e, conf);
 	struct dp_services *services = NULL;
 	struct conf *former = e->conf;
+	struct policies policies = {0};
 	struct plan p = {0};
 	int ret = -ENOMEM;
 
@@ -224,8 +234,11 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 		ret = plan_make(e, conf, &p, err);
 	if (ret)
 		return ret;
-	ret = prepare_services(e, conf, &p, &services, err);
+	ret = policies_plan(e, conf, &p, &policies, err);
+	if (!ret)
+		ret = prepare_services(e, conf, &p, &services, err);
 	if (ret) {
+		policies_drop(e, &policies);
 		plan_drop(e, &p);
 		return ret;
 	}
@@ -236,6 +249,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	e->n_interfaces = conf->n_interfaces;
 	nat_install(e, conf);
 	execute(e, &p, services);
+	policies_switch(e, &policies);
 	own_ask(e);
 	plan_fini(&p);
 	if (former != conf)

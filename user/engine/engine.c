@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "engine/plan.h"
+#include "engine/policies.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 #include "io/stats_server.h"
@@ -179,7 +180,7 @@ static int open_dataplane(struct engine *e, struct engine_error *err)
 	int ret;
 
 	pin_dir(e->conf, dir, sizeof(dir));
-	if (plan_sizes(e->conf, &opt.sizes)) {
+	if (plan_sizes(e->conf, &opt.sizes) || policies_sizes(e->conf, &opt.sizes)) {
 		snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
@@ -302,6 +303,7 @@ void engine_close(struct engine *e)
 	free(e->interfaces);
 	index_fini(&e->by_addr);
 	index_fini(&e->by_probe);
+	policies_free(e);
 	ranges_fini(&e->rows);
 	ranges_fini(&e->lines);
 	free_event(e->flush);

@@ -24,6 +24,7 @@ struct change {
 	struct backend **list; /* room for as many, becomes service.backends */
 	uint32_t row, rows, slots_at, slots;
 	uint16_t highest; /* number of a backend */
+	uint16_t policy;
 	bool new_rows, new_lines; /* taken by the plan */
 };
 

@@ -72,12 +72,21 @@ struct service {
 	char name[SHUNT_NAME_MAX];
 	uint32_t row, rows; /* first row, how many are reserved */
 	uint32_t slots_at, slots; /* first line, number of slots */
+	uint16_t policy; /* 0: none */
 	struct backend **backends; /* in the configuration's order */
 	size_t n_backends;
 	bool dirty; /* waits in the engine's flush */
 	bool failing_open;
 	uint32_t usable; /* backends in the slots by their own merit */
 	struct meter no_backend; /* of the service's own row */
+};
+
+/* The different lists and policies that services have: policies.h. Both sorted. */
+struct policies {
+	struct policy_list *lists;
+	size_t n_lists;
+	struct policy *list;
+	size_t n;
 };
 
 struct interface {
@@ -116,6 +125,8 @@ struct engine {
 	struct stats_server *stats;
 	struct ctl_server *ctl;
 
+	struct policies policies; /* in force */
+	struct ranges policy_numbers, source_words; /* who holds which is in the policies */
 	struct ranges rows, lines; /* who holds which is in the services */
 	struct service **services; /* in the configuration's order */
 	size_t n_services;
@@ -243,6 +254,8 @@ void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed
 void service_free(struct service *s);
 struct service *service_find(const struct engine *e, const char *name);
 struct backend *backend_find(const struct service *s, const char *name);
+/* What tells the flows of services apart; of the service's name alone. */
+uint32_t service_salt(const char *name);
 uint64_t addr_key(const struct addr *a);
 
 /* One line to the log and, as an event, to whoever listens; @s and @b may be NULL. Of more than

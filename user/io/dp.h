@@ -31,6 +31,9 @@ struct dp_sizes {
 	uint64_t
 		nat; /* translated connections, the same way; 0: no NAT, which costs nothing then */
 	bool nat6; /* some of them with IPv6 */
+	uint32_t policies; /* numbers of policies, the unused 0 among them; 0: there are none */
+	uint32_t source_words; /* of the lists of all policies */
+	uint64_t rate_sources; /* sources with a rate of their own to make room for; 0: none */
 };
 
 struct dp_options {
@@ -149,6 +152,11 @@ void dp_owner_carry_counters(struct dp *dp, uint32_t from, uint32_t to);
 /* The pools and timeouts of NAT, for connections opened from now on; pools that rows name have to be
  * written first. */
 void dp_nat_write(struct dp *dp, const struct shunt_nat_ctl *c);
+
+/* Policies and the words of their lists, at numbers and places that no service in force names. */
+void dp_policy_write(struct dp *dp, uint32_t number, const struct shunt_policy *p);
+void dp_policy_read(const struct dp *dp, uint32_t number, struct shunt_policy *p);
+void dp_sources_write(struct dp *dp, uint32_t at, const uint64_t *words, size_t n);
 
 struct dp_counter {
 	uint64_t packets, bytes, flows;

@@ -192,6 +192,8 @@ int dp_copy_tables(struct dp *dp, struct dp_set *from, struct dp_set *to)
 		rc = copy_rows(dp, from, to);
 	if (rc == 0)
 		rc = copy_nat_ctl(from, to);
+	if (rc == 0)
+		rc = dp_copy_policies(from, to);
 	return rc;
 }
 

@@ -32,6 +32,9 @@ enum dp_map_id {
 	DP_NAT_CONNS,
 	DP_NAT_ADDRS,
 	DP_NAT_CTL,
+	DP_POLICIES,
+	DP_SOURCES,
+	DP_RATES,
 	DP_TX_PORTS,
 	DP_STAGES,
 	DP_HANDOVER,
@@ -160,6 +163,15 @@ void dp_counter_sum(const struct dp *dp, const struct dp_set *set, uint32_t row,
  * maps. May be called again and again. */
 int dp_copy_nat(const struct dp *dp, const struct dp_set *from, struct dp_set *to)
 	__attribute__((warn_unused_result));
+
+/* ---- dp_policy.c ------------------------------------------------------------------------------*/
+
+/* How many elements policies, sources and rates are to have for @want. */
+void dp_policy_entries(const struct dp_sizes *want, uint32_t entries[static DP_MAP_MAX]);
+/* The sizes that they give @set; -EINVAL when they contradict each other. */
+int dp_policy_measure(struct dp_set *set) __attribute__((warn_unused_result));
+/* Copies @from's policies and lists to @to, if those are two sets of maps. Rates begin anew. */
+int dp_copy_policies(struct dp_set *from, struct dp_set *to) __attribute__((warn_unused_result));
 
 /* ---- dp_pins.c --------------------------------------------------------------------------------*/
 

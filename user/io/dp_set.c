@@ -34,6 +34,8 @@ enum group {
 	GROUP_VERDICTS,
 	GROUP_FLOWS,
 	GROUP_NAT,
+	GROUP_POLICIES,
+	GROUP_RATES,
 	GROUP_PORTS,
 	GROUP_STAGES, /* each program's own: an old one goes on with the stages it came with */
 	GROUPS
@@ -68,6 +70,9 @@ static const struct spec {
 	[DP_NAT_CONNS] = {"nat_conns", sizeof(struct shunt_nat_conn), GROUP_NAT, false, false},
 	[DP_NAT_ADDRS] = {"nat_addrs", sizeof(struct shunt_nat_addrs), GROUP_NAT, false, false},
 	[DP_NAT_CTL] = {"nat_ctl", sizeof(struct shunt_nat_ctl), GROUP_NAT, true, false},
+	[DP_POLICIES] = {"policies", sizeof(struct shunt_policy), GROUP_POLICIES, true, false},
+	[DP_SOURCES] = {"sources", sizeof(uint64_t), GROUP_POLICIES, true, false},
+	[DP_RATES] = {"rates", sizeof(struct shunt_rate_line), GROUP_RATES, false, false},
 	[DP_TX_PORTS] = {"tx_ports", sizeof(uint32_t), GROUP_PORTS, false, false,
 			 BPF_MAP_TYPE_DEVMAP_HASH, sizeof(uint32_t)},
 	[DP_STAGES] = {"stages", sizeof(uint32_t), GROUP_STAGES, false, false,
@@ -250,7 +255,7 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
 	set->sizes.nat = has_nat(m) ? nat_of(set) : 0;
 	set->sizes.nat6 = set->sizes.nat && m[DP_NAT_ADDRS].entries > 1;
-	return 0;
+	return dp_policy_measure(set);
 }
 
 bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
@@ -258,7 +263,9 @@ bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
 	return set->sizes.services >= want->services && set->sizes.spans >= want->spans &&
 	       set->sizes.rows >= want->rows && set->sizes.slot_lines >= want->slot_lines &&
 	       set->sizes.flows >= want->flows && set->sizes.nat >= want->nat &&
-	       set->sizes.nat6 >= want->nat6;
+	       set->sizes.nat6 >= want->nat6 && set->sizes.policies >= want->policies &&
+	       set->sizes.source_words >= want->source_words &&
+	       set->sizes.rate_sources >= want->rate_sources;
 }
 
 /* A power of two, for twice as many words as there are @flows, eight a bucket. */
@@ -305,6 +312,7 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 	entries[DP_VERDICTS] = dp->cpus;
 	entries[DP_FLOWS] = flow_buckets(want->flows);
 	nat_entries(want, entries);
+	dp_policy_entries(want, entries);
 	entries[DP_HANDOVER] = dp->cpus;
 	entries[DP_TX_PORTS] = entries[DP_STAGES] = 0;
 }
@@ -401,6 +409,7 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 		settings->nat_mask = entries[DP_NAT_REQUESTS] - 1;
 		settings->nat_reply_mask = entries[DP_NAT_REPLIES] - 1;
 	}
+	settings->rate_mask = entries[DP_RATES] - 1;
 	dp_stages_choose(skel->obj, settings);
 	rc = prepare_maps(skel, from, entries, reuse);
 	if (rc == 0)

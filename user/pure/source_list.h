@@ -15,7 +15,7 @@ struct source_prefix {
 	uint8_t bits;
 };
 
-/* Prefixes with what becomes of packets from them: 0 (taken) or an enum shunt_verdict. */
+/* A prefix with what becomes of packets from it: SHUNT_SOURCE_*. */
 struct source_rule {
 	const struct source_prefix *prefix;
 	uint32_t answer;
