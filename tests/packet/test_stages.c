@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include <cmocka.h>
 #include <linux/bpf.h>
@@ -22,6 +23,18 @@
 #define MAIN_AT_MOST 13500 /* verified instructions */
 #define STAGE_AT_MOST 200000 /* a fifth of what the kernel takes */
 
+/* Verifiers before Linux 6.12 tell fewer states apart as equal: 6.1 follows 1.7 times as many. */
+static uint32_t at_most(bool is_main)
+{
+	struct utsname on;
+	int major = 0, minor = 0;
+
+	assert_int_equal(uname(&on), 0);
+	assert_int_equal(sscanf(on.release, "%d.%d", &major, &minor), 2);
+	return (is_main ? MAIN_AT_MOST : STAGE_AT_MOST) *
+	       (major < 6 || (major == 6 && minor < 12) ? 2 : 1);
+}
+
 static void programs_stay_within_what_the_verifier_is_to_follow(void **state)
 {
 	struct fixture *f = *state;
@@ -36,8 +49,7 @@ static void programs_stay_within_what_the_verifier_is_to_follow(void **state)
 		printf("# %s: %u instructions, %u verified\n", bpf_program__name(p),
 		       info.xlated_prog_len / 8, info.verified_insns);
 		assert_int_not_equal(info.verified_insns, 0);
-		assert_true(info.verified_insns <=
-			    (p == f->shunt->progs.shunt_xdp ? MAIN_AT_MOST : STAGE_AT_MOST));
+		assert_true(info.verified_insns <= at_most(p == f->shunt->progs.shunt_xdp));
 	}
 }
 
