@@ -129,6 +129,7 @@ BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard te
 $(BENCH): $(BENCH_PARTS)
 $(BENCH_PARTS): | $O/tests/bench/bench.skel.h
 $O/tests/bench/bench_live.o: | $O/tests/bench/live.skel.h
+$O/tests/bench/bench_nat.o: | $O/tests/bench/nat.skel.h
 
 $O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h include/*.h)
 	$(call say,BPF,$<)
@@ -141,6 +142,7 @@ $(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ): $O/%: $O/%.o $O/libshunt.a
 
 run-bench: $(BENCH)
 	$(Q)O=$O $O/tests/bench/bench_shunt
+	$(Q)$O/tests/bench/bench_nat
 	$(Q)$O/tests/bench/bench_live
 	$(Q)$O/tests/bench/bench_failover
 

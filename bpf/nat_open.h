@@ -143,7 +143,7 @@ static __always_inline enum shunt_verdict nat_fill(__u32 rec, struct pkt *pkt,
 	nat_fill_client(conn, rec, pkt);
 	conn->number = number;
 	conn->method = be->method;
-	for (__u32 try = 0; try < NAT_TRIES && bound == NAT_TAKEN; try++)
+	for (__u32 try = 0; try < NAT_TRIES && bound != NAT_BOUND; try++)
 		bound = nat_try(rec, pkt, be, try);
 	if (bound == NAT_BOUND) {
 		barrier();

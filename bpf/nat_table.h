@@ -220,7 +220,7 @@ static __always_inline struct nat_found nat_find_request(struct pkt *p)
 	if (!b)
 		return f;
 	f.way = nat_way(b, f.tag);
-	if (f.way == SHUNT_NAT_WAYS) {
+	if (unlikely(f.way == SHUNT_NAT_WAYS)) {
 		f.at = place.second;
 		b = bpf_map_lookup_elem(&nat_requests, &f.at);
 		if (!b)
@@ -253,7 +253,7 @@ static __always_inline struct nat_found nat_find_reply(struct pkt *p)
 	if (!b)
 		return f;
 	f.way = nat_way(b, f.tag);
-	if (f.way == SHUNT_NAT_WAYS) {
+	if (unlikely(f.way == SHUNT_NAT_WAYS)) {
 		f.at = place.second;
 		b = bpf_map_lookup_elem(&nat_replies, &f.at);
 		if (!b)

@@ -128,17 +128,21 @@ static __always_inline __u32 nat_room(__u32 at)
 	return room;
 }
 
-/* Takes a record for the request tuple @p, from the roomier bucket: its number and one; NAT_NONE. */
+/* Of two buckets the first, in which packets look first, until it is nearly full: then the roomier. */
+#define NAT_NEARLY_FULL 2 /* words left */
+
+/* Takes a record for the request tuple @p: its number and one; NAT_NONE. */
 __noinline __u32 nat_take_for(struct pkt *p)
 {
 	struct shunt_nat_place place;
-	__u32 at;
+	__u32 at, room;
 
 	if (!p)
 		return NAT_NONE;
 	place = shunt_nat_mix(p->hash, p->l4_proto, settings.nat_mask);
 	at = place.first;
-	if (nat_room(place.second) > nat_room(at))
+	room = nat_room(at);
+	if (room < NAT_NEARLY_FULL && nat_room(place.second) > room)
 		at = place.second;
 	for (__u32 i = 0; i < 2 * SHUNT_NAT_WAYS; i++) {
 		if (i == SHUNT_NAT_WAYS)
@@ -167,7 +171,7 @@ static __always_inline void nat_forget(__u32 rec)
 enum nat_bound {
 	NAT_BOUND,
 	NAT_TAKEN, /* somebody else has the tuple */
-	NAT_NO_PLACE, /* both buckets are full */
+	NAT_NO_PLACE, /* both buckets are full; those of another tuple may not be */
 };
 
 /* Whether a record other than @rec has the reply tuple @p.  One that has been void for long enough
@@ -226,12 +230,15 @@ static __always_inline __u32 nat_put_reply(__u32 at, __u64 w)
 	return 0;
 }
 
-static __always_inline __u32 nat_roomier(const struct shunt_nat_place *place)
+static __always_inline __u32 nat_bucket_for(const struct shunt_nat_place *place)
 {
 	const struct shunt_nat_bucket *a = bpf_map_lookup_elem(&nat_replies, &place->first);
 	const struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_replies, &place->second);
+	__u32 room = a ? nat_free_words(a) : 0;
 
-	return a && b && nat_free_words(b) > nat_free_words(a) ? place->second : place->first;
+	if (room < NAT_NEARLY_FULL && b && nat_free_words(b) > room)
+		return place->second;
+	return place->first;
 }
 
 /* The reply tuple @p into record @rec, that of @conn. */
@@ -270,7 +277,7 @@ static __always_inline int nat_bind(__u32 rec, struct pkt *p, __u32 before)
 	if (nat_is_taken(&place, p, rec, before))
 		return NAT_TAKEN;
 	nat_fill_reply(conn, rec, p);
-	at = nat_put_reply(nat_roomier(&place), (__u64)place.tag << 32 | rec);
+	at = nat_put_reply(nat_bucket_for(&place), (__u64)place.tag << 32 | rec);
 	if (!at)
 		return NAT_NO_PLACE;
 	conn->reply_at = at - 1;

@@ -272,8 +272,9 @@ struct shunt_flow_bucket {
  *                 SHUNT_NAT_BUSY: somebody fills the record. SHUNT_NAT_GONE in place of the tag:
  *                 new packets of the client do not find it any more.
  *   nat_replies   by what the backend sends. bits 63..32 tag, bit 63 set; bits 31..0 the record.
- * Each is looked for in two buckets of its own hash (shunt_nat_mix).  nat_replies has twice as many
- * words as there are records, so that a place is found also when every record is taken.
+ * Each is looked for in two buckets of its own hash (shunt_nat_mix), and put into the first one until
+ * that is nearly full.  There are twice as many records as connections to make room for, and as many
+ * words of replies: when both of a connection's buckets of replies are full, another port is tried.
  *
  * A record is written by whoever has made its request word SHUNT_NAT_BUSY by compare-and-swap; that
  * takes a free word; or one whose record has been void for SHUNT_NAT_GRACE ticks; or, when there is

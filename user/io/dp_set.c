@@ -226,7 +226,7 @@ static bool nat_fits(const struct dp_map *m)
 
 	return is_power_of_two(buckets) && m[DP_NAT_CTL].entries == 1 &&
 	       m[DP_NAT_CONNS].entries == (uint64_t)buckets * SHUNT_NAT_WAYS &&
-	       (m[DP_NAT_REPLIES].entries == 2 * buckets || buckets == 1) &&
+	       (m[DP_NAT_REPLIES].entries == buckets || buckets == 1) &&
 	       (m[DP_NAT_ADDRS].entries == m[DP_NAT_CONNS].entries || m[DP_NAT_ADDRS].entries == 1);
 }
 
@@ -286,7 +286,7 @@ static void nat_entries(const struct dp_sizes *want, uint32_t entries[static DP_
 	if (want->nat && buckets < 2)
 		buckets = 2;
 	entries[DP_NAT_REQUESTS] = buckets;
-	entries[DP_NAT_REPLIES] = want->nat ? 2 * buckets : 1;
+	entries[DP_NAT_REPLIES] = buckets;
 	entries[DP_NAT_CONNS] = buckets * SHUNT_NAT_WAYS;
 	entries[DP_NAT_ADDRS] = want->nat && want->nat6 ? entries[DP_NAT_CONNS] : 1;
 	entries[DP_NAT_CTL] = 1;
