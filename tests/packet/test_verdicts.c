@@ -150,6 +150,44 @@ static void nat_family_differs(struct fixture *f, struct frame *in)
 	put32(in->bytes + in->l3 + 20, 0x83070400);
 }
 
+/* ---- sources */
+
+/* A packet for a service whose policy answers @answer to all but one source, with rates of nothing. */
+static void a_source(struct fixture *f, uint32_t flags, uint32_t answer, struct frame *in)
+{
+	f->policies[1] = (struct shunt_policy){
+		.root.out = answer,
+		.flags = flags,
+		.service = {.cost = 2, .limit = 1},
+		.source = {.cost = 1ull << 40, .limit = 1ull << 40},
+	};
+	world_service(f, 4, IPPROTO_UDP, WORLD_DSR)->policy = 1;
+	a_packet_of(WORLD_DSR, in);
+}
+
+static void denied(struct fixture *f, struct frame *in)
+{
+	a_source(f, SHUNT_POLICY_LIST, SHUNT_SOURCE_DENIED, in);
+}
+
+static void not_allowed(struct fixture *f, struct frame *in)
+{
+	a_source(f, SHUNT_POLICY_LIST, SHUNT_SOURCE_NOT_ALLOWED, in);
+}
+
+static void rate_of_source(struct fixture *f, struct frame *in)
+{
+	struct outcome o;
+
+	a_source(f, SHUNT_POLICY_SOURCE_RATE, 0, in);
+	fixture_run(f, in, &o); /* one new flow it may have */
+}
+
+static void rate_of_service(struct fixture *f, struct frame *in)
+{
+	a_source(f, SHUNT_POLICY_SERVICE_RATE, 0, in);
+}
+
 static const struct row {
 	enum shunt_verdict verdict;
 	way *way;
@@ -172,6 +210,10 @@ static const struct row {
 	{SHUNT_DROP_TRUNCATED, cut},
 	{SHUNT_DROP_BAD_IP, too_long},
 	{SHUNT_DROP_BAD_L4, udp_of_seven_bytes},
+	{SHUNT_DROP_DENIED, denied},
+	{SHUNT_DROP_NOT_ALLOWED, not_allowed},
+	{SHUNT_DROP_RATE_SOURCE, rate_of_source},
+	{SHUNT_DROP_RATE_SERVICE, rate_of_service},
 	{SHUNT_DROP_NO_BACKEND, empty_drop},
 	{SHUNT_DROP_NAT_FULL, nat_full},
 	{SHUNT_DROP_NAT_EXHAUSTED, nat_exhausted},
