@@ -22,6 +22,7 @@
 #define FUZZ_ROUND 8192
 #define FUZZ_FRAME_MAX 3400 /* what the kernel's test runner takes in one piece, and a bit less */
 #define FUZZ_SPANS 64 /* of ports, under prefixes */
+#define FUZZ_SOURCES 12 /* prefixes in a list */
 #define FUZZ_LINES (WORLD_SERVICES * WORLD_SLOTS / SHUNT_SLOTS_PER_LINE)
 
 /* ---- dice (splitmix64, Steele et al. 2014) -----------------------------------------------------*/
@@ -55,6 +56,10 @@ struct fuzz_world {
 	struct shunt_backend backends[WORLD_ROWS];
 	struct shunt_nat_ctl nat_ctl;
 	struct fuzz_nat nat; /* what state.nat points at */
+	struct oracle_policy policies[WORLD_POLICIES];
+	struct oracle_source sources[WORLD_POLICIES][FUZZ_SOURCES];
+	struct shunt_rate_line rates[WORLD_RATE_LINES];
+	uint64_t full[WORLD_POLICIES];
 };
 
 /* Makes @w stand over @f, whose tables are filled later. */
@@ -82,6 +87,16 @@ void fuzz_nat_to_maps(const struct fuzz_world *w);
 struct oracle_nat fuzz_nat_maps(const struct fixture *f);
 /* Makes @r a packet of a backend to one of the connections that there are; false when there is none. */
 bool fuzz_nat_reply(const struct fuzz_world *w, struct dice *d, struct recipe *r);
+
+/* The same of policies. */
+void fuzz_source_fill(struct fuzz_world *w, struct dice *d);
+void fuzz_source_service(struct shunt_service *svc, uint8_t family, struct dice *d);
+void fuzz_source_disturb(struct fuzz_world *w, struct dice *d);
+void fuzz_source_from_maps(struct fuzz_world *w);
+void fuzz_source_to_maps(const struct fuzz_world *w);
+bool fuzz_source_is_same(const struct fuzz_world *w);
+/* One of a few sources, which lists name. */
+void fuzz_some_source(uint8_t family, struct dice *d, uint8_t out[static 16]);
 
 /* ---- frames ------------------------------------------------------------------------------------*/
 

@@ -21,6 +21,8 @@ static void flow_roll(struct recipe *r, struct dice *d)
 	*r = world_recipe(family, proto, roll(d, WORLD_MAX));
 	r->sport = (uint16_t)roll64(d);
 	roll_bytes(d, r->src, family == 4 ? 4 : 16);
+	if (once_in(d, 3))
+		fuzz_some_source(family, d, r->src);
 	if (once_in(d, 6)) /* for the service for any port, if for any */
 		r->dport = (uint16_t)(once_in(d, 3) ? roll(d, 3) : roll64(d));
 	if (once_in(d, 40))

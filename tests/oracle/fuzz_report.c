@@ -152,8 +152,8 @@ void fuzz_report(struct fuzz_bench *b, uint64_t seed, uint64_t number, const str
 	struct frame small = *in;
 
 	fuzz_take_back(b);
-	printf("mismatch: seed %" PRIu64 ", packet %" PRIu64 ", cpu %u, tick %u\n", seed, number,
-	       b->cpu, b->tick);
+	printf("mismatch: seed %" PRIu64 ", packet %" PRIu64 ", cpu %u, jiffies %" PRIu64 "\n",
+	       seed, number, b->cpu, b->jiffies);
 	print_both(b, "in", in);
 	minimize(b, &small);
 	print_both(b, "smallest", &small);

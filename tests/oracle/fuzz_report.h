@@ -12,8 +12,8 @@ struct fuzz_bench {
 	struct fuzz_world world;
 	struct fuzz_frames frames;
 	struct dice dice;
-	struct tick_bpf *tick_program; /* that tells the tick */
-	uint32_t tick; /* when it was last told */
+	struct tick_bpf *tick_program; /* that tells the time */
+	uint64_t jiffies; /* when it was last told */
 	struct fuzz_nat before; /* the last packet */
 	cpu_set_t cpus; /* that may be used */
 	uint32_t cpu; /* that is used */

@@ -16,14 +16,16 @@
 #include "fuzz_report.h"
 #include "tests/oracle/tick.skel.h"
 
-static uint32_t tick_now(const struct fuzz_bench *b)
+#define JIFFIES_BACK 8 /* a packet is not longer on its way */
+
+static uint64_t jiffies_now(const struct fuzz_bench *b)
 {
 	uint8_t frame[64] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(b->tick_program->progs.flow_tick), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(b->tick_program->progs.tell), &opts))
 		abort();
-	return opts.retval;
+	return b->tick_program->bss->jiffies;
 }
 
 /* The @n-th of the CPUs that may be used, round and round. */
@@ -56,7 +58,8 @@ static bool state_is_same(const struct fuzz_bench *b)
 	return memcmp(f->counters + own, s->counters + own, WORLD_ROWS * sizeof(*s->counters)) ==
 		       0 &&
 	       memcmp(f->verdicts, s->verdicts, f->cpus * sizeof(*s->verdicts)) == 0 &&
-	       memcmp(f->flows, s->flows, WORLD_FLOW_BUCKETS * sizeof(*s->flows)) == 0;
+	       memcmp(f->flows, s->flows, WORLD_FLOW_BUCKETS * sizeof(*s->flows)) == 0 &&
+	       fuzz_source_is_same(&b->world);
 }
 
 /* The frame is nobody's when it was dropped. */
@@ -90,7 +93,8 @@ static void ask_oracle(struct fuzz_bench *b, const struct frame *in)
 		.len = in->len,
 		.ifindex = WORLD_IFINDEX_IN,
 		.cpu = b->cpu,
-		.tick = b->tick,
+		.jiffies = b->jiffies,
+		.tick = (uint32_t)(b->jiffies >> SHUNT_NAT_TICK_SHIFT),
 	};
 	struct oracle_seen seen = {verdict_seen(b), fuzz_nat_maps(w->f), b->outcome.out.bytes,
 				   b->outcome.out.len};
@@ -107,36 +111,51 @@ void fuzz_take_back(struct fuzz_bench *b)
 	b->world.nat = b->before;
 }
 
-/* Runs the frame, and asks the oracle at the tick that was last told. */
-static bool agree_now(struct fuzz_bench *b, const struct frame *in)
+/* Asks the oracle about the packet that has run, at that time. */
+static bool agree_at(struct fuzz_bench *b, const struct frame *in, uint64_t jiffies)
 {
+	b->jiffies = jiffies;
+	ask_oracle(b, in);
+	return packet_is_same(b) && state_is_same(b);
+}
+
+/* Runs the frame, and asks at all times at which that may have been.  @unsure: the time has changed
+ * meanwhile, so that it may have been at two. */
+static bool agree_now(struct fuzz_bench *b, const struct frame *in, bool *unsure)
+{
+	uint64_t was = b->jiffies, now;
+
 	b->before = b->world.nat;
 	if (b->poison)
 		fixture_run_poisoned(b->world.f, in, b->poison, &b->outcome);
 	else
 		fixture_run_uncounted(b->world.f, in, &b->outcome);
-	ask_oracle(b, in);
-	return packet_is_same(b) && state_is_same(b);
+	if (agree_at(b, in, was))
+		return true;
+	now = jiffies_now(b);
+	*unsure = now != was;
+	for (int back = 0; back < JIFFIES_BACK && now - was > (uint64_t)back; back++) {
+		fuzz_take_back(b);
+		if (agree_at(b, in, now - (uint64_t)back))
+			return true;
+	}
+	return false;
 }
 
-/* A tick that ends while the packet runs is two ticks for it: then it runs once more. */
 bool fuzz_agree(struct fuzz_bench *b, const struct frame *in)
 {
-	uint32_t tick;
+	bool unsure = false;
 
-	if (agree_now(b, in))
-		return true;
-	tick = tick_now(b);
-	if (tick == b->tick)
-		return false;
-	fuzz_take_back(b);
-	b->tick = tick;
-	ask_oracle(b, in);
-	if (packet_is_same(b) && state_is_same(b))
-		return true;
-	fuzz_take_back(b);
-	fuzz_world_to_maps(&b->world);
-	return agree_now(b, in);
+	for (int tries = 0; tries < 3; tries++) {
+		if (agree_now(b, in, &unsure))
+			return true;
+		if (!unsure)
+			return false;
+		fuzz_take_back(b);
+		fuzz_world_to_maps(&b->world);
+		b->jiffies = jiffies_now(b);
+	}
+	return agree_now(b, in, &unsure);
 }
 
 /* What the packet path only reads, and what other CPUs count. */
@@ -234,7 +253,7 @@ int fuzz_bench_open(struct fuzz_bench *b, struct fixture *f)
 	b->tick_program = tick_bpf__open_and_load();
 	if (!b->tick_program)
 		return -errno;
-	b->tick = tick_now(b);
+	b->jiffies = jiffies_now(b);
 	fuzz_world_open(&b->world, f);
 	return fuzz_bench_stay(b, 0);
 }

@@ -41,6 +41,11 @@ void fuzz_world_open(struct fuzz_world *w, struct fixture *f)
 	w->state.flows = calloc(WORLD_FLOW_BUCKETS, sizeof(*w->state.flows));
 	assert_true(w->state.counters && w->state.verdicts && w->state.flows);
 	fuzz_nat_open(w);
+	w->tables.policies = w->policies;
+	w->tables.n_policies = WORLD_POLICIES;
+	w->tables.rate_lines = WORLD_RATE_LINES;
+	w->state.rates = w->rates;
+	w->state.full = w->full;
 }
 
 void fuzz_world_close(struct fuzz_world *w)
@@ -57,6 +62,7 @@ void fuzz_world_from_maps(struct fuzz_world *w)
 	memcpy(w->state.verdicts, w->f->verdicts, w->f->cpus * sizeof(*w->state.verdicts));
 	memcpy(w->state.flows, w->f->flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
 	fuzz_nat_from_maps(w);
+	fuzz_source_from_maps(w);
 }
 
 void fuzz_world_to_maps(const struct fuzz_world *w)
@@ -66,6 +72,7 @@ void fuzz_world_to_maps(const struct fuzz_world *w)
 	memcpy(w->f->verdicts, w->state.verdicts, w->f->cpus * sizeof(*w->state.verdicts));
 	memcpy(w->f->flows, w->state.flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
 	fuzz_nat_to_maps(w);
+	fuzz_source_to_maps(w);
 }
 
 /* What varies by flow is 0 in the source. */
@@ -167,6 +174,8 @@ static void service_vary(struct fixture *f, uint8_t family, uint8_t proto, enum 
 	svc->salt = (uint32_t)roll64(d);
 	if (once_in(d, 3))
 		fuzz_nat_service(svc, d);
+	if (once_in(d, 3))
+		fuzz_source_service(svc, family, d);
 	if (kind != WORLD_BAD_SLOTS)
 		slots_vary(f, svc, kind == WORLD_BAD_ROW, d);
 	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++) {
@@ -353,6 +362,7 @@ void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 	services_copy(w);
 	prefixes_vary(w, d);
 	fuzz_nat_fill(w, d);
+	fuzz_source_fill(w, d);
 	rest_copy(w);
 }
 
@@ -408,9 +418,12 @@ static void disturb_flow(struct fuzz_world *w, struct dice *d)
 
 void fuzz_world_disturb(struct fuzz_world *w, struct dice *d)
 {
-	switch (roll(d, 5)) {
+	switch (roll(d, 6)) {
 	case 0:
 		disturb_backend(w, d);
+		break;
+	case 2:
+		fuzz_source_disturb(w, d);
 		break;
 	case 1:
 		fuzz_nat_disturb(w, d);

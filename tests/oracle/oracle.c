@@ -163,29 +163,39 @@ enum shunt_verdict oracle_backend(const struct oracle_case *c, const struct shun
 	return svc->flags & SHUNT_SVC_ON_EMPTY_PASS ? SHUNT_PASS_NO_BACKEND : SHUNT_DROP_NO_BACKEND;
 }
 
+static enum shunt_verdict slot_verdict(bool is_there)
+{
+	return is_there ? SHUNT_GO_ON : SHUNT_DROP_BAD_TABLE;
+}
+
 /* The service remembers flows: sets the backend's number.  A flow that is known stays; one that may
  * begin here, or has lost its backend, takes a turn and is remembered; any other, and one that
  * there is no place for, goes by hash. */
-static bool choose_by_flow(const struct oracle_case *c, struct oracle_flow *flow, uint32_t *number,
-			   struct oracle_result *r)
+static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct oracle_flow *flow,
+					 uint32_t *number, struct oracle_result *r)
 {
 	const struct shunt_service *svc = flow->svc;
 	enum oracle_memory memory = oracle_recall(c->t, c->s, flow, number, r);
+	enum shunt_verdict verdict = SHUNT_GO_ON;
 
 	if (memory == ORACLE_KNOWN)
-		return true;
+		return SHUNT_GO_ON;
+	if (memory == ORACLE_UNKNOWN && c->p.proto == PROTO_UDP)
+		verdict = oracle_new_flow(c, svc, r);
+	if (verdict != SHUNT_GO_ON)
+		return verdict;
 	if (memory == ORACLE_ORPHANED || c->p.is_syn || c->p.proto == PROTO_UDP) {
 		if (!oracle_slot(c, svc, true, 0, number, r))
-			return false;
+			return SHUNT_DROP_BAD_TABLE;
 		if (*number == 0)
-			return true;
+			return SHUNT_GO_ON;
 		if (oracle_remember(c->t, c->s, flow, *number, r)) {
 			if (c->p.proto == PROTO_UDP)
 				r->flows = 1;
-			return true;
+			return SHUNT_GO_ON;
 		}
 	}
-	return oracle_slot(c, svc, false, flow->hash, number, r);
+	return slot_verdict(oracle_slot(c, svc, false, flow->hash, number, r));
 }
 
 /* Sets the row of the backend; SHUNT_GO_ON, or the verdict when there is none. */
@@ -193,15 +203,15 @@ static enum shunt_verdict choose(const struct oracle_case *c, struct oracle_flow
 				 struct oracle_result *r)
 {
 	const struct shunt_service *svc = flow->svc;
+	enum shunt_verdict verdict;
 	uint32_t number;
-	bool is_there;
 
 	r->flows = c->p.is_syn;
 	if (svc->flags & SHUNT_SVC_FLOWS)
-		is_there = choose_by_flow(c, flow, &number, r);
+		verdict = choose_by_flow(c, flow, &number, r);
 	else
-		is_there = oracle_slot(c, svc, false, flow->hash, &number, r);
-	return is_there ? oracle_backend(c, svc, number, r) : SHUNT_DROP_BAD_TABLE;
+		verdict = slot_verdict(oracle_slot(c, svc, false, flow->hash, &number, r));
+	return verdict == SHUNT_GO_ON ? oracle_backend(c, svc, number, r) : verdict;
 }
 
 /* ---- finish ------------------------------------------------------------------------------------*/
@@ -291,6 +301,11 @@ static enum shunt_verdict steer(struct oracle_case *c, struct oracle_result *r)
 	svc = find(c->t, &c->p);
 	if (!svc)
 		return oracle_nat_reply(c, r);
+	verdict = oracle_source(c, svc, r);
+	if (verdict != SHUNT_GO_ON) {
+		oracle_nat_untouched(c, r);
+		return verdict;
+	}
 	if (svc->flags & SHUNT_SVC_NAT)
 		return oracle_nat_request(c, svc, r);
 	oracle_nat_untouched(c, r);
@@ -307,6 +322,11 @@ void oracle_run(struct oracle_case *c, struct oracle_result *r)
 static uint64_t *flow_word(struct oracle_state *s, size_t at)
 {
 	return (uint64_t *)&s->flows[at / SHUNT_FLOWS_PER_BUCKET].word[at % SHUNT_FLOWS_PER_BUCKET];
+}
+
+static __u64 *rate_word(struct oracle_state *s, size_t at)
+{
+	return &s->rates[at / SHUNT_RATE_WAYS].word[at % SHUNT_RATE_WAYS];
 }
 
 /* Adds to the counters, or takes off when @sign is -1. */
@@ -329,6 +349,10 @@ void oracle_apply(const struct oracle_tables *t, struct oracle_state *s, uint32_
 	count(t, s, cpu, r, 1);
 	if (r->flow_written)
 		*flow_word(s, r->flow_word) = r->flow_is;
+	if (r->source_written)
+		*rate_word(s, r->source_word) = r->source_is;
+	if (r->full_written)
+		s->full[r->full_policy] = r->full_is;
 }
 
 void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
@@ -337,4 +361,8 @@ void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t
 	count(t, s, cpu, r, (uint64_t)-1);
 	if (r->flow_written)
 		*flow_word(s, r->flow_word) = r->flow_was;
+	if (r->source_written)
+		*rate_word(s, r->source_word) = r->source_was;
+	if (r->full_written)
+		s->full[r->full_policy] = r->full_was;
 }

@@ -2,8 +2,8 @@
 /* What the packet path must do with a frame, said a second time: from include/shunt_abi.h and the
  * standards, without a line of bpf/, by bytes and offsets, each stage one function.
  *
- *   parse -> find -> choose (-> flow) -> forward -> finish
- *                -> translate                    ->
+ *   parse -> find -> source -> choose (-> flow) -> forward -> finish
+ *                           -> translate                  ->
  *
  * It reads its tables and its state and writes a result, nothing else: whoever calls applies it.
  * What the packet path may choose as it likes, the ports and places of translated connections, the
@@ -35,6 +35,21 @@ struct oracle_service {
 	struct shunt_service svc;
 };
 
+/* What becomes of packets from a prefix: SHUNT_SOURCE_*. */
+struct oracle_source {
+	uint8_t addr[16];
+	uint8_t bits;
+	uint32_t answer;
+};
+
+/* From whom a service takes packets. */
+struct oracle_policy {
+	struct shunt_policy row; /* flags, rates and salt hold */
+	const struct oracle_source *sources;
+	size_t n_sources;
+	uint32_t otherwise; /* for all others */
+};
+
 struct oracle_tables {
 	const struct oracle_service *services;
 	size_t n_services;
@@ -49,6 +64,9 @@ struct oracle_tables {
 	uint32_t flow_buckets; /* a power of two */
 	const struct shunt_nat_ctl *nat;
 	uint32_t nat_buckets, nat_reply_buckets; /* powers of two */
+	const struct oracle_policy *policies; /* by number; [0] is unused */
+	size_t n_policies;
+	uint32_t rate_lines; /* a power of two */
 };
 
 /* ---- what the packet path writes, laid out as in the maps --------------------------------------*/
@@ -64,6 +82,8 @@ struct oracle_state {
 	struct shunt_verdict_line *verdicts;
 	struct shunt_flow_bucket *flows;
 	struct oracle_nat nat;
+	struct shunt_rate_line *rates;
+	uint64_t *full; /* of each policy: when its service's bucket is full */
 };
 
 /* ---- a packet ----------------------------------------------------------------------------------*/
@@ -73,6 +93,7 @@ struct oracle_arrival {
 	size_t len; /* 14 to ORACLE_FRAME_MAX less what a tunnel puts in front */
 	uint32_t ifindex; /* that it came in by */
 	uint32_t cpu; /* that runs the packet path */
+	uint64_t jiffies; /* that it is */
 	uint32_t tick; /* the NAT tick that it is; its lower half is the flow tick */
 };
 
@@ -110,6 +131,10 @@ struct oracle_result {
 	bool flow_written;
 	size_t flow_word; /* bucket * SHUNT_FLOWS_PER_BUCKET + place */
 	uint64_t flow_was, flow_is;
+	/* the same of a source's word in the table of rates, and of a policy's bucket */
+	bool source_written, full_written;
+	size_t source_word, full_policy;
+	uint64_t source_was, source_is, full_was, full_is;
 	uint32_t egress; /* ifindex that it leaves by, if it leaves */
 	const char *wrong; /* with what was seen; NULL: nothing */
 	/* the frame as it leaves; of one that is dropped nothing is said */
@@ -143,6 +168,13 @@ const char *oracle_name(enum shunt_verdict verdict);
 /* The verdict that a frame of at least 14 bytes must get before any service is looked for;
  * SHUNT_GO_ON with @out filled when it is a sound TCP or UDP packet. */
 enum shunt_verdict oracle_parse(const uint8_t *frame, size_t len, struct oracle_parsed *out);
+
+/* Whether the service takes the packet from its source; and, if it opens a flow besides, another
+ * flow.  SHUNT_GO_ON, or the verdict; in @r what is written. */
+enum shunt_verdict oracle_source(const struct oracle_case *c, const struct shunt_service *svc,
+				 struct oracle_result *r);
+enum shunt_verdict oracle_new_flow(const struct oracle_case *c, const struct shunt_service *svc,
+				   struct oracle_result *r);
 
 /* A flow's place in the flow table, and the packet that asks for it. */
 struct oracle_flow {

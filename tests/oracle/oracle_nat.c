@@ -282,6 +282,11 @@ static enum shunt_verdict open_new(const struct oracle_case *c, const struct shu
 	const struct shunt_backend *be;
 	uint32_t number;
 
+	if (c->p.proto == PROTO_UDP) {
+		verdict = oracle_new_flow(c, svc, r);
+		if (verdict != SHUNT_GO_ON)
+			return verdict;
+	}
 	if (!oracle_slot(c, svc, svc->flags & SHUNT_SVC_TURNS, oracle_hash(c->t, q), &number, r))
 		return SHUNT_DROP_BAD_TABLE;
 	verdict = oracle_backend(c, svc, number, r);

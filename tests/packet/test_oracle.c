@@ -110,7 +110,7 @@ static void spoil_tags(struct fuzz_world *w)
 		w->backends[i].vlan_tci[1] ^= htons(1);
 }
 
-static void spoil_sources(struct fuzz_world *w)
+static void spoil_tunnel_sources(struct fuzz_world *w)
 {
 	for (size_t i = 0; i < WORLD_ROWS; i++)
 		w->backends[i].source[3] ^= htonl(1);
@@ -170,6 +170,31 @@ static void spoil_nat_turns(struct fuzz_world *w)
 		w->services[i].svc.flags &= (uint8_t)~SHUNT_SVC_TURNS;
 }
 
+static void spoil_sources(struct fuzz_world *w)
+{
+	for (size_t i = 1; i < WORLD_POLICIES; i++)
+		w->policies[i].otherwise ^= SHUNT_SOURCE_NOT_ALLOWED;
+}
+
+static void spoil_source_order(struct fuzz_world *w)
+{
+	for (size_t i = 1; i < WORLD_POLICIES; i++)
+		for (size_t k = 0; k < FUZZ_SOURCES; k++)
+			w->sources[i][k].bits = 0;
+}
+
+static void spoil_rates(struct fuzz_world *w)
+{
+	for (size_t i = 1; i < WORLD_POLICIES; i++)
+		w->policies[i].row.source.limit *= 2;
+}
+
+static void spoil_service_rates(struct fuzz_world *w)
+{
+	for (size_t i = 1; i < WORLD_POLICIES; i++)
+		w->policies[i].row.service.limit /= 2;
+}
+
 static void spoil_nothing(struct fuzz_world *w)
 {
 	(void)w;
@@ -193,7 +218,7 @@ static void what_the_oracle_is_told_wrong_shows_soon(void **state)
 		{"MTUs", spoil_mtus},
 		{"MACs", spoil_macs},
 		{"tags", spoil_tags},
-		{"tunnel sources", spoil_sources},
+		{"tunnel sources", spoil_tunnel_sources},
 		{"managed interfaces", spoil_managed},
 		{"CPUs", spoil_cpus},
 		{"NAT: ports", spoil_nat_ports},
@@ -203,6 +228,10 @@ static void what_the_oracle_is_told_wrong_shows_soon(void **state)
 		{"NAT: ports of backends", spoil_nat_backends},
 		{"NAT: nat or masq", spoil_nat_methods},
 		{"NAT: turns", spoil_nat_turns},
+		{"sources", spoil_sources},
+		{"the longest source prefix", spoil_source_order},
+		{"rates of sources", spoil_rates},
+		{"rates of services", spoil_service_rates},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
