@@ -28,7 +28,6 @@
 #define ROUNDS_MAX 1000
 #define PACKETS 500000 /* a measurement */
 #define LOST_MOST 0.001 /* of them */
-#define BACK_BYTES 5 /* of the destination MAC: the last differs from backend to backend */
 #define BATCH 64
 #define RATE_LEAST 0.75 /* of the MAC swap's */
 
@@ -124,6 +123,7 @@ static int set_up(struct scene *s)
 static void prepare(struct scene *s, const struct lane *l)
 {
 	const struct bench_case *c = l->c ? l->c : s->lane[DSR].c;
+	size_t mac_bytes = l->c ? ETH_ALEN - 1 : ETH_ALEN; /* backends differ in the last */
 	struct bench_state of_frame;
 	struct frame f;
 
@@ -137,8 +137,8 @@ static void prepare(struct scene *s, const struct lane *l)
 	};
 	memcpy(s->skel->bss->state.frame, f.bytes, LIVE_FRAME);
 	memcpy(&s->skel->bss->state.back_front,
-	       l->c ? world_backends(s->world, c)->dmac : f.bytes + ETH_ALEN, BACK_BYTES);
-	memset(&s->skel->bss->state.back_mask, 0xff, BACK_BYTES);
+	       l->c ? world_backends(s->world, c)->dmac : f.bytes + ETH_ALEN, mac_bytes);
+	memset(&s->skel->bss->state.back_mask, 0xff, mac_bytes);
 }
 
 static double now_ns(void)
