@@ -21,11 +21,11 @@
 #include "cases.h"
 #include "frame.h"
 #include "live.h"
+#include "rounds.h"
 #include "tests/bench/live.skel.h"
 #include "world.h"
 
 #define ROUNDS_DEFAULT 25
-#define ROUNDS_MAX 1000
 #define PACKETS 500000 /* a measurement */
 #define LOST_MOST 0.001 /* of them */
 #define BATCH 64
@@ -36,7 +36,7 @@ struct lane {
 	const char *name;
 	const struct bench_case *c; /* NULL: the MAC swap */
 	unsigned int near, far; /* the generator's end, and the forwarder's */
-	double ns[ROUNDS_MAX]; /* a packet, in each round; sorted in the end */
+	double ns[BENCH_ROUNDS_MAX]; /* a packet, in each round; sorted in the end */
 };
 
 enum { SWAP, DSR, IPIP, LANES };
@@ -52,16 +52,6 @@ static int complain(const char *what, int rc)
 {
 	fprintf(stderr, "bench_live: %s: %s\n", what, strerror(-rc));
 	return rc;
-}
-
-static int pin_to_cpu(void)
-{
-	const char *cpu = getenv("CPU");
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu && *cpu ? atoi(cpu) : sysconf(_SC_NPROCESSORS_ONLN) - 1, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 /* The MAC swap has a veth of its own; the others share one, as they share the program. */
@@ -187,13 +177,6 @@ static int measure(struct scene *s, int rounds)
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void report(struct scene *s, int rounds)
 {
 	const double *swap = s->lane[SWAP].ns;
@@ -202,7 +185,7 @@ static void report(struct scene *s, int rounds)
 	       "flows\n%-29s %8s %7s\n",
 	       "", "ns", "median");
 	for (int i = 0; i < LANES; i++) {
-		qsort(s->lane[i].ns, rounds, sizeof(double), compare);
+		sort_ns(s->lane[i].ns, rounds);
 		printf("%-29s %8.1f %7.1f\n", s->lane[i].name, s->lane[i].ns[0],
 		       s->lane[i].ns[rounds / 2]);
 	}
@@ -221,15 +204,11 @@ static void report(struct scene *s, int rounds)
 int main(void)
 {
 	static struct scene s;
-	const char *setting = getenv("ROUNDS");
-	int rounds = setting ? atoi(setting) : 0;
+	int rounds = rounds_wanted(ROUNDS_DEFAULT);
 	int rc = pin_to_cpu();
 
-	if (rounds < 1 || rounds > ROUNDS_MAX)
-		rounds = ROUNDS_DEFAULT;
-	if (rc)
-		return complain("no such CPU", rc) ? 1 : 0;
-	rc = set_up(&s);
+	if (!rc)
+		rc = set_up(&s);
 	if (!rc)
 		rc = measure(&s, rounds);
 	if (!rc)

@@ -5,7 +5,6 @@
  * O (where bench.json goes). */
 #include <errno.h>
 #include <linux/bpf.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/own.h"
 #include "pure/maglev.h"
 #include "report.h"
+#include "rounds.h"
 #include "world.h"
 
 #define ROUNDS_DEFAULT 9
@@ -24,24 +24,6 @@
 static const uint32_t flow_counts[] = {1, 1024, 65536, 1048576};
 #define FLOW_COUNTS (sizeof(flow_counts) / sizeof(*flow_counts))
 #define ROWS_MAX (BENCH_CASES_MAX * FLOW_COUNTS)
-
-static const char *setting(const char *name, const char *otherwise)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : otherwise;
-}
-
-static int pin_to_cpu(void)
-{
-	long last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
-	const char *cpu = setting("CPU", NULL);
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu ? atoi(cpu) : last, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
-}
 
 static bool is_wanted(const struct bench_case *c, uint32_t flows, const char *filter)
 {
@@ -68,7 +50,7 @@ static const char *check_counters(const struct world *w, const struct bench_row 
 {
 	const struct bench_case *c = row->c;
 
-	if (r->action != (uint32_t)c->action)
+	if (r->run.action != (uint32_t)c->action)
 		return "the action is not what it should be";
 	if (c->kind == BENCH_CASE && (c->verdict ? r->judged : r->forwarded) != repeat)
 		return "not every packet was counted as what became of it";
@@ -90,7 +72,7 @@ static const char *check(const struct world *w, const struct bench_row *row, str
 	if (row->c->kind == BENCH_FLOOR && !row->c->shell)
 		return NULL; /* null: writes nothing */
 	frame_set_flow(sent, row->c->is_v6, r->flow);
-	return frame_check(row->c, sent, &r->out, world_backends(w, row->c), WORLD_BACKENDS);
+	return frame_check(row->c, sent, &r->run.out, world_backends(w, row->c), WORLD_BACKENDS);
 }
 
 static int measure(struct world *const worlds[static BENCH_WORLDS], struct bench_row *row)
@@ -113,18 +95,8 @@ static int measure(struct world *const worlds[static BENCH_WORLDS], struct bench
 		fprintf(stderr, "bench: %s, %u flows: %s\n", row->c->name, row->flows, wrong);
 		return -EBADMSG;
 	}
-	row->ns[row->rounds++] = result.ns;
+	row->ns[row->rounds++] = result.run.ns;
 	return 0;
-}
-
-static void shuffle(size_t order[], size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		size_t j = rand() % (i + 1);
-
-		order[i] = order[j];
-		order[j] = i;
-	}
 }
 
 static int measure_rounds(struct world *const worlds[static BENCH_WORLDS], struct bench_report *r,
@@ -181,14 +153,12 @@ static int bench(struct world *const worlds[static BENCH_WORLDS], const struct b
 {
 	auto_free struct bench_row *rows = calloc(ROWS_MAX, sizeof(*rows));
 	struct bench_report r = {.rows = rows, .services = cases->services};
-	int rounds = atoi(setting("ROUNDS", "0"));
+	int rounds = rounds_wanted(ROUNDS_DEFAULT);
 	char path[256];
 	int rc;
 
 	if (!rows)
 		return -ENOMEM;
-	if (rounds < 1 || rounds > BENCH_ROUNDS_MAX)
-		rounds = ROUNDS_DEFAULT;
 	r.n = make_rows(cases, rows);
 	rc = measure_rounds(worlds, &r, rounds);
 	if (rc)
@@ -207,10 +177,8 @@ int main(void)
 	struct bench_cases cases;
 	int rc = pin_to_cpu();
 
-	if (rc) {
-		fprintf(stderr, "bench: no such CPU: %s\n", strerror(-rc));
+	if (rc)
 		return 1;
-	}
 	bench_cases_fill(&cases);
 	for (enum bench_world k = 0; k < BENCH_WORLDS && !rc; k++) {
 		worlds[k] = world_open(&cases, k, WORLD_LOOPBACK);

@@ -12,19 +12,12 @@
 
 #define MILLION 1048576
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 void report_finish(struct bench_report *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct bench_row *row = &r->rows[i];
 
-		qsort(row->ns, row->rounds, sizeof(*row->ns), compare);
+		sort_ns(row->ns, row->rounds);
 		row->min = row->ns[0];
 		row->median = row->ns[row->rounds / 2];
 	}

@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "cases.h"
-
-#define BENCH_ROUNDS_MAX 1000
+#include "rounds.h"
 
 struct bench_row {
 	const struct bench_case *c;

@@ -9,12 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "pure/backend_row.h"
 #include "pure/hashkey.h"
 #include "pure/maglev.h"
-#include "tests/bench/bench.skel.h"
 
 #define ROWS (WORLD_BACKENDS + 1) /* of a service */
 #define EXTRAS 8 /* further services of the world with everything */
@@ -23,7 +21,9 @@
 
 struct world {
 	struct dp *dp;
-	struct bench_bpf *skel;
+	uint64_t hash_key[SHUNT_HASH_WORDS];
+	struct programs *own; /* those built in */
+	struct programs *programs; /* in use: these or others */
 	const struct bench_cases *cases;
 	enum bench_world kind;
 	uint32_t ifindex;
@@ -158,34 +158,6 @@ static uint32_t entries_of(const struct world *w, const char *map)
 	return bpf_obj_get_info_by_fd(dp_map_fd(w->dp, map), &info, &len) ? 0 : info.max_entries;
 }
 
-/* Loads the bench's programs over the maps of dp, with the settings that dp gives its own. */
-static int load_programs(struct world *w, const uint64_t key[static SHUNT_HASH_WORDS])
-{
-	struct shunt_settings *settings;
-	struct bpf_map *map;
-
-	w->skel = bench_bpf__open();
-	if (!w->skel)
-		return -errno;
-	settings = (struct shunt_settings *)&w->skel->rodata->settings;
-	memcpy(settings->hash_key, key, sizeof(settings->hash_key));
-	settings->rows = entries_of(w, "backends");
-	settings->flow_mask = entries_of(w, "flows") - 1;
-	settings->cpus = entries_of(w, "counters") / settings->rows;
-	if (w->kind == BENCH_FULL) {
-		settings->nat_mask = entries_of(w, "nat_requests") - 1;
-		settings->nat_reply_mask = entries_of(w, "nat_replies") - 1;
-	}
-	bpf_object__for_each_map(map, w->skel->obj)
-	{
-		int fd = dp_map_fd(w->dp, bpf_map__name(map));
-
-		if (fd >= 0 && bpf_map__reuse_fd(map, fd))
-			return -errno;
-	}
-	return bench_bpf__load(w->skel);
-}
-
 static int map_flows(struct world *w)
 {
 	size_t bytes = (size_t)entries_of(w, "flows") * sizeof(struct shunt_flow_bucket);
@@ -215,12 +187,14 @@ static int set_up(struct world *w, struct dp_error *err)
 		opt.sizes.nat = NAT_CONNECTIONS;
 		opt.sizes.nat6 = true;
 	}
-	hashkey_derive(NULL, opt.hash_key);
+	hashkey_derive(NULL, w->hash_key);
+	memcpy(opt.hash_key, w->hash_key, sizeof(w->hash_key));
 	rc = dp_open(&opt, &w->dp, err);
 	if (!rc)
 		rc = fill_tables(w, err);
 	if (!rc)
-		rc = load_programs(w, opt.hash_key);
+		rc = world_load(w, w->cases, NULL, &w->own);
+	w->programs = w->own;
 	return rc ? rc : map_flows(w);
 }
 
@@ -249,18 +223,21 @@ void world_close(struct world *w)
 		return;
 	if (w->flows)
 		munmap(w->flows, w->flow_words * sizeof(*w->flows));
-	bench_bpf__destroy(w->skel);
+	programs_close(w->own);
 	if (w->dp)
 		dp_close(w->dp);
 	free(w);
 }
 
-static double cpu_ns(void)
+int world_load(const struct world *w, const struct bench_cases *cases, const char *object,
+	       struct programs **out)
 {
-	struct timespec t;
+	return programs_open(w->dp, w->hash_key, w->kind, cases, object, out);
+}
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
+void world_use(struct world *w, struct programs *p)
+{
+	w->programs = p ? p : w->own;
 }
 
 /* Packets that the backends of @c were sent. */
@@ -290,34 +267,15 @@ static void count_verdicts(const struct world *w, const struct bench_case *c,
 		out[v != (int)c->verdict] += packets[v];
 }
 
-static int run(struct world *w, const struct bench_case *c, const struct frame *f, uint32_t repeat,
-	       struct world_result *out)
-{
-	struct bpf_program *p = bpf_object__find_program_by_name(w->skel->obj, c->program);
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f->bytes, .data_size_in = f->len,
-		    .data_out = out->out.bytes, .data_size_out = FRAME_MAX, .repeat = repeat);
-	double before;
-	int rc;
-
-	if (!p)
-		return -ENOENT;
-	before = cpu_ns();
-	rc = bpf_prog_test_run_opts(bpf_program__fd(p), &o);
-	out->ns = (cpu_ns() - before) / repeat;
-	out->action = o.retval;
-	out->out.len = o.data_size_out;
-	return rc;
-}
-
 int world_run(struct world *w, const struct bench_case *c, const struct frame *f, uint32_t repeat,
 	      struct world_result *out)
 {
-	const struct bench_state *state = &w->skel->bss->state;
+	const struct bench_state *state = programs_state(w->programs);
 	uint64_t sent = forwarded(w, c), before[2], after[2];
 	int rc;
 
 	count_verdicts(w, c, before);
-	rc = run(w, c, f, repeat, out);
+	rc = programs_run(w->programs, c->program, f, repeat, &out->run);
 	count_verdicts(w, c, after);
 	out->forwarded = forwarded(w, c) - sent;
 	out->judged = after[0] - before[0];
@@ -330,14 +288,14 @@ int world_run(struct world *w, const struct bench_case *c, const struct frame *f
 static int open_flows(struct world *w, const struct bench_case *c, uint32_t flows)
 {
 	static const enum frame_flags steps[] = {FRAME_SYN, FRAME_ACK};
-	struct world_result ignored;
+	struct programs_result ignored;
 	struct frame f;
 	int rc = 0;
 
 	memset(w->flows, 0, w->flow_words * sizeof(*w->flows));
 	for (int i = 0; i < 2 && !rc; i++) {
 		frame_build(c, &w->vips[c->service], WORLD_PORT, steps[i], &f);
-		rc = run(w, c, &f, flows, &ignored);
+		rc = programs_run(w->programs, c->program, &f, flows, &ignored);
 	}
 	return rc;
 }
@@ -352,15 +310,15 @@ void world_frame(const struct world *w, const struct bench_case *c, struct frame
 
 int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f)
 {
-	struct bench_state *state = (void *)&w->skel->bss->state;
-	struct world_result ignored;
+	struct bench_state *state = programs_state(w->programs);
+	struct programs_result ignored;
 
 	world_frame(w, c, f);
 	frame_state(f, c->is_v6, state);
 	state->flow_mask = flows - 1;
 	if (c->pool == BENCH_POOL && c->scheduler == SHUNT_RR)
 		return open_flows(w, c, flows);
-	return run(w, c, f, flows / 4 + 10000, &ignored);
+	return programs_run(w->programs, c->program, f, flows / 4 + 10000, &ignored);
 }
 
 struct dp *world_dp(const struct world *w)

@@ -12,6 +12,7 @@
 #include "cases.h"
 #include "frame.h"
 #include "io/dp.h"
+#include "programs.h"
 
 #define WORLD_BACKENDS 100
 #define WORLD_PORT 443
@@ -26,6 +27,12 @@ struct world;
 struct world *world_open(const struct bench_cases *cases, enum bench_world kind, uint32_t ifindex);
 void world_close(struct world *w); /* NULL is fine */
 
+/* Loads @object over the world's tables for @cases; programs_open() says more. */
+int world_load(const struct world *w, const struct bench_cases *cases, const char *object,
+	       struct programs **out);
+/* Has the next runs use @p, which stays the caller's; NULL: the world's own again. */
+void world_use(struct world *w, struct programs *p);
+
 /* The frame of flow 0 of @c. */
 void world_frame(const struct world *w, const struct bench_case *c, struct frame *f);
 
@@ -34,13 +41,11 @@ void world_frame(const struct world *w, const struct bench_case *c, struct frame
 int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f);
 
 struct world_result {
-	double ns; /* a run, of this thread's CPU time */
+	struct programs_result run;
 	uint32_t flow; /* of the last run */
-	uint32_t action; /* of the last run */
 	uint64_t forwarded; /* by how much the service's backends' counters rose */
 	uint64_t judged; /* by how much the counter of the case's verdict rose */
 	uint64_t others; /* and those of all other verdicts */
-	struct frame out;
 };
 
 /* Runs the program of @c @repeat times on @f in one call. Returns 0 or -errno. */
