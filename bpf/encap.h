@@ -53,11 +53,12 @@ static __always_inline __be32 source_host(const struct pkt *pkt, const struct sh
 	return bpf_htonl(shunt_source_host(pkt->hash, be->source_bits));
 }
 
-/* RFC 2003 section 3.1, RFC 4213 section 3.5; DSCP and ECN are copied (RFC 6040 section 4.1). */
+/* RFC 2003 section 3.1, RFC 4213 section 3.5; DSCP and ECN are copied (RFC 6040 section 4.1).
+ * @tunnel: bytes of all tunnel headers. */
 static __always_inline void outer_ipv4(struct ipv4_head *ip, const struct pkt *pkt,
-				       const struct shunt_backend *be)
+				       const struct shunt_backend *be, __u32 tunnel)
 {
-	__be16 len = bpf_htons(pkt->l3_len + shim_len(be) + sizeof(*ip));
+	__be16 len = bpf_htons(pkt->l3_len + tunnel);
 	__be32 host = source_host(pkt, be);
 
 	*ip = (struct ipv4_head){
@@ -75,20 +76,30 @@ static __always_inline void outer_ipv4(struct ipv4_head *ip, const struct pkt *p
 	};
 }
 
-/* RFC 2473 section 6; the flow label lets routers spread flows (RFC 6438). */
-static __always_inline void outer_ipv6(struct ipv6_head *ip, const struct pkt *pkt,
-				       const struct shunt_backend *be)
-{
-	__u32 label = pkt->hash >> 44;
-	__be32 host = source_host(pkt, be);
+/* struct ipv6_head with its addresses in whole words: half as many stores. */
+struct ipv6_words {
+	__be32 version_class_label;
+	__be16 payload_len;
+	__u8 next;
+	__u8 hop_limit;
+	__u64 saddr[2];
+	__u64 daddr[2];
+};
 
-	*ip = (struct ipv6_head){
+/* @tunnel: bytes of all tunnel headers, as for outer_ipv4().  RFC 2473 section 6; the flow label lets routers spread flows (RFC 6438). */
+static __always_inline void outer_ipv6(struct ipv6_head *ip, const struct pkt *pkt,
+				       const struct shunt_backend *be, __u32 tunnel)
+{
+	const __u64 *source = (const void *)be->source, *addr = (const void *)be->addr;
+	__u32 label = pkt->hash >> 44;
+
+	*(struct ipv6_words *)ip = (struct ipv6_words){
 		.version_class_label = bpf_htonl(6u << 28 | (__u32)pkt->tos << 20 | label),
-		.payload_len = bpf_htons(pkt->l3_len + shim_len(be)),
+		.payload_len = bpf_htons(pkt->l3_len + tunnel - sizeof(*ip)),
 		.next = tunnel_proto(pkt, be),
 		.hop_limit = TUNNEL_TTL,
-		.saddr = {be->source[0], be->source[1], be->source[2], be->source[3] | host},
-		.daddr = {be->addr[0], be->addr[1], be->addr[2], be->addr[3]},
+		.saddr = {source[0], source[1] | (__u64)source_host(pkt, be) << 32},
+		.daddr = {addr[0], addr[1]},
 	};
 }
 

@@ -20,7 +20,8 @@
 	| (__u64)(SHUNT_CLASS_##class_ == SHUNT_CLASS_RETURN) << SHUNT_##name
 #define FORWARD_VERDICTS (0 SHUNT_VERDICTS(IS_FORWARD))
 #define RETURN_VERDICTS (0 SHUNT_VERDICTS(IS_RETURN))
-#define SENT_VERDICTS ((FORWARD_VERDICTS | RETURN_VERDICTS) & ~(1ull << SHUNT_FORWARD_LOCAL))
+#define FORWARDS __builtin_popcountll(FORWARD_VERDICTS) /* they come first: from 1 on */
+_Static_assert(FORWARD_VERDICTS == (2ull << FORWARDS) - 2, "one comparison tells them apart");
 #define REPLY_VERDICTS (0 SHUNT_VERDICTS(IS_REPLY))
 #define PASS_VERDICTS (0 SHUNT_VERDICTS(IS_PASS))
 
@@ -61,17 +62,24 @@ static __always_inline int egress(const struct xdp_md *ctx, const struct pkt *pk
 	return bpf_redirect_map(&tx_ports, pkt->egress, XDP_DROP);
 }
 
+static __always_inline int is_sent(enum shunt_verdict verdict)
+{
+	if (likely(verdict <= FORWARDS))
+		return verdict != SHUNT_FORWARD_LOCAL;
+	return RETURN_VERDICTS >> verdict & 1;
+}
+
 static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
 				  enum shunt_verdict verdict)
 {
 	int action = XDP_PASS;
 
-	if (SENT_VERDICTS >> verdict & 1) {
+	if (is_sent(verdict)) {
 		action = egress(ctx, pkt);
 		if (unlikely(action == XDP_DROP))
 			verdict = SHUNT_DROP_NO_EGRESS;
 	}
-	if (likely(FORWARD_VERDICTS >> verdict & 1)) {
+	if (likely(verdict <= FORWARDS)) {
 		count_row(pkt);
 		return action;
 	}

@@ -45,15 +45,17 @@ static __always_inline enum shunt_verdict parse_ipv4(struct cursor *c, struct pk
 						     __u32 *l4_len)
 {
 	const struct ipv4_head *ip = take(c, sizeof(*ip));
-	__u32 header_len;
+	__u32 header_len = sizeof(*ip);
 
 	if (!ip)
 		return SHUNT_DROP_TRUNCATED;
-	header_len = (ip->version_ihl & 0xf) * 4;
-	if (unlikely(ip->version_ihl >> 4 != 4 || header_len < sizeof(*ip)))
-		return SHUNT_DROP_BAD_IP;
-	if (!take(c, header_len - sizeof(*ip)))
-		return SHUNT_DROP_TRUNCATED;
+	if (unlikely(ip->version_ihl != 0x45)) {
+		header_len = (ip->version_ihl & 0xf) * 4;
+		if (ip->version_ihl >> 4 != 4 || header_len < sizeof(*ip))
+			return SHUNT_DROP_BAD_IP;
+		if (!take(c, header_len - sizeof(*ip)))
+			return SHUNT_DROP_TRUNCATED;
+	}
 	pkt->l3_len = bpf_ntohs(ip->len);
 	if (unlikely(pkt->l3_len < header_len || pkt->l3_len > bytes_from(c, ip)))
 		return SHUNT_DROP_BAD_IP;
