@@ -83,6 +83,8 @@ static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
 		count_row(pkt);
 		return action;
 	}
+	/* or the verifier would follow every verdict by itself */
+	verdict = forget(verdict, ctx->ingress_ifindex);
 	if (verdict == SHUNT_PASS_NO_BACKEND || verdict == SHUNT_DROP_NO_BACKEND) {
 		pkt->new_flow = 0;
 		count_row(pkt);

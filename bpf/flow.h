@@ -72,11 +72,12 @@ static __always_inline int flow_is_fresh(const struct flow *f, __u64 w)
 	return flow_age(f, w) <= f->timeout + 1;
 }
 
+/* Which word it is the verifier forgets, or it would follow the rest once for each. */
 static __always_inline __u64 *flow_word_in(struct shunt_flow_bucket *b, __u32 tag)
 {
-	for (int i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++)
+	for (__u32 i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++)
 		if (flow_tag(flow_read(&b->word[i])) == tag)
-			return &b->word[i];
+			return &b->word[forget(i, tag) % SHUNT_FLOWS_PER_BUCKET];
 	return NULL;
 }
 
@@ -95,19 +96,6 @@ static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u6
 
 	if (now != w)
 		flow_write(word, now);
-}
-
-/* 1 if @a < @b, for small numbers; without a branch, or the verifier would follow every combination
- * of the ways through a bucket's words (barrier_var() keeps clang from finding that there could be
- * one). */
-static __always_inline __u64 is_less(__u64 a, __u64 b)
-{
-	__u64 is = a - b;
-
-	barrier_var(is);
-	is >>= 63;
-	barrier_var(is);
-	return is;
 }
 
 /* How readily @w gives its place to a new flow: free, expired, oldest unconfirmed; below

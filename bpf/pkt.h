@@ -24,6 +24,18 @@ static __always_inline __u64 forget(__u64 x, __u64 unknown)
 	return x;
 }
 
+/* 1 if @a < @b, for small numbers; without a branch, or the verifier would follow every combination
+ * of the ways through a loop (barrier_var() keeps clang from finding that there could be one). */
+static __always_inline __u64 is_less(__u64 a, __u64 b)
+{
+	__u64 is = a - b;
+
+	barrier_var(is);
+	is >>= 63;
+	barrier_var(is);
+	return is;
+}
+
 struct pkt {
 	__be32 saddr[4]; /* as on the wire; IPv4 in [0], the rest undefined */
 	__u64 daddr[2]; /* in memory order; IPv4 in the lower half of [0], the rest undefined */

@@ -89,8 +89,7 @@ __noinline __u32 service_by_prefix(__u64 a, __u64 b, __u32 where, __u32 port)
 		span = bpf_map_lookup_elem(&spans, &middle);
 		if (!span)
 			return SHUNT_SPAN_NOBODY;
-		if (span->from_port <= port)
-			at = middle;
+		at += n / 2 * is_less(span->from_port, port + 1);
 		n -= n / 2;
 	}
 	span = bpf_map_lookup_elem(&spans, &at);
