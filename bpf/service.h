@@ -6,6 +6,7 @@
 #define SHUNT_SERVICE_H
 
 #include "maps.h"
+#include "martian.h"
 
 /* Where the word @key must stand in its family's entries, if at all. */
 static __always_inline enum shunt_verdict service_entry(const struct shunt_index *x, __u64 key,
@@ -166,7 +167,7 @@ static __always_inline enum shunt_verdict service_find6(const struct shunt_ctl *
 	return verdict;
 }
 
-/* Fills @svc, or says PASS_NOT_VIP. */
+/* Fills @svc, or says PASS_NOT_VIP; or that no service is to see such a packet. */
 static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
 						       const struct shunt_service **svc)
 {
@@ -177,8 +178,13 @@ static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
 	if (!c)
 		return SHUNT_DROP_BAD_TABLE;
 	active = *(const volatile __u32 *)&c->active & 1;
-	if (pkt->is_v6)
+	if (pkt->is_v6) {
+		if (unlikely(is_martian6(pkt)))
+			return martian6(pkt);
 		return service_find6(c, active, pkt, svc);
+	}
+	if (unlikely(is_martian4(pkt)))
+		return martian4(pkt);
 	return service_find4(c, active, pkt, svc);
 }
 

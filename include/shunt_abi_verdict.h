@@ -26,6 +26,8 @@
 	X(DROP_TRUNCATED, DROP, "frame ends inside a header")                                      \
 	X(DROP_BAD_IP, DROP, "IP header contradicts itself or the frame")                          \
 	X(DROP_BAD_L4, DROP, "TCP or UDP header contradicts itself or the packet")                 \
+	X(DROP_BAD_SOURCE, DROP,                                                                   \
+	  "from an address that nobody has: zero, loopback, a group, all, its own destination")    \
 	X(DROP_DENIED, DROP, "its source is in the service's deny list")                           \
 	X(DROP_NOT_ALLOWED, DROP, "its source is not in the service's allow list")                 \
 	X(DROP_RATE_SOURCE, DROP, "new flow, and its source has had its rate of them")             \

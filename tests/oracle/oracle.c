@@ -288,6 +288,22 @@ static enum shunt_verdict steer_to(const struct oracle_case *c, const struct shu
 	return oracle_forward(c->in, &c->p, flow.hash, be, r);
 }
 
+/* Whether an address cannot be that of somebody who sends to one. */
+static bool is_martian(const struct oracle_parsed *p)
+{
+	static const uint8_t zero[16], mapped[12] = {[10] = 0xff, 0xff};
+	bool for_all = p->dst[0] >= 224 && p->dst[0] < 240;
+
+	if (p->family == 6)
+		return p->dst[0] != 255 && (p->src[0] == 255 || memcmp(p->src, mapped, 12) == 0 ||
+					    (memcmp(p->src, zero, 15) == 0 && p->src[15] <= 1) ||
+					    memcmp(p->src, p->dst, 16) == 0);
+	if (for_all || memcmp(p->dst, "\xff\xff\xff\xff", 4) == 0)
+		return false;
+	return p->src[0] == 0 || p->src[0] == 127 || p->src[0] == 255 ||
+	       (p->src[0] >= 224 && p->src[0] < 240) || memcmp(p->src, p->dst, 4) == 0;
+}
+
 static enum shunt_verdict steer(struct oracle_case *c, struct oracle_result *r)
 {
 	const struct shunt_service *svc;
@@ -297,6 +313,10 @@ static enum shunt_verdict steer(struct oracle_case *c, struct oracle_result *r)
 	if (verdict != SHUNT_GO_ON) {
 		oracle_nat_untouched(c, r);
 		return verdict;
+	}
+	if (is_martian(&c->p)) {
+		oracle_nat_untouched(c, r);
+		return SHUNT_DROP_BAD_SOURCE;
 	}
 	svc = find(c->t, &c->p);
 	if (!svc)

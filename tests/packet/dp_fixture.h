@@ -62,14 +62,14 @@ static inline struct frame udp_frame(const struct addr *vip, uint16_t port, uint
 		put16(ip + 4, (uint16_t)udp_len);
 		ip[6] = IPPROTO_UDP;
 		ip[7] = 64;
-		memcpy(ip + 8, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x99", 16);
+		memcpy(ip + 8, "\x20\x01\x0d\xb8\x09\0\0\0\0\0\0\0\0\0\0\x99", 16);
 		memcpy(ip + 24, vip->bytes, 16);
 	} else {
 		ip[0] = 0x45;
 		put16(ip + 2, (uint16_t)(ip_len + udp_len));
 		ip[8] = 64;
 		ip[9] = IPPROTO_UDP;
-		memcpy(ip + 12, "\xc6\x33\x64\x63", 4);
+		memcpy(ip + 12, "\x64\x40\x09\x09", 4);
 		memcpy(ip + 16, vip->bytes, 4);
 		put16(ip + 10, ip_checksum(ip));
 	}

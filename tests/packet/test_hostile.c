@@ -84,10 +84,117 @@ static const struct row rows[] = {
 	/* ---- IP in IP to a VIP: not ours to take off */
 	{"IPIP to a VIP", TCP4, 0, 0, {{L3, 8, 0x4004}}, 0, SHUNT_PASS_NOT_TCP_UDP},
 	{"GRE to a VIP", TCP4, 0, 0, {{L3, 8, 0x402f}}, 0, SHUNT_PASS_NOT_TCP_UDP},
+	/* ---- sources that nobody has; those beside them are somebody's */
+	{"from 0.0.0.0", UDP4, 0, 0, {{L3, 12, 0}, {L3, 14, 0}}, 0, SHUNT_DROP_BAD_SOURCE},
+	{"from this network", TCP4, 0, 0, {{L3, 12, 0x00ff}}, 0, SHUNT_DROP_BAD_SOURCE},
+	{"from 1.0.0.0", TCP4, 0, 0, {{L3, 12, 0x0100}, {L3, 14, 0}}, 0, SHUNT_GO_ON},
+	{"from 126.255", UDP4, 0, 0, {{L3, 12, 0x7eff}}, 0, SHUNT_GO_ON},
+	{"from loopback", UDP4, 0, 0, {{L3, 12, 0x7f00}, {L3, 14, 1}}, 0, SHUNT_DROP_BAD_SOURCE},
+	{"from 128.0", TCP4, 0, 0, {{L3, 12, 0x8000}}, 0, SHUNT_GO_ON},
+	{"from 223.255", TCP4, 0, 0, {{L3, 12, 0xdfff}}, 0, SHUNT_GO_ON},
+	{"from a group", TCP4, 0, 0, {{L3, 12, 0xe000}}, 0, SHUNT_DROP_BAD_SOURCE},
+	{"from the last group", TCP4, 0, 0, {{L3, 12, 0xefff}}, 0, SHUNT_DROP_BAD_SOURCE},
+	{"from class E", UDP4, 0, 0, {{L3, 12, 0xf000}}, 0, SHUNT_GO_ON},
+	{"from 254.255", UDP4, 0, 0, {{L3, 12, 0xfeff}}, 0, SHUNT_GO_ON},
+	{"from all", UDP4, 0, 0, {{L3, 12, 0xffff}, {L3, 14, 0xffff}}, 0, SHUNT_DROP_BAD_SOURCE},
+	{"from a group, IPv6", UDP6, 0, 0, {{L3, 8, 0xff02}}, 0, SHUNT_DROP_BAD_SOURCE},
+	{"from a link, IPv6", TCP6, 0, 0, {{L3, 8, 0xfe80}}, 0, SHUNT_GO_ON},
 	/* ---- a hop that is not there */
 	{"no hop left", UDP4, 0, 0, {{L3, 8, 0x0011}}, 0, SHUNT_DROP_TTL},
 	{"the last hop, IPv6", TCP6, 0, 0, {{L3, 6, 0x0601}}, 0, SHUNT_DROP_TTL},
 };
+
+/* Whole IPv6 sources, and the service's own. */
+static const struct source_row {
+	const char *says;
+	uint8_t src[16];
+	bool bad;
+} source_rows[] = {
+	{"::", {0}, true},
+	{"::1", {[15] = 1}, true},
+	{"::2", {[15] = 2}, false},
+	{"::101", {[14] = 1, 1}, false},
+	{"::1:0:0:1", {[9] = 1, [15] = 1}, false},
+	{"0:1::1", {[3] = 1, [15] = 1}, false},
+	{"0:0:1::", {[5] = 1}, false},
+	{"::ffff:192.0.2.1", {[10] = 0xff, 0xff, 192, 0, 2, 1}, true},
+	{"::fffe:192.0.2.1", {[10] = 0xff, 0xfe, 192, 0, 2, 1}, false},
+	{"64:ff9b::192.0.2.1", {0, 0x64, 0xff, 0x9b, [12] = 192, 0, 2, 1}, false},
+	{"100::", {1}, false},
+};
+
+static void assert_source(struct fixture *f, const struct recipe *r, const char *says, bool bad)
+{
+	struct outcome o;
+	struct frame in;
+
+	frame_build(r, &in);
+	fixture_run(f, &in, &o);
+	if (bad ? o.verdicts != 1 || o.verdict != SHUNT_DROP_BAD_SOURCE || o.rows
+		: o.verdicts || o.packets != 1)
+		fail_msg("%s: verdict %d (%u)", says, o.verdict, o.verdicts);
+}
+
+static void nobody_sends_from_an_address_of_nobody(void **state)
+{
+	static const enum world_kind kinds[] = {WORLD_DSR, WORLD_IPIP4, WORLD_LOCAL, WORLD_ANY};
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+		struct recipe r = world_recipe(6, IPPROTO_TCP, kinds[k]);
+
+		for (size_t i = 0; i < sizeof(source_rows) / sizeof(*source_rows); i++) {
+			memcpy(r.src, source_rows[i].src, 16);
+			assert_source(*state, &r, source_rows[i].says, source_rows[i].bad);
+		}
+		memcpy(r.src, r.dst, 16);
+		assert_source(*state, &r, "its own, IPv6", true);
+		r.src[15] ^= 1;
+		assert_source(*state, &r, "beside its own, IPv6", false);
+		r = world_recipe(4, IPPROTO_UDP, kinds[k]);
+		memcpy(r.src, r.dst, 4);
+		assert_source(*state, &r, "its own", true);
+		r.src[3] ^= 1;
+		assert_source(*state, &r, "beside its own", false);
+	}
+}
+
+/* Somebody asks for an address, or whether one is free; from none. */
+static void who_has_no_address_yet_may_ask_everybody(void **state)
+{
+	static const struct {
+		uint8_t family, dst[16];
+	} asked[] = {{4, {255, 255, 255, 255}},
+		     {4, {224, 0, 0, 251}},
+		     {6, {0xff, 2, [11] = 1, 0xff, 0, 1, 2}}};
+	struct outcome o;
+	struct frame in;
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		struct recipe r = world_recipe(asked[i].family, IPPROTO_UDP, WORLD_DSR);
+
+		memset(r.src, 0, 16);
+		memcpy(r.dst, asked[i].dst, 16);
+		frame_build(&r, &in);
+		fixture_run(*state, &in, &o);
+		assert_int_equal(o.action, XDP_PASS);
+		assert_int_equal(o.verdict, SHUNT_PASS_NOT_VIP);
+	}
+}
+
+/* Nor is somebody else's address one to send to from there. */
+static void a_martian_for_no_service_is_dropped_too(void **state)
+{
+	struct recipe r = world_recipe(4, IPPROTO_TCP, WORLD_DSR);
+	struct outcome o;
+	struct frame in;
+
+	r.dst[3] ^= 0x55;
+	memcpy(r.src, (uint8_t[]){127, 0, 0, 1}, 4);
+	frame_build(&r, &in);
+	fixture_run(*state, &in, &o);
+	assert_int_equal(o.action, XDP_DROP);
+	assert_int_equal(o.verdict, SHUNT_DROP_BAD_SOURCE);
+}
 
 static void row_build(const struct row *row, enum world_kind kind, struct frame *out)
 {
@@ -197,7 +304,8 @@ static void a_tunnel_into_itself_ends_when_it_is_too_big(void **state)
 	assert_int_equal(o.verdict, SHUNT_DROP_TOO_BIG);
 }
 
-/* From one VIP to another, and from a VIP to itself: a backend that answers is not asked again. */
+/* From one VIP to another: a backend that answers is not asked again.  From a VIP to itself goes nothing
+ * at all. */
 static void a_vip_may_be_a_client_but_not_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -212,8 +320,8 @@ static void a_vip_may_be_a_client_but_not_for_ever(void **state)
 		r.sport = own ? r.dport : 80;
 		r.ttl = 9;
 		frame_build(&r, &in);
-		assert_int_equal(go_round(f, &in, &o), 8);
-		assert_int_equal(o.verdict, SHUNT_DROP_TTL);
+		assert_int_equal(go_round(f, &in, &o), own ? 0 : 8);
+		assert_int_equal(o.verdict, own ? SHUNT_DROP_BAD_SOURCE : SHUNT_DROP_TTL);
 	}
 }
 
@@ -239,6 +347,9 @@ static void translation_into_itself_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(nobody_sends_from_an_address_of_nobody),
+		TEST(who_has_no_address_yet_may_ask_everybody),
+		TEST(a_martian_for_no_service_is_dropped_too),
 		TEST(whatever_lies_has_its_verdict),
 		TEST(whatever_lies_is_not_translated),
 		TEST(a_loop_ends_with_its_hops),

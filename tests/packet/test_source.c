@@ -87,6 +87,18 @@ static enum shunt_verdict wanted_for(const struct source_list *list, const struc
 	}
 }
 
+/* Whether nobody sends from there: another verdict's business. */
+static bool is_nobodys(const struct recipe *r)
+{
+	uint8_t first = r->src[0], any = 0;
+
+	if (r->family == 4)
+		return first == 0 || first == 127 || first == 255 || (first & 0xf0) == 0xe0;
+	for (int i = 0; i < 15; i++)
+		any |= r->src[i];
+	return first == 255 || (!any && r->src[15] <= 1);
+}
+
 static void compare(struct fixture *f, uint8_t family, const struct source_list *list, int values)
 {
 	struct recipe r = world_recipe(family, IPPROTO_TCP, WORLD_DSR);
@@ -100,7 +112,8 @@ static void compare(struct fixture *f, uint8_t family, const struct source_list 
 		for (int k = 0; i % 4 && k < (family == 4 ? 4 : 16); k++)
 			if (rand() % 4 == 0)
 				r.src[k] = (uint8_t)(rand() % values);
-		assert_verdict(f, &r, wanted_for(list, &r));
+		if (!is_nobodys(&r))
+			assert_verdict(f, &r, wanted_for(list, &r));
 	}
 }
 

@@ -57,6 +57,7 @@ WORD(another_port, l4, 2, 9)
 WORD(too_long, l3, 2, 1500)
 WORD(udp_of_seven_bytes, l4, 4, 7)
 WORD(last_hop, l3, 8, 0x0111)
+WORD(from_loopback, l3, 12, 0x7f01)
 
 static void cut(struct fixture *f, struct frame *in)
 {
@@ -214,6 +215,7 @@ static const struct row {
 	{SHUNT_DROP_NOT_ALLOWED, not_allowed},
 	{SHUNT_DROP_RATE_SOURCE, rate_of_source},
 	{SHUNT_DROP_RATE_SERVICE, rate_of_service},
+	{SHUNT_DROP_BAD_SOURCE, from_loopback},
 	{SHUNT_DROP_NO_BACKEND, empty_drop},
 	{SHUNT_DROP_NAT_FULL, nat_full},
 	{SHUNT_DROP_NAT_EXHAUSTED, nat_exhausted},
