@@ -5,6 +5,8 @@
 
 #include "engine_world.h"
 
+#include "engine/policies.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 
@@ -84,6 +86,9 @@ static inline void check_in_force(void *arg, const struct dp_service *found)
 		assert_int_equal(s->conf->vip_bits, found->vip_bits ? found->vip_bits : 32);
 		assert_int_equal(s->slots_at, found->svc.slots_at);
 		assert_int_equal(s->slots, found->svc.slot_mask + 1);
+		assert_int_equal(s->policy, found->svc.policy);
+		assert_int_equal(!!s->policy, s->conf->has_list || s->conf->rate.new_flows ||
+						      s->conf->rate.per_source);
 		f->ports[atoi(s->name + 1)] +=
 			found->port ? found->port_to ? found->port_to - found->port + 1u : 1u
 				    : 65536u;
@@ -143,13 +148,33 @@ static inline void check_regions(const struct engine *e)
 	assert_int_equal(lines, dp_sizes(e->dp)->slot_lines);
 }
 
-/* A SYN from a client that none came from before to service @number; returns the verdict's XDP action with what came
- * out in @out. */
-static inline uint32_t send_syn(int program_fd, int number, enum wanted_ports ports,
-				uint8_t out[static 256], uint32_t *len)
+/* Numbers and words of policies are held by one or free. */
+static inline void check_policies(const struct engine *e)
+{
+	uint32_t numbers = 0, words = 0;
+	size_t i;
+
+	for (i = 0; i < e->policies.n; i++)
+		assert_in_range(e->policies.list[i].number, 1, dp_sizes(e->dp)->policies - 1);
+	for (i = 0; i < e->policies.n_lists; i++)
+		words += e->policies.lists[i].words;
+	for (i = 0; i < e->policy_numbers.count; i++)
+		numbers += e->policy_numbers.free[i].n;
+	for (i = 0; i < e->source_words.count; i++)
+		words += e->source_words.free[i].n;
+	assert_int_equal(words, dp_sizes(e->dp)->source_words);
+	if (dp_sizes(e->dp)->policies)
+		assert_int_equal(numbers + e->policies.n, dp_sizes(e->dp)->policies - 1);
+}
+
+/* A SYN from a client of network @net that none came from before to service @number; returns the verdict's
+ * XDP action with what came out in @out. */
+static inline uint32_t send_syn_from(uint8_t net, int program_fd, int number,
+				     enum wanted_ports ports, uint8_t out[static 256],
+				     uint32_t *len)
 {
 	static uint32_t clients;
-	uint8_t frame[64] = {[12] = 0x08, [14] = 0x45, [17] = 40, [22] = 64, [23] = 6, [26] = 100};
+	uint8_t frame[64] = {[12] = 0x08, [14] = 0x45, [17] = 40, [22] = 64, [23] = 6, [26] = net};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = 54, .data_out = out,
 		    .data_size_out = 256, .repeat = 1);
 	uint8_t vip[4];
@@ -169,6 +194,23 @@ static inline uint32_t send_syn(int program_fd, int number, enum wanted_ports po
 	return run.retval;
 }
 
+static inline uint32_t send_syn(int program_fd, int number, enum wanted_ports ports,
+				uint8_t out[static 256], uint32_t *len)
+{
+	return send_syn_from(100, program_fd, number, ports, out, len);
+}
+
+/* A packet from @net is dropped as it came. */
+static inline void check_dropped(uint8_t net, int program_fd, int number, enum wanted_ports ports)
+{
+	uint8_t out[256];
+	uint32_t len;
+
+	assert_int_equal(send_syn_from(net, program_fd, number, ports, out, &len), XDP_DROP);
+	assert_int_equal(len, 54);
+	assert_int_equal(out[5], 0);
+}
+
 /* A SYN to each service ends at one of its backends that takes flows, or nowhere if none does. */
 static inline void check_packet(const struct bench *b, const struct service *s)
 {
@@ -178,6 +220,12 @@ static inline void check_packet(const struct bench *b, const struct service *s)
 	uint32_t len;
 	int i;
 
+	if (!takes_others(w->policy))
+		check_dropped(99, dp_program_fd(b->engine->dp), atoi(s->name + 1), w->ports);
+	if (!takes(w->policy)) {
+		check_dropped(100, dp_program_fd(b->engine->dp), atoi(s->name + 1), w->ports);
+		return;
+	}
 	send_syn(dp_program_fd(b->engine->dp), atoi(s->name + 1), w->ports, out, &len);
 	for (i = 0; i < HOSTS; i++) {
 		if (!should_have_slots(b, w, i))
@@ -209,6 +257,7 @@ static inline void check_all(const struct bench *b)
 	assert_int_equal(e->n_services, e->conf->n_services);
 	dp_services_each(e->dp, check_in_force, &in_force);
 	check_regions(e);
+	check_policies(e);
 	for (i = 0; i < e->n_services; i++) {
 		assert_string_equal(e->services[i]->name, e->conf->services[i].name);
 		assert_true(wanted_of(b, e->services[i])->there);

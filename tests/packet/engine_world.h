@@ -52,6 +52,17 @@ enum wanted_ports {
 	PORTS_MAX,
 };
 
+/* Who may come: the test's packets are from 100.0.0.0/8, and some from 99.0.0.0/8. */
+enum wanted_policy {
+	POLICY_NONE,
+	POLICY_KEEPS_OUT, /* 99.0.0.0/8, and others that differ from one configuration to the next */
+	POLICY_ALLOWS, /* only 100.0.0.0/8 */
+	POLICY_RATES, /* more than ever come */
+	POLICY_DENIES, /* everybody */
+	POLICY_ALLOWS_OTHERS, /* nobody of the test's */
+	POLICY_MAX,
+};
+
 struct wanted_service {
 	bool there, checked;
 	enum wanted_ports ports;
@@ -59,6 +70,8 @@ struct wanted_service {
 	enum shunt_forward forward;
 	enum conf_on_empty on_empty;
 	uint32_t slots; /* 0: by the number of backends */
+	enum wanted_policy policy;
+	uint32_t policy_seed; /* what differs */
 	struct wanted_backend backends[HOSTS];
 };
 
@@ -291,6 +304,47 @@ static inline uint8_t pick_method(void)
 	return own[rand() % 7];
 }
 
+static inline void write_policy(FILE *f, const struct wanted_service *s)
+{
+	uint32_t i;
+
+	switch (s->policy) {
+	case POLICY_KEEPS_OUT:
+		fprintf(f, "deny: [99.0.0.0/8");
+		for (i = 0; i < s->policy_seed % 40; i++)
+			fprintf(f, ", 98.%u.%u.0/24", i, s->policy_seed % 251);
+		fprintf(f, "], ");
+		if (s->policy_seed % 3 == 0)
+			fprintf(f, "rate: {per_source: %u}, ", 1000 + s->policy_seed % 7);
+		break;
+	case POLICY_ALLOWS:
+		fprintf(f, "allow: [100.0.0.0/9, 100.128.0.0/9], ");
+		break;
+	case POLICY_RATES:
+		fprintf(f, "rate: {new_flows: 1000000, burst: %u}, ", 100000 + s->policy_seed % 3);
+		break;
+	case POLICY_DENIES:
+		fprintf(f, "deny: [0.0.0.0/0], ");
+		break;
+	case POLICY_ALLOWS_OTHERS:
+		fprintf(f, "allow: [10.0.0.0/8], ");
+		break;
+	default:
+		break;
+	}
+}
+
+/* Whether packets from 100.0.0.0/8 are taken, and from 99.0.0.0/8. */
+static inline bool takes(enum wanted_policy p)
+{
+	return p != POLICY_DENIES && p != POLICY_ALLOWS_OTHERS;
+}
+
+static inline bool takes_others(enum wanted_policy p)
+{
+	return p == POLICY_NONE || p == POLICY_RATES;
+}
+
 static inline void write_service(const struct bench *b, FILE *f, int number)
 {
 	const struct wanted_service *s = &b->services[number];
@@ -300,6 +354,7 @@ static inline void write_service(const struct bench *b, FILE *f, int number)
 		conf_scheduler_name(s->scheduler), conf_forward_name(s->forward));
 	write_ports(f, s->ports, number);
 	fprintf(f, "on_empty: %s, ", conf_on_empty_name(s->on_empty));
+	write_policy(f, s);
 	if (s->slots)
 		fprintf(f, "slots: %u, ", s->slots);
 	if (s->checked)

@@ -54,6 +54,10 @@ static void change_policy(struct wanted_service *s)
 		s->slots = slots[rand() % 7];
 	if (one_in(4))
 		s->ports = rand() % PORTS_MAX;
+	if (one_in(3)) {
+		s->policy = rand() % POLICY_MAX;
+		s->policy_seed = (uint32_t)rand();
+	}
 }
 
 static void change_backends(struct wanted_service *s)
@@ -102,6 +106,7 @@ static void change_config(struct bench *b)
 	if (one_in(2)) {
 		b->services[1].slots = one_in(2) ? 0 : 1024u << rand() % 7;
 		change_backends(&b->services[1]);
+		b->services[1].policy_seed = (uint32_t)rand();
 		keep_stable(&b->services[1]);
 	}
 	write_config(b);
@@ -115,6 +120,7 @@ static void first_config(struct bench *b)
 	b->services[0] = (struct wanted_service){.checked = true, .on_empty = CONF_EMPTY_DROP};
 	keep_stable(&b->services[0]);
 	keep_stable(&b->services[1]);
+	b->services[1].policy = POLICY_KEEPS_OUT; /* which must hold whatever happens */
 	for (i = SERVED; i < SERVICES; i++)
 		change_service(&b->services[i]);
 	write_config(b);
@@ -327,6 +333,7 @@ static void send_for(const struct bench *b, int64_t us)
 			assert_in_range(out[5], 10, 10 + STABLE - 1);
 			send_syn(program, 1, PORTS_ONE, out, &len);
 			assert_int_equal(out[4], 9);
+			check_dropped(99, program, 1, PORTS_ONE);
 			send_syn(program, SERVED + rand() % (SERVICES - SERVED), rand() % PORTS_MAX,
 				 out, &len);
 		}
