@@ -189,6 +189,7 @@ static __always_inline struct nat_found nat_known(struct pkt *pkt, const struct 
 {
 	struct nat_found f = nat_find_request(pkt);
 	const struct shunt_backend *be;
+	__u32 row = pkt->row;
 
 	if (unlikely(!f.conn))
 		return f;
@@ -197,6 +198,7 @@ static __always_inline struct nat_found nat_known(struct pkt *pkt, const struct 
 	if (likely(be && f.conn->number <= svc->backends && nat_holds(f.conn, f.rec, pkt, be)))
 		return f;
 	nat_forget(f.rec);
+	pkt->row = row;
 	f.conn = NULL;
 	return f;
 }
@@ -225,7 +227,18 @@ static __always_inline enum shunt_verdict nat_send(struct xdp_md *ctx, struct pk
 	return be->method == SHUNT_MASQ ? SHUNT_FORWARD_MASQ : SHUNT_FORWARD_NAT;
 }
 
-/* A client's packet for a service that translates. */
+/* Forwards to the backend in pkt->row by its own method, which is not translation. */
+__noinline int nat_otherwise(struct xdp_md *ctx, struct pkt *pkt)
+{
+	const struct shunt_backend *be;
+
+	if (!pkt)
+		return SHUNT_DROP_BAD_TABLE;
+	be = backend_at(pkt->row);
+	return be ? forward(ctx, pkt, be) : SHUNT_DROP_BAD_TABLE;
+}
+
+/* A client's packet for a service with backends that translate. */
 static __always_inline int nat_request(struct xdp_md *ctx, struct pkt *pkt,
 				       struct shunt_service *svc)
 {
@@ -239,6 +252,8 @@ static __always_inline int nat_request(struct xdp_md *ctx, struct pkt *pkt,
 	f = nat_known(pkt, svc);
 	if (unlikely(!f.conn)) {
 		got = nat_open(pkt, svc);
+		if (got == NAT_OTHERWISE)
+			return nat_otherwise(ctx, pkt);
 		if (got < NAT_OPENED(0))
 			return got;
 		f.rec = got;

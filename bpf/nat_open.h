@@ -153,17 +153,18 @@ static __always_inline enum shunt_verdict nat_fill(__u32 rec, struct pkt *pkt,
 	return bound == NAT_TAKEN ? SHUNT_DROP_NAT_EXHAUSTED : SHUNT_DROP_NAT_FULL;
 }
 
-/* The backend of a new connection: its number; pkt->row is its row then. */
-static __always_inline struct shunt_backend *
-nat_choose(struct pkt *pkt, const struct shunt_service *svc, __u32 *number)
+/* The number of the backend of a new connection, or of a flow that is not translated. */
+static __always_inline __u32 nat_choose(struct pkt *pkt, const struct shunt_service *svc)
 {
 	__u32 slot = shunt_slot_of(pkt->hash, svc->slot_mask);
 
+	if (unlikely(!(svc->flags & SHUNT_SVC_NAT)))
+		return pkt->row - svc->row; /* it has been chosen */
+	if (svc->flags & SHUNT_SVC_FLOWS)
+		return backend_number(pkt, svc);
 	if (svc->flags & SHUNT_SVC_TURNS)
 		slot = cursor_next(svc) & svc->slot_mask;
-	*number = slot_number(svc, slot);
-	pkt->row = svc->row + *number;
-	return backend_at(pkt->row);
+	return slot_number(svc, slot);
 }
 
 static __always_inline enum shunt_verdict nat_no_backend(struct pkt *pkt,
@@ -174,8 +175,15 @@ static __always_inline enum shunt_verdict nat_no_backend(struct pkt *pkt,
 }
 
 #define NAT_OPENED(rec) (0x100000000ull | (rec))
+#define NAT_OTHERWISE 0x200000000ull
 
-/* Opens a connection for the client's packet.  NAT_OPENED(record), or the verdict. */
+static __always_inline int nat_translates(const struct shunt_backend *be)
+{
+	return be->method == SHUNT_NAT || be->method == SHUNT_MASQ;
+}
+
+/* Chooses a backend for the client's packet, pkt->row, and opens a connection if that one translates.
+ * NAT_OPENED(record); NAT_OTHERWISE: the backend is reached by another method; or the verdict. */
 __noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
 {
 	enum shunt_verdict verdict;
@@ -185,19 +193,25 @@ __noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
 
 	if (!pkt || !svc)
 		return SHUNT_DROP_BAD_TABLE;
-	if (unlikely(svc->policy) && pkt->l4_proto == IPPROTO_UDP) {
-		verdict = source_opens(pkt, svc);
-		if (verdict)
-			return verdict;
-	}
-	be = nat_choose(pkt, svc, &number);
+	number = nat_choose(pkt, svc);
+	if (unlikely(number & SLOT_REFUSED))
+		return source_verdict(number & ~SLOT_REFUSED);
+	pkt->row = svc->row + number;
+	be = backend_at(pkt->row);
 	if (!be)
 		return SHUNT_DROP_BAD_TABLE;
 	if (!(be->flags & SHUNT_BE_USABLE))
 		return nat_no_backend(pkt, svc);
-	if (be->method != SHUNT_NAT &&
-	    (be->method != SHUNT_MASQ || !(be->flags & SHUNT_BE_ADDR6) != !pkt->is_v6))
-		return SHUNT_DROP_BAD_TABLE; /* the service's method is being changed */
+	if (!nat_translates(be))
+		return NAT_OTHERWISE;
+	if (be->method == SHUNT_MASQ && !(be->flags & SHUNT_BE_ADDR6) != !pkt->is_v6)
+		return SHUNT_DROP_BAD_TABLE; /* no configuration says so */
+	if (unlikely(svc->policy) && pkt->l4_proto == IPPROTO_UDP &&
+	    !(svc->flags & SHUNT_SVC_FLOWS)) {
+		verdict = source_opens(pkt, svc);
+		if (verdict)
+			return verdict;
+	}
 	rec = nat_take_for(pkt) - 1;
 	word = rec == -1u ? NULL : nat_word_of(rec);
 	if (!word)

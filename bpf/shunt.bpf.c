@@ -46,6 +46,10 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 	verdict = backend_choose(pkt, service, &backend);
 	if (verdict)
 		return verdict;
+	if (settings.nat_mask && unlikely(nat_translates(backend))) { /* since this moment */
+		hand_row(pkt->row);
+		return hand_over(ctx, pkt, service, SHUNT_STAGE_NAT, SHUNT_DROP_BAD_TABLE);
+	}
 	return forward(ctx, pkt, backend);
 }
 

@@ -51,6 +51,15 @@ static __always_inline void hand_pkt(struct handover *h, const struct pkt *pkt)
 		  word_of(0, pkt->tos | (__u32)pkt->is_syn << 8 | (__u32)pkt->ttl << 24);
 }
 
+/* What the service has chosen, for the stage to which the packet is handed over next. */
+static __always_inline void hand_row(__u32 row)
+{
+	struct handover *h = handover_here();
+
+	if (h)
+		h->pkt.row = row;
+}
+
 /* Goes on in @stage, a constant, with a packet that parse() has seen and, unless that is NULL, its
  * service.  Comes back only when there is no such stage, with @verdict, which holds then. */
 static __always_inline enum shunt_verdict hand_over(struct xdp_md *ctx, const struct pkt *pkt,

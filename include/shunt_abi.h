@@ -36,7 +36,7 @@ enum shunt_forward {
 /* Flags of a service. */
 #define SHUNT_SVC_ON_EMPTY_PASS 1u /* no backend: PASS_NO_BACKEND instead of DROP_NO_BACKEND */
 #define SHUNT_SVC_FLOWS 2u /* index by per-CPU cursor and remember every flow (rr, wrr) */
-#define SHUNT_SVC_NAT 4u /* its backends' method is nat or masq; never together with FLOWS */
+#define SHUNT_SVC_NAT 4u /* nat or masq is the method of some of its backends */
 #define SHUNT_SVC_TURNS 8u /* NAT: a new connection's backend by per-CPU cursor (rr, wrr) */
 
 /* A service's part that does not depend on the address family.  Read only after its key matched. */

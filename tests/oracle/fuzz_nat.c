@@ -78,8 +78,11 @@ void fuzz_nat_fill(struct fuzz_world *w, struct dice *d)
 
 void fuzz_nat_service(struct shunt_service *svc, struct dice *d)
 {
-	svc->flags &= ~SHUNT_SVC_FLOWS;
-	svc->flags |= SHUNT_SVC_NAT | (once_in(d, 3) ? SHUNT_SVC_TURNS : 0);
+	svc->flags |= SHUNT_SVC_NAT;
+	if (once_in(d, 2))
+		svc->flags &= (uint8_t)~SHUNT_SVC_FLOWS;
+	else if (once_in(d, 2))
+		svc->flags = (uint8_t)((svc->flags & ~SHUNT_SVC_FLOWS) | SHUNT_SVC_TURNS);
 }
 
 void fuzz_nat_backend(struct shunt_backend *be, uint8_t family, struct dice *d)

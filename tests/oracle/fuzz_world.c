@@ -180,7 +180,7 @@ static void service_vary(struct fixture *f, uint8_t family, uint8_t proto, enum 
 		slots_vary(f, svc, kind == WORLD_BAD_ROW, d);
 	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++) {
 		backend_vary(&f->backends[svc->row + n], family, d);
-		if (svc->flags & SHUNT_SVC_NAT && !once_in(d, 40))
+		if (svc->flags & SHUNT_SVC_NAT && !once_in(d, 6))
 			fuzz_nat_backend(&f->backends[svc->row + n], family, d);
 	}
 }

@@ -198,20 +198,31 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 	return slot_verdict(oracle_slot(c, svc, false, flow->hash, number, r));
 }
 
-/* Sets the row of the backend; SHUNT_GO_ON, or the verdict when there is none. */
-static enum shunt_verdict choose(const struct oracle_case *c, struct oracle_flow *flow,
-				 struct oracle_result *r)
+enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt_service *svc,
+				 uint32_t *number, struct oracle_result *r)
 {
-	const struct shunt_service *svc = flow->svc;
-	enum shunt_verdict verdict;
-	uint32_t number;
+	struct oracle_tuple tuple = oracle_tuple_of(c->in, &c->p);
+	struct oracle_flow flow = {
+		.hash = oracle_hash(c->t, &tuple),
+		.tick = (uint16_t)c->in->tick,
+		.confirms = !c->p.is_syn,
+		.svc = svc,
+	};
 
 	r->flows = c->p.is_syn;
 	if (svc->flags & SHUNT_SVC_FLOWS)
-		verdict = choose_by_flow(c, flow, &number, r);
-	else
-		verdict = slot_verdict(oracle_slot(c, svc, false, flow->hash, &number, r));
-	return verdict == SHUNT_GO_ON ? oracle_backend(c, svc, number, r) : verdict;
+		return choose_by_flow(c, &flow, number, r);
+	return slot_verdict(
+		oracle_slot(c, svc, svc->flags & SHUNT_SVC_TURNS, flow.hash, number, r));
+}
+
+enum shunt_verdict oracle_forward_to_row(const struct oracle_case *c, struct oracle_result *r)
+{
+	struct oracle_tuple tuple = oracle_tuple_of(c->in, &c->p);
+	const struct shunt_backend *be = &c->t->backends[r->row];
+
+	r->egress = be->ifindex;
+	return oracle_forward(c->in, &c->p, oracle_hash(c->t, &tuple), be, r);
 }
 
 /* ---- finish ------------------------------------------------------------------------------------*/
@@ -272,20 +283,15 @@ static void finish(const struct oracle_case *c, struct oracle_result *r)
 static enum shunt_verdict steer_to(const struct oracle_case *c, const struct shunt_service *svc,
 				   struct oracle_result *r)
 {
-	struct oracle_tuple tuple = oracle_tuple_of(c->in, &c->p);
-	struct oracle_flow flow = {
-		.hash = oracle_hash(c->t, &tuple),
-		.tick = (uint16_t)c->in->tick,
-		.confirms = !c->p.is_syn,
-		.svc = svc,
-	};
-	enum shunt_verdict verdict = choose(c, &flow, r);
-	const struct shunt_backend *be = &c->t->backends[r->row];
+	uint32_t number;
+	enum shunt_verdict verdict = oracle_number(c, svc, &number, r);
 
-	if (verdict != SHUNT_GO_ON)
-		return verdict;
-	r->egress = be->ifindex;
-	return oracle_forward(c->in, &c->p, flow.hash, be, r);
+	if (verdict == SHUNT_GO_ON)
+		verdict = oracle_backend(c, svc, number, r);
+	if (verdict == SHUNT_GO_ON && oracle_translates(&c->t->backends[r->row]))
+		return oracle_nat_request(c, svc, r);
+	oracle_nat_untouched(c, r);
+	return verdict == SHUNT_GO_ON ? oracle_forward_to_row(c, r) : verdict;
 }
 
 /* Whether an address cannot be that of somebody who sends to one. */
@@ -328,7 +334,6 @@ static enum shunt_verdict steer(struct oracle_case *c, struct oracle_result *r)
 	}
 	if (svc->flags & SHUNT_SVC_NAT)
 		return oracle_nat_request(c, svc, r);
-	oracle_nat_untouched(c, r);
 	return steer_to(c, svc, r);
 }
 

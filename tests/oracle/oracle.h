@@ -200,6 +200,11 @@ bool oracle_remember(const struct oracle_tables *t, const struct oracle_state *s
 bool oracle_slot(const struct oracle_case *c, const struct shunt_service *svc, bool by_turn,
 		 uint64_t hash, uint32_t *number, struct oracle_result *r);
 
+/* The number of the backend that the service has for the packet, by its flow table or a slot;
+ * SHUNT_GO_ON, or the verdict when it has none. */
+enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt_service *svc,
+				 uint32_t *number, struct oracle_result *r);
+
 /* Sets @r's row to that of the service's backend @number; SHUNT_GO_ON, or the verdict when it may not
  * be used. */
 enum shunt_verdict oracle_backend(const struct oracle_case *c, const struct shunt_service *svc,
@@ -209,6 +214,8 @@ enum shunt_verdict oracle_backend(const struct oracle_case *c, const struct shun
 enum shunt_verdict oracle_forward(const struct oracle_arrival *in, const struct oracle_parsed *p,
 				  uint64_t hash, const struct shunt_backend *be,
 				  struct oracle_result *r);
+/* The same for the backend in @r's row, and where it leaves. */
+enum shunt_verdict oracle_forward_to_row(const struct oracle_case *c, struct oracle_result *r);
 /* Begins the frame with MACs and tags of @be and the type of the packet's family. */
 void oracle_put_ethernet(const struct shunt_backend *be, uint8_t family, struct oracle_result *r);
 /* Appends the packet as it came, with its padding, if that is some; returns where it is. */
@@ -225,7 +232,13 @@ struct oracle_tuple oracle_tuple_of(const struct oracle_arrival *in, const struc
 /* As struct shunt_settings says. */
 uint64_t oracle_hash(const struct oracle_tables *t, const struct oracle_tuple *q);
 
-/* A client's packet for a service that translates, and a packet for no service. */
+static inline bool oracle_translates(const struct shunt_backend *be)
+{
+	return be->method == SHUNT_NAT || be->method == SHUNT_MASQ;
+}
+
+/* A client's packet for a service that translates, or, without SHUNT_SVC_NAT, one whose backend in
+ * @r's row does; and a packet for no service. */
 enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct shunt_service *svc,
 				      struct oracle_result *r);
 enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_result *r);

@@ -280,22 +280,23 @@ static enum shunt_verdict open_new(const struct oracle_case *c, const struct shu
 {
 	enum shunt_verdict verdict;
 	const struct shunt_backend *be;
-	uint32_t number;
+	uint32_t number = r->row - svc->row;
 
-	if (c->p.proto == PROTO_UDP) {
+	verdict = svc->flags & SHUNT_SVC_NAT ? oracle_number(c, svc, &number, r) : SHUNT_GO_ON;
+	if (verdict == SHUNT_GO_ON)
+		verdict = oracle_backend(c, svc, number, r);
+	if (verdict != SHUNT_GO_ON)
+		return verdict;
+	be = &c->t->backends[r->row];
+	if (!oracle_translates(be))
+		return oracle_forward_to_row(c, r);
+	if (be->method == SHUNT_MASQ && (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) != q->family)
+		return SHUNT_DROP_BAD_TABLE;
+	if (c->p.proto == PROTO_UDP && !(svc->flags & SHUNT_SVC_FLOWS)) {
 		verdict = oracle_new_flow(c, svc, r);
 		if (verdict != SHUNT_GO_ON)
 			return verdict;
 	}
-	if (!oracle_slot(c, svc, svc->flags & SHUNT_SVC_TURNS, oracle_hash(c->t, q), &number, r))
-		return SHUNT_DROP_BAD_TABLE;
-	verdict = oracle_backend(c, svc, number, r);
-	if (verdict != SHUNT_GO_ON)
-		return verdict;
-	be = &c->t->backends[r->row];
-	if (be->method != SHUNT_NAT &&
-	    (be->method != SHUNT_MASQ || (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) != q->family))
-		return SHUNT_DROP_BAD_TABLE;
 	step->used = oracle_nat_find_request(c, &c->seen->nat, q);
 	step->opened = step->used != ORACLE_NOBODY;
 	if (!step->opened) {

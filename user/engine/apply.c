@@ -29,10 +29,12 @@ static uint8_t flags_of(const struct conf_service *conf)
 {
 	uint8_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
 
-	if (conf_service_translates(conf)) /* its records remember the backend */
-		return flags | SHUNT_SVC_NAT |
-		       (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_TURNS : 0);
-	return flags | (conf->scheduler != SHUNT_MAGLEV ? SHUNT_SVC_FLOWS : 0);
+	if (conf_service_translates(conf))
+		flags |= SHUNT_SVC_NAT;
+	if (conf->scheduler == SHUNT_MAGLEV)
+		return flags;
+	/* What translates remembers its backend itself. */
+	return flags | (conf_service_only_translates(conf) ? SHUNT_SVC_TURNS : SHUNT_SVC_FLOWS);
 }
 
 uint32_t service_salt(const char *name)

@@ -125,6 +125,15 @@ bool conf_service_translates(const struct conf_service *s)
 	return false;
 }
 
+bool conf_service_only_translates(const struct conf_service *s)
+{
+	for (size_t i = 0; i < s->n_backends; i++) {
+		if (!conf_translates(s->backends[i].forward))
+			return false;
+	}
+	return s->n_backends > 0;
+}
+
 struct conf_service *conf_find_service(const struct conf *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_services; i++) {

@@ -172,6 +172,8 @@ static inline bool conf_translates(enum shunt_forward f)
 
 /* Whether a backend's method rewrites addresses. */
 bool conf_service_translates(const struct conf_service *s);
+/* Whether all backends' methods do. */
+bool conf_service_only_translates(const struct conf_service *s);
 
 /* Whether the method puts a header in front. */
 static inline bool conf_is_tunnel(enum shunt_forward f)

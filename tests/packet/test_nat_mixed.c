@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Services some of whose backends translate and others do not, and backends that change their method. */
+#include "fixture_nat.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* @r goes to backend @number as it is but for its layer 2 and a hop. */
+static void assert_dsr(struct fixture *f, const struct recipe *r, uint8_t number)
+{
+	struct recipe must = nat_translated(r, number, r->sport);
+	uint32_t before = nat_records(f);
+	struct outcome o;
+
+	memcpy(must.src, r->src, 16);
+	memcpy(must.dst, r->dst, 16);
+	must.dport = r->dport;
+	nat_arrive(f, r, &o);
+	assert_int_equal(o.verdicts, 0);
+	assert_int_equal(o.row, world_row(nat_family, r->proto, WORLD_DSR) + number);
+	nat_assert_frame(&o.out, &must);
+	assert_int_equal(nat_records(f), before);
+}
+
+static void a_service_may_mix_methods(void **state)
+{
+	struct fixture *f = *state;
+	struct shunt_service *svc = world_service(f, nat_family, IPPROTO_TCP, WORLD_DSR);
+	struct recipe old = nat_request(IPPROTO_TCP, 12345), new = nat_request(IPPROTO_TCP, 12346),
+		      t;
+
+	f->backends[world_row(nat_family, IPPROTO_TCP, WORLD_DSR) + 2].method = SHUNT_DSR;
+	nat_forwarded(f, &old, 1, &t);
+	nat_establish(f, &old, &t);
+	for (uint32_t i = 0; i < WORLD_SLOTS; i++)
+		*world_slot(f, svc, i) = 2;
+	assert_dsr(f, &new, 2);
+	nat_forwarded(f, &old, 1, &t);
+	nat_assert_returned(f, &t, &old);
+}
+
+static void turns_of_other_methods_are_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct shunt_service *svc = world_service(f, nat_family, IPPROTO_UDP, WORLD_DSR);
+	uint32_t row = world_row(nat_family, IPPROTO_UDP, WORLD_DSR), rows[8];
+	struct outcome o;
+
+	svc->flags |= SHUNT_SVC_FLOWS;
+	f->backends[row + 2].method = SHUNT_DSR;
+	for (uint32_t i = 0; i < WORLD_SLOTS; i++)
+		*world_slot(f, svc, i) = (uint16_t)(1 + i % 2);
+	for (int round = 0; round < 3; round++)
+		for (uint16_t n = 0; n < 8; n++) {
+			struct recipe r = nat_request(IPPROTO_UDP, (uint16_t)(12345 + n));
+
+			nat_arrive(f, &r, &o);
+			assert_int_equal(o.verdicts, 0);
+			assert_true(round == 0 || o.row == rows[n]);
+			assert_int_equal(o.flows, round == 0);
+			rows[n] = o.row;
+			assert_int_equal(rows[n], rows[n & 1]); /* by turn */
+		}
+	assert_int_equal(nat_records(f), 4);
+}
+
+/* While the daemon writes, flags and rows are those of before or those of after. */
+static void nothing_is_lost_while_the_method_changes(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_TCP, 12345), udp = nat_request(IPPROTO_UDP, 12345), t;
+	struct shunt_service *svc = world_service(f, nat_family, IPPROTO_TCP, WORLD_DSR);
+	struct shunt_backend *be = &f->backends[world_row(nat_family, IPPROTO_TCP, WORLD_DSR) + 1];
+
+	svc->flags = 0;
+	nat_forwarded(f, &r, 1, &t); /* the row first */
+	nat_establish(f, &r, &t);
+	svc->flags = SHUNT_SVC_NAT;
+	be->method = SHUNT_DSR; /* the row first, the other way */
+	assert_dsr(f, &r, 1);
+	svc->flags = 0;
+	assert_dsr(f, &r, 1);
+	svc = world_service(f, nat_family, IPPROTO_UDP, WORLD_DSR);
+	svc->flags = SHUNT_SVC_FLOWS;
+	nat_forwarded(f, &udp, 1, &t);
+	nat_establish(f, &udp, &t);
+}
+
+#define T4(name) cmocka_unit_test_setup(name, nat_setup)
+#define T6(name)                                                                                   \
+	{                                                                                          \
+#name " (IPv6)", name, nat_setup6, NULL, NULL                                      \
+	}
+#define T(name) T4(name), T6(name)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_service_may_mix_methods),
+		T(turns_of_other_methods_are_remembered),
+		T(nothing_is_lost_while_the_method_changes),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
