@@ -13,7 +13,7 @@ here=$(realpath "$(dirname "$0")")
 work=$(mktemp -d /tmp/shunt-boot.XXXXXX) || exit 1
 qemu=
 cleanup() {
-  [ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null
+  [ -z "$qemu" ] || kill "$qemu" 2>/dev/null # timeout passes it on
   rm -rf "$work"
 }
 trap cleanup EXIT

@@ -49,7 +49,10 @@ under() {
   local dir counts p f s
   dir=$(unpacked "$1") || { fail "$1: no such kernel to be had" && return; }
   echo "==== Linux $(cat "$dir/version") ($1)"
-  PATH=$PATH:/usr/sbin tests/kernels/boot.sh "$dir" tests/run.sh "${tests[@]}" >"$out" 2>&1
+  PATH=$PATH:/usr/sbin tests/kernels/boot.sh "$dir" tests/run.sh "${tests[@]}" >"$out" 2>&1 &
+  child=$!
+  wait $child
+  child=
   sed '$d' "$out"
   counts=$(tail -n 1 "$out" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')
   [ -n "$counts" ] || { tail -n 1 "$out" && fail "$1: did not come to an end" && return; }
@@ -65,7 +68,8 @@ tests=("$@")
 [ ${#kernels[@]} -gt 0 ] || kernels=(bookworm)
 [ ${#tests[@]} -gt 0 ] || tests=(packet e2e)
 out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
+child=
+trap 'rm -f "$out"; [ -z "$child" ] || kill "$child"' EXIT
 trap 'exit 130' INT TERM HUP
 lacking=$(missing)
 if [ -n "$lacking" ]; then

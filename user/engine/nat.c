@@ -75,21 +75,21 @@ void nat_tell_offload(struct engine *e, struct interface *i)
 	if (i->told_offload || !i->ifindex || !translates(e->conf))
 		return;
 	i->told_offload = true;
-	switch (dp_offload_ask(i->conf.name, &peer)) {
+	switch (dp_offload_ask(i->port, &peer)) {
 	case DP_OFFLOAD_NO:
 		break;
 	case DP_OFFLOAD_YES:
 		log_warning(
 			"interface %s: its other end %s sends without checksums, which "
 			"translation (nat, masq) makes wrong for good; run: ethtool -K %s tx off",
-			i->conf.name, peer.ifname, peer.ifname);
+			i->port, peer.ifname, peer.ifname);
 		break;
 	case DP_OFFLOAD_UNKNOWN:
 		log_warning(
 			"interface %s: a veth whose other end (ifindex %u) is in another network "
 			"namespace; if that one sends without checksums, translation (nat, masq) "
 			"makes them wrong for good; run there: ethtool -K IF tx off",
-			i->conf.name, peer.ifindex);
+			i->port, peer.ifindex);
 		break;
 	}
 }

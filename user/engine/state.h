@@ -91,10 +91,12 @@ struct policies {
 
 struct interface {
 	struct conf_interface conf;
-	uint32_t ifindex; /* 0: there is none now */
+	char port[16]; /* what runs the program: the interface, or the one below a VLAN device */
+	uint32_t ifindex; /* the port's; 0: there is none now */
 	enum dp_mode mode; /* 0: not attached */
 	bool link_up;
 	bool told_offload; /* what translation wants of its other end */
+	bool told_tags; /* that its hardware takes tags off */
 	char note[VIEW_NOTE_MAX];
 };
 
@@ -213,6 +215,8 @@ struct interface *interfaces_list(const struct engine *e, const struct conf *con
  * it cannot have or that another program holds; the others are attached all the same. */
 int interfaces_attach(struct engine *e, struct engine_error *err);
 void interfaces_link_event(struct engine *e, const struct nl_link *link, bool gone);
+/* What there is to say of it in a view; empty: nothing. */
+void interfaces_note(const struct interface *i, char out[static VIEW_NOTE_MAX]);
 bool interfaces_has(const struct engine *e, uint32_t ifindex);
 
 /* ---- reload.c -----------------------------------------------------------------------------------*/

@@ -200,7 +200,7 @@ static bool view_interface(void *arg, uint32_t i, struct view_interface *out)
 		   : from->mode == DP_GENERIC ? VIEW_XDP_GENERIC
 					      : VIEW_XDP_NONE;
 	out->link_up = from->link_up;
-	memcpy(out->note, from->note, sizeof(out->note));
+	interfaces_note(from, out->note);
 	return true;
 }
 

@@ -3,7 +3,6 @@
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -55,4 +54,12 @@ enum dp_offload dp_offload_ask(const char *ifname, struct dp_offload_peer *peer)
 	    back != if_nametoindex(ifname) || !ask(fd, peer->ifname, &computes))
 		return DP_OFFLOAD_UNKNOWN;
 	return computes.data ? DP_OFFLOAD_YES : DP_OFFLOAD_NO;
+}
+
+bool dp_offload_takes_tags(const char *ifname)
+{
+	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+
+	return fd >= 0 && ask(fd, ifname, &flags) && (flags.data & ETH_FLAG_RXVLAN);
 }

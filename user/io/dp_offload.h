@@ -6,6 +6,7 @@
 #define SHUNT_DP_OFFLOAD_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum dp_offload {
@@ -21,5 +22,8 @@ struct dp_offload_peer {
 
 /* Fills @peer unless it returns DP_OFFLOAD_NO, which it also does when the kernel does not say. */
 enum dp_offload dp_offload_ask(const char *ifname, struct dp_offload_peer *peer);
+
+/* Whether its hardware takes VLAN tags off frames before a program sees them. */
+bool dp_offload_takes_tags(const char *ifname);
 
 #endif

@@ -37,6 +37,38 @@ int nl_link_by_name(const struct nl *nl, const char *name, struct nl_link *out)
 	return -ENODEV;
 }
 
+static bool has_vlans(const struct nl *nl, uint32_t ifindex)
+{
+	for (size_t i = 0; i < nl->ifaces.n; i++) {
+		const struct nl_iface *iface = nl->ifaces.items[i];
+
+		if (iface->vlan && iface->lower == ifindex)
+			return true;
+	}
+	return false;
+}
+
+int nl_port_of(const struct nl *nl, const char *name, struct nl_port *out)
+{
+	const struct nl_iface *master;
+	struct nl_egress e = {0};
+	struct nl_link link;
+	int rc;
+
+	if (nl_link_by_name(nl, name, &link))
+		return -ENODEV;
+	rc = nl_egress_find(&nl->ifaces, link.ifindex, &e);
+	if (!e.port)
+		return -ENODEV;
+	*out = (struct nl_port){.link = e.port->seen, .tags = e.tags};
+	out->link.up = e.port->seen.up && link.up;
+	out->has_vlans = has_vlans(nl, e.port->ifindex);
+	master = nl_set_find(&nl->ifaces, &e.port->master);
+	if (master && master->bond)
+		memcpy(out->bond, master->seen.name, sizeof(out->bond));
+	return e.port->vlan ? rc : 0; /* other links without Ethernet are their own */
+}
+
 /* ---- watches ----------------------------------------------------------------------------------*/
 
 static int watch_compare(const void *watch, const void *addr)

@@ -64,6 +64,19 @@ void nl_shutdown(struct nl *nl);
 int nl_link_by_name(const struct nl *nl, const char *name, struct nl_link *out);
 int nl_link_by_index(const struct nl *nl, uint32_t ifindex, struct nl_link *out);
 
+/* What a link stands on. */
+struct nl_port {
+	struct nl_link link; /* the link itself, or what is below a VLAN device */
+	uint8_t tags; /* VLAN devices on the way */
+	char bond[16]; /* the bond that @link is a port of; empty: none */
+	bool has_vlans; /* there are VLAN devices on it */
+};
+
+/* Follows @name's VLAN devices down. Returns 0 with @out filled, -ENODEV, or -ENOTSUP where they
+ * cannot be followed (io/nl_link.h says when; then @out has the VLAN device itself). */
+int nl_port_of(const struct nl *nl, const char *name, struct nl_port *out)
+	__attribute__((warn_unused_result));
+
 /* Watches an address (counted: as many nl_unwatch end it). The first report comes from the loop,
  * within milliseconds. From then on its neighbour is asked every 0.5 to 0.7 s whether it is still
  * there, every second when it is not; a changed route or announced MAC is reported at once, a MAC

@@ -56,6 +56,7 @@ static void read_kind(struct nlattr *linkinfo, struct nl_iface *iface)
 	    !info[IFLA_INFO_KIND])
 		return;
 	iface->vlan = nla_strcmp(info[IFLA_INFO_KIND], "vlan") == 0;
+	iface->bond = nla_strcmp(info[IFLA_INFO_KIND], "bond") == 0;
 	if (iface->vlan && info[IFLA_INFO_DATA])
 		read_vlan(info[IFLA_INFO_DATA], iface);
 }
@@ -76,6 +77,7 @@ static void read_attrs(struct nlattr *const tb[], struct nl_iface *iface)
 		iface->lower = nla_get_u32(tb[IFLA_LINK]);
 	if (tb[IFLA_LINK_NETNSID])
 		iface->lower = 0;
+	iface->master = tb[IFLA_MASTER] ? nla_get_u32(tb[IFLA_MASTER]) : 0;
 	if (tb[IFLA_LINKINFO])
 		read_kind(tb[IFLA_LINKINFO], iface);
 }
@@ -83,9 +85,8 @@ static void read_attrs(struct nlattr *const tb[], struct nl_iface *iface)
 int nl_iface_read(const struct nlmsghdr *m, struct nl_iface *iface)
 {
 	static const struct nla_policy policy[IFLA_MAX + 1] = {
-		[IFLA_IFNAME] = {.type = NLA_STRING},
-		[IFLA_MTU] = {.type = NLA_U32},
-		[IFLA_LINK] = {.type = NLA_U32},
+		[IFLA_IFNAME] = {.type = NLA_STRING},	[IFLA_MTU] = {.type = NLA_U32},
+		[IFLA_LINK] = {.type = NLA_U32},	[IFLA_MASTER] = {.type = NLA_U32},
 		[IFLA_LINKINFO] = {.type = NLA_NESTED},
 	};
 	const struct ifinfomsg *body = nlmsg_data(m);

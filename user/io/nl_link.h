@@ -18,6 +18,8 @@ struct nl_iface {
 	struct nl_link seen; /* what others get to see */
 	bool ethernet; /* frames have an Ethernet header and go somewhere */
 	bool vlan;
+	bool bond;
+	uint32_t master; /* the bond, bridge or the like that it is a port of; 0: none */
 	uint32_t
 		lower; /* of a VLAN device: what it stands on; 0 when that is another namespace's */
 	uint16_t vlan_id;
