@@ -39,7 +39,7 @@ static __always_inline __u8 tunnel_proto(const struct pkt *pkt, const struct shu
 /* Bytes that the row's method puts in front of a packet; the path's MTU has to take them too. */
 static __always_inline __u32 tunnel_len(const struct shunt_backend *be)
 {
-	if (be->method == SHUNT_DSR || be->method == SHUNT_LOCAL)
+	if (be->method != SHUNT_IPIP && be->method != SHUNT_GUE && be->method != SHUNT_GRE)
 		return 0;
 	return shim_len(be) +
 	       (be->flags & SHUNT_BE_ADDR6 ? sizeof(struct ipv6_head) : sizeof(struct ipv4_head));

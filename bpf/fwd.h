@@ -203,18 +203,21 @@ static __always_inline enum shunt_verdict forward_over4(struct xdp_md *ctx, cons
 }
 
 static __always_inline enum shunt_verdict forward_over6(struct xdp_md *ctx, const struct pkt *pkt,
-							const struct shunt_backend *be)
+							const struct shunt_backend *be,
+							enum sum_how how)
 {
 	__u32 len = sizeof(struct ipv6_head) + shim_len(be);
 	enum shunt_verdict verdict = may_go_on(pkt, be, len), done;
 	struct ipv6_head *outer;
 	struct cursor c, l3;
-	__u16 csum = 0;
+	__u32 csum = 0;
 
 	if (verdict)
 		return verdict;
 	if (unlikely(be->flags & SHUNT_BE_UDP_CSUM))
-		csum = gue_csum(ctx, pkt, be);
+		csum = gue_csum(ctx, pkt, be, how);
+	if (csum == SUM_UNKNOWN)
+		return SHUNT_GO_ON;
 	verdict = make_room(ctx, pkt, be, len);
 	if (verdict)
 		return verdict;
@@ -230,8 +233,9 @@ static __always_inline enum shunt_verdict forward_over6(struct xdp_md *ctx, cons
 	return verdict ? verdict : done;
 }
 
+/* With SUM_QUICKLY it may say SHUNT_GO_ON: nothing is done yet, and SUM_ALL will do it. */
 static __always_inline enum shunt_verdict forward(struct xdp_md *ctx, struct pkt *pkt,
-						  const struct shunt_backend *be)
+						  const struct shunt_backend *be, enum sum_how how)
 {
 	pkt->egress = be->ifindex;
 	pkt->l2_len = forget(pkt->l2_len, be->ifindex);
@@ -242,7 +246,7 @@ static __always_inline enum shunt_verdict forward(struct xdp_md *ctx, struct pkt
 	case SHUNT_IPIP:
 	case SHUNT_GUE:
 	case SHUNT_GRE:
-		return be->flags & SHUNT_BE_ADDR6 ? forward_over6(ctx, pkt, be)
+		return be->flags & SHUNT_BE_ADDR6 ? forward_over6(ctx, pkt, be, how)
 						  : forward_over4(ctx, pkt, be);
 	case SHUNT_LOCAL:
 		return SHUNT_FORWARD_LOCAL;

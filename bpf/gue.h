@@ -121,28 +121,42 @@ static __always_inline __u32 sum_by_bytes(struct xdp_md *ctx, __u32 at, __u32 le
 }
 
 /* The sum, in memory order, of the @len bytes of IP packet @at bytes into the frame, as they will be
- * with one hop less; SUM_UNKNOWN.  A global function, so that the verifier checks it once. */
+ * with one hop less; SUM_UNKNOWN.  By its headers, and by all of its bytes: global functions, so that
+ * the verifier checks them once. */
 __noinline __u32 packet_sum(struct xdp_md *ctx, __u32 at, __u32 len, __u32 is_v6)
 {
 	struct cursor c = cursor_at_start(ctx);
-	__u32 sum;
 
 	if (at > L2_LEN_MAX || !take(&c, at))
 		return SUM_UNKNOWN;
-	sum = is_v6 ? sum_by_ipv6(&c) : sum_by_ipv4(&c, len);
-	return sum == SUM_UNKNOWN ? sum_by_bytes(ctx, at, len, is_v6) : sum;
+	return is_v6 ? sum_by_ipv6(&c) : sum_by_ipv4(&c, len);
 }
 
+__noinline __u32 packet_sum_all(struct xdp_md *ctx, __u32 at, __u32 len, __u32 is_v6)
+{
+	return sum_by_bytes(ctx, at, len, is_v6);
+}
+
+enum sum_how {
+	SUM_QUICKLY, /* by headers only: what else there is is another stage's */
+	SUM_ALL,
+};
+
 /* The checksum for the tunnel's UDP header, to be asked before the frame is changed.  Over IPv4 it is
- * 0 (RFC 768) and, over IPv6, by configuration and where it is not known (RFC 6935). */
-static __always_inline __u16 gue_csum(struct xdp_md *ctx, const struct pkt *pkt,
-				      const struct shunt_backend *be)
+ * 0 (RFC 768) and, over IPv6, by configuration and for what is too long to read (RFC 6935).
+ * SUM_UNKNOWN: SUM_ALL would know it. */
+static __always_inline __u32 gue_csum(struct xdp_md *ctx, const struct pkt *pkt,
+				      const struct shunt_backend *be, enum sum_how how)
 {
 	__u32 sum;
 	__u16 csum;
 
 	sum = packet_sum(ctx, pkt->l2_len, pkt->l3_len, pkt->is_v6);
-	if (sum & SUM_UNKNOWN)
+	if (sum == SUM_UNKNOWN && how == SUM_QUICKLY)
+		return SUM_UNKNOWN;
+	if (sum == SUM_UNKNOWN)
+		sum = packet_sum_all(ctx, pkt->l2_len, pkt->l3_len, pkt->is_v6);
+	if (sum == SUM_UNKNOWN)
 		return 0;
 	sum += be->outer_csum + bpf_htons(shunt_gue_port_of(pkt->hash));
 	sum += 2 * bpf_htons(pkt->l3_len + sizeof(struct gue_head));

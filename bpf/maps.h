@@ -30,6 +30,8 @@ SHUNT_ARRAY(nat_replies, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_conns, struct shunt_nat_conn, 1);
 SHUNT_ARRAY(nat_addrs, struct shunt_nat_addrs, 1);
 SHUNT_ARRAY(nat_ctl, struct shunt_nat_ctl, 1);
+SHUNT_ARRAY(frags, struct shunt_frag_bucket, 64);
+SHUNT_ARRAY(answers, struct shunt_answer, 1);
 SHUNT_ARRAY(handover, struct shunt_handover, 1);
 SHUNT_ARRAY(policies, struct shunt_policy, 1);
 SHUNT_ARRAY(sources, __u64, 1);
@@ -58,7 +60,8 @@ struct {
 	__type(value, __u32);
 } stages SEC(".maps");
 
-const volatile struct shunt_settings settings = {.rows = 64, .flow_mask = 63, .cpus = 1};
+const volatile struct shunt_settings settings = {
+	.rows = 64, .flow_mask = 63, .cpus = 1, .frag_mask = 63, .hz = 250};
 
 /* A backend's row.  The key is on the stack: before Linux 6.2 no key may be in memory that a global
  * function was given, and most rows are in a struct pkt. */

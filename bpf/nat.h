@@ -235,7 +235,7 @@ __noinline int nat_otherwise(struct xdp_md *ctx, struct pkt *pkt)
 	if (!pkt)
 		return SHUNT_DROP_BAD_TABLE;
 	be = backend_at(pkt->row);
-	return be ? forward(ctx, pkt, be) : SHUNT_DROP_BAD_TABLE;
+	return be ? forward(ctx, pkt, be, SUM_QUICKLY) : SHUNT_DROP_BAD_TABLE;
 }
 
 /* A client's packet for a service with backends that translate. */

@@ -40,7 +40,8 @@ static __always_inline __u32 bytes_from(const struct cursor *c, const void *l3)
 	return c->end - l3;
 }
 
-/* Takes the IPv4 header with its options; @l4_len is what it says that it carries. */
+/* Takes the IPv4 header with its options; @l4_len is what it says that it carries.  After
+ * PASS_FRAGMENT all of that holds too. */
 static __always_inline enum shunt_verdict parse_ipv4(struct cursor *c, struct pkt *pkt,
 						     __u32 *l4_len)
 {
@@ -59,8 +60,6 @@ static __always_inline enum shunt_verdict parse_ipv4(struct cursor *c, struct pk
 	pkt->l3_len = bpf_ntohs(ip->len);
 	if (unlikely(pkt->l3_len < header_len || pkt->l3_len > bytes_from(c, ip)))
 		return SHUNT_DROP_BAD_IP;
-	if (unlikely(ip->frag & bpf_htons(IPV4_FRAGMENT)))
-		return SHUNT_PASS_FRAGMENT;
 	pkt->is_v6 = 0;
 	pkt->tos = ip->tos;
 	pkt->ttl = ip->ttl;
@@ -68,7 +67,7 @@ static __always_inline enum shunt_verdict parse_ipv4(struct cursor *c, struct pk
 	pkt->saddr[0] = ip->saddr;
 	pkt->daddr[0] = ip->daddr;
 	*l4_len = pkt->l3_len - header_len;
-	return SHUNT_GO_ON;
+	return unlikely(ip->frag & bpf_htons(IPV4_FRAGMENT)) ? SHUNT_PASS_FRAGMENT : SHUNT_GO_ON;
 }
 
 /* An extension header's length in bytes from its second byte; 0: not one that is followed. */
@@ -93,20 +92,22 @@ static __always_inline __u32 ext_header_len(__u8 proto, __u8 len)
 #define EXT_LEN(r) ((r) >> 16 & 0x3fff) /* bytes of all of them */
 #define EXT_RESULT(proto, verdict, len) ((proto) | (verdict) << 8 | (len) << 16)
 _Static_assert(EXT_HEADERS_MAX * 256 * 8 <= 0x3fff, "all extension headers' length fits");
+#define EXT_AT_MAX 0x7fff
 
 /* Follows the extension headers @at bytes into the frame, of which the first is a @proto, within
- * @left bytes.  A global function, so that the verifier checks it once, on its own. */
+ * @left bytes.  Ends with PASS_FRAGMENT at a fragment header, which is not counted into EXT_LEN.  A
+ * global function, so that the verifier checks it once, on its own. */
 __noinline __u32 parse_ext_headers(struct xdp_md *ctx, __u32 at, __u32 proto, __u32 left)
 {
 	struct cursor c = cursor_at_start(ctx);
 	__u32 len, all = 0;
 	const __u8 *ext;
 
-	if (at > L2_LEN_MAX + sizeof(struct ipv6_head) || !take(&c, at))
+	if (at > EXT_AT_MAX || !take(&c, at))
 		return EXT_RESULT(0, SHUNT_DROP_TRUNCATED, 0);
 	for (int i = 0; i <= EXT_HEADERS_MAX; i++) {
 		if (proto == IPPROTO_FRAGMENT)
-			return EXT_RESULT(proto, SHUNT_PASS_FRAGMENT, 0);
+			return EXT_RESULT(proto, SHUNT_PASS_FRAGMENT, all);
 		if (!ext_header_len(proto, 0))
 			return EXT_RESULT(proto, SHUNT_GO_ON, all);
 		if (i == EXT_HEADERS_MAX)
@@ -124,7 +125,8 @@ __noinline __u32 parse_ext_headers(struct xdp_md *ctx, __u32 at, __u32 proto, __
 	return EXT_RESULT(proto, SHUNT_DROP_BAD_IP, 0);
 }
 
-/* Takes the IPv6 header with its extensions; @l4_len is what it says that it carries. */
+/* Takes the IPv6 header with its extensions; @l4_len is what it says that it carries.  After
+ * PASS_FRAGMENT all of that holds too, and the fragment header is next. */
 static __always_inline enum shunt_verdict parse_ipv6(struct xdp_md *ctx, struct cursor *c,
 						     struct pkt *pkt, __u32 *l4_len)
 {

@@ -104,6 +104,8 @@ struct ipv4_head {
 };
 #define IPV4_DONT_FRAGMENT 0x4000
 #define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_OFFSET 0x1fff /* in units of 8 bytes */
 
 struct ipv6_head {
 	__be32 version_class_label;
@@ -129,6 +131,23 @@ struct tcp_head {
 #define TCP_RST 4
 #define TCP_SYN_BIT 1
 #define TCP_ACK_BIT 4
+
+/* Of IPv6. */
+struct frag_head {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset; /* in bytes, but for the lowest bits */
+	__be32 id;
+};
+#define IPV6_MORE_FRAGMENTS 1
+#define IPV6_OFFSET 0xfff8
+
+struct icmp_head {
+	__u8 type;
+	__u8 code;
+	__be16 csum;
+	__be32 rest; /* by type */
+};
 
 struct udp_head {
 	__u32 ports;

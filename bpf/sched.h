@@ -95,16 +95,28 @@ static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_
 	return number & ~FLOW_IS_NEW;
 }
 
+/* The number of the backend to which a packet of the flow goes that may not start it. */
+static __always_inline __u32 backend_number_now(const struct pkt *pkt,
+						const struct shunt_service *svc)
+{
+	__u32 number = FLOW_UNKNOWN;
+
+	if (svc->flags & SHUNT_SVC_FLOWS)
+		number = flow_find(pkt->hash, svc->salt, svc->row, flow_limits(svc), 0);
+	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
+		return number;
+	return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
+}
+
 /* Fills @out with the backend's row.  The service's own row, to which a slot without a backend
  * points, is never usable. */
-static __always_inline enum shunt_verdict
-backend_choose(struct pkt *pkt, const struct shunt_service *svc, const struct shunt_backend **out)
+static __always_inline enum shunt_verdict backend_numbered(struct pkt *pkt,
+							   const struct shunt_service *svc,
+							   __u32 number,
+							   const struct shunt_backend **out)
 {
 	const struct shunt_backend *be;
-	__u32 number;
 
-	pkt->hash = flow_hash(pkt);
-	number = backend_number(pkt, svc);
 	if (unlikely(number & SLOT_REFUSED))
 		return source_verdict(number & ~SLOT_REFUSED);
 	if (number == SLOT_BAD_TABLE)
@@ -120,6 +132,22 @@ backend_choose(struct pkt *pkt, const struct shunt_service *svc, const struct sh
 	}
 	*out = be;
 	return SHUNT_GO_ON;
+}
+
+static __always_inline enum shunt_verdict
+backend_choose(struct pkt *pkt, const struct shunt_service *svc, const struct shunt_backend **out)
+{
+	pkt->hash = flow_hash(pkt);
+	return backend_numbered(pkt, svc, backend_number(pkt, svc), out);
+}
+
+/* The backend that has the flow, for a packet that is only about it: nothing is remembered. */
+static __always_inline enum shunt_verdict
+backend_of_flow(struct pkt *pkt, const struct shunt_service *svc, const struct shunt_backend **out)
+{
+	pkt->new_flow = 0;
+	pkt->hash = flow_hash(pkt);
+	return backend_numbered(pkt, svc, backend_number_now(pkt, svc), out);
 }
 
 #endif

@@ -22,10 +22,10 @@ static __always_inline enum shunt_verdict service_entry(const struct shunt_index
 }
 
 static __always_inline enum shunt_verdict service_at4(const struct shunt_index *x,
-						      const struct pkt *pkt, __be16 port,
+						      const struct pkt *pkt, __u32 port_proto,
 						      const struct shunt_service **svc)
 {
-	__u64 key = shunt_key4(pkt->daddr[0], shunt_port_proto(port, pkt->l4_proto));
+	__u64 key = shunt_key4(pkt->daddr[0], port_proto);
 	const struct shunt_service4 *s;
 	__u32 entry;
 
@@ -41,10 +41,9 @@ static __always_inline enum shunt_verdict service_at4(const struct shunt_index *
 }
 
 static __always_inline enum shunt_verdict service_at6(const struct shunt_index *x,
-						      const struct pkt *pkt, __be16 port,
+						      const struct pkt *pkt, __u32 port_proto,
 						      const struct shunt_service **svc)
 {
-	__u32 port_proto = shunt_port_proto(port, pkt->l4_proto);
 	const struct shunt_service6 *s;
 	const __u64 *addr;
 	__u32 entry;
@@ -139,13 +138,14 @@ static __always_inline enum shunt_verdict service_find4(const struct shunt_ctl *
 							const struct pkt *pkt,
 							const struct shunt_service **svc)
 {
+	__u32 exact = shunt_port_proto(pkt->ports >> 16, pkt->l4_proto);
 	const struct shunt_index *x = &c->v4[half];
 	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
 
 	if (x->flags & SHUNT_INDEX_EXACT)
-		verdict = service_at4(x, pkt, pkt->ports >> 16, svc);
+		verdict = service_at4(x, pkt, exact, svc);
 	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
-		verdict = service_at4(x, pkt, 0, svc);
+		verdict = service_at4(x, pkt, shunt_port_proto(0, pkt->l4_proto), svc);
 	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES))
 		verdict = service_prefix4(x, half, pkt, svc);
 	return verdict;
@@ -155,13 +155,14 @@ static __always_inline enum shunt_verdict service_find6(const struct shunt_ctl *
 							const struct pkt *pkt,
 							const struct shunt_service **svc)
 {
+	__u32 exact = shunt_port_proto(pkt->ports >> 16, pkt->l4_proto);
 	const struct shunt_index *x = &c->v6[half];
 	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
 
 	if (x->flags & SHUNT_INDEX_EXACT)
-		verdict = service_at6(x, pkt, pkt->ports >> 16, svc);
+		verdict = service_at6(x, pkt, exact, svc);
 	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
-		verdict = service_at6(x, pkt, 0, svc);
+		verdict = service_at6(x, pkt, shunt_port_proto(0, pkt->l4_proto), svc);
 	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES))
 		verdict = service_prefix6(x, half, pkt, svc);
 	return verdict;
@@ -186,6 +187,54 @@ static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
 	if (unlikely(is_martian4(pkt)))
 		return martian4(pkt);
 	return service_find4(c, active, pkt, svc);
+}
+
+/* The entry of an address, or of the longest prefix with services that has it. */
+static __always_inline enum shunt_verdict
+vip_find4(const struct shunt_ctl *c, __u32 half, struct pkt *pkt, const struct shunt_service **vip)
+{
+	const struct shunt_index *x = &c->v4[half];
+	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
+
+	if (x->flags & SHUNT_INDEX_VIPS)
+		verdict = service_at4(x, pkt, shunt_port_proto(0, pkt->l4_proto), vip);
+	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_PREFIXES)
+		verdict = service_prefix4(x, half, pkt, vip);
+	return verdict;
+}
+
+static __always_inline enum shunt_verdict
+vip_find6(const struct shunt_ctl *c, __u32 half, struct pkt *pkt, const struct shunt_service **vip)
+{
+	const struct shunt_index *x = &c->v6[half];
+	enum shunt_verdict verdict = SHUNT_PASS_NOT_VIP;
+
+	if (x->flags & SHUNT_INDEX_VIPS)
+		verdict = service_at6(x, pkt, shunt_port_proto(0, pkt->l4_proto), vip);
+	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_PREFIXES)
+		verdict = service_prefix6(x, half, pkt, vip);
+	return verdict;
+}
+
+/* Says PASS_NOT_VIP when no service has the packet's destination, else fills @flags: SHUNT_VIP_*. */
+static __always_inline enum shunt_verdict vip_find(struct pkt *pkt, __u32 *flags)
+{
+	const struct shunt_service *vip = NULL;
+	__u8 l4_proto = pkt->l4_proto;
+	enum shunt_verdict verdict;
+	__u32 zero = 0;
+	const struct shunt_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+	__u32 active;
+
+	if (!c)
+		return SHUNT_DROP_BAD_TABLE;
+	active = *(const volatile __u32 *)&c->active & 1;
+	pkt->l4_proto = pkt->is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	verdict = pkt->is_v6 ? vip_find6(c, active, pkt, &vip) : vip_find4(c, active, pkt, &vip);
+	pkt->l4_proto = l4_proto;
+	if (!verdict)
+		*flags = vip->flags;
+	return verdict;
 }
 
 #endif

@@ -17,6 +17,10 @@
 #include "gue.h"
 #include "stage.h"
 #include "nat.h"
+#include "rare.h"
+#include "frag.h"
+#include "icmp.h"
+#include "answer.h"
 #include "finish.h"
 
 static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *pkt)
@@ -50,15 +54,31 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 		hand_row(pkt->row);
 		return hand_over(ctx, pkt, service, SHUNT_STAGE_NAT, SHUNT_DROP_BAD_TABLE);
 	}
-	return forward(ctx, pkt, backend);
+	return forward(ctx, pkt, backend, SUM_QUICKLY);
+}
+
+/* Ends the packet's way, here or in shunt_rare. */
+static __always_inline int end(struct xdp_md *ctx, struct pkt *pkt, enum shunt_verdict verdict)
+{
+	if (unlikely(RARE_VERDICTS >> verdict & 1))
+		verdict = hand_verdict(ctx, pkt, verdict);
+	return finish(ctx, pkt, verdict);
+}
+
+static __always_inline int packet(struct xdp_md *ctx)
+{
+	struct pkt pkt;
+
+	pkt.hash = 0;
+	pkt.row = 0;
+	pkt.new_flow = 0;
+	return end(ctx, &pkt, steer(ctx, &pkt));
 }
 
 SEC("xdp")
 int shunt_xdp(struct xdp_md *ctx)
 {
-	struct pkt pkt;
-
-	return finish(ctx, &pkt, steer(ctx, &pkt));
+	return packet(ctx);
 }
 
 /* A packet for a service that translates; or for none, and then it may be a backend's reply. */
@@ -74,6 +94,29 @@ int shunt_nat(struct xdp_md *ctx)
 		verdict = nat_reply(ctx, &h->pkt);
 	else
 		verdict = nat_request(ctx, &h->pkt, &h->svc);
+	return end(ctx, &h->pkt, verdict);
+}
+
+/* A fragment, an ICMP message, a packet whose sender is to be told what became of it, or one whose
+ * tunnel needs a checksum over all of its bytes. */
+SEC("xdp")
+int shunt_rare(struct xdp_md *ctx)
+{
+	struct handover *h = handover_here();
+	enum shunt_verdict verdict;
+	int is_first = 1;
+
+	if (!h)
+		return finish_lost();
+	verdict = h->verdict;
+	if (verdict == SHUNT_PASS_ICMP)
+		return finish(ctx, &h->pkt, icmp_steer(ctx, &h->pkt));
+	if (verdict == SHUNT_PASS_FRAGMENT)
+		verdict = frag_steer(ctx, &h->pkt, &is_first);
+	else if (verdict == SHUNT_GO_ON)
+		verdict = rare_go_on(ctx, &h->pkt);
+	if (is_first)
+		verdict = answer_sender(ctx, &h->pkt, verdict);
 	return finish(ctx, &h->pkt, verdict);
 }
 

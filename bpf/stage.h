@@ -9,7 +9,7 @@
 #include "maps.h"
 
 struct handover {
-	struct pkt pkt; /* as parse() left it */
+	struct pkt pkt; /* what hand_pkt() says */
 	struct shunt_service svc; /* where the packet has a service */
 	__u32 verdict; /* the packet's, if the stage does not come to another */
 	__u32 pad;
@@ -80,6 +80,29 @@ static __always_inline enum shunt_verdict hand_over(struct xdp_md *ctx, const st
 	h->verdict = verdict;
 	bpf_tail_call_static(ctx, &stages, stage);
 	return verdict;
+}
+
+/* Verdicts on which shunt_rare may have more to say, and SHUNT_GO_ON, where forward() has left the
+ * packet to it.  It starts from the frame again, which is as it came. */
+#define RARE_VERDICTS                                                                              \
+	(1ull << SHUNT_GO_ON | 1ull << SHUNT_PASS_FRAGMENT | 1ull << SHUNT_PASS_ICMP |             \
+	 1ull << SHUNT_DROP_TTL | 1ull << SHUNT_DROP_TOO_BIG)
+
+/* Goes on in shunt_rare, which is told hash, backend and whether the flow is new, as far as that is
+ * known; comes back when there is no such stage, with what is the verdict then. */
+static __always_inline enum shunt_verdict hand_verdict(struct xdp_md *ctx, const struct pkt *pkt,
+						       enum shunt_verdict verdict)
+{
+	struct handover *h = handover_here();
+
+	if (!h)
+		return SHUNT_DROP_BAD_TABLE;
+	h->pkt.hash = pkt->hash;
+	h->pkt.row = pkt->row;
+	h->pkt.new_flow = pkt->new_flow;
+	h->verdict = verdict;
+	bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_RARE);
+	return verdict ? verdict : SHUNT_DROP_BAD_TABLE;
 }
 
 #endif

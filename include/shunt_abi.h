@@ -15,6 +15,7 @@
 #include <linux/types.h>
 
 #include "shunt_abi_source.h"
+#include "shunt_abi_rare.h"
 #include "shunt_abi_verdict.h"
 
 #define SHUNT_ABI_VERSION 1
@@ -52,6 +53,11 @@ struct shunt_service {
 	__u32 salt; /* mixed into the tags of the service's flows; stays when its row moves */
 };
 
+/* Every address that has a service has an entry of its own besides, under the protocol IPPROTO_ICMP
+ * or IPPROTO_ICMPV6 and port 0: what a packet without ports is looked for by.  Of its struct
+ * shunt_service only flags hold, and they are these. */
+#define SHUNT_VIP_LIVE 1u /* one of its services has a live backend; kept true in place */
+
 /* Exact IPv4 service.  key is shunt_key4(); 0 is an empty entry. */
 struct shunt_service4 {
 	__u64 key;
@@ -66,7 +72,7 @@ struct shunt_service6 {
 	struct shunt_service svc;
 };
 
-/* Port 0 stands for any port; the protocol is IPPROTO_TCP or IPPROTO_UDP. */
+/* Port 0 stands for any port; the protocol is IPPROTO_TCP or IPPROTO_UDP, or as said above. */
 static inline __attribute__((always_inline)) __u32 shunt_port_proto(__be16 port, __u8 proto)
 {
 	return (__u32)port | (__u32)proto << 16;
@@ -104,6 +110,7 @@ struct shunt_index {
 };
 #define SHUNT_INDEX_EXACT 1u /* there are services with a port */
 #define SHUNT_INDEX_ANY_PORT 2u /* there are services for any port: look again with port 0 */
+#define SHUNT_INDEX_VIPS 4u /* there are entries of addresses */
 #define SHUNT_INDEX_PREFIXES 8u /* there are prefixes: look there last */
 
 /* The one element of `ctl`.  The daemon writes the half that is not active, then flips `active`. */
@@ -427,6 +434,8 @@ struct shunt_settings {
 	__u32 nat_mask; /* number of request buckets less one, a power of two less one; 0: no NAT */
 	__u32 nat_reply_mask; /* the same of reply buckets */
 	__u32 rate_mask; /* number of `rates` lines less one, a power of two less one */
+	__u32 frag_mask; /* number of fragment buckets less one, a power of two less one */
+	__u32 hz; /* jiffies a second */
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
@@ -451,6 +460,8 @@ struct shunt_settings {
  *   policies    P x struct shunt_policy      by number; [0] is unused
  *   sources     W x __u64                    words of the policies' lists
  *   rates       lines x struct shunt_rate_line
+ *   frags       buckets x struct shunt_frag_bucket
+ *   answers     cpus x struct shunt_answer
  *   stages      PROG_ARRAY, enum shunt_stage -> program; made anew with each shunt_xdp
  *   handover    cpus x struct shunt_handover
  *   owners      rows x struct shunt_owner    daemon only (the program does not use it)

@@ -16,10 +16,13 @@
 	X(FORWARD_NAT, FORWARD, "sent to a backend, both addresses translated")                    \
 	X(FORWARD_MASQ, FORWARD, "sent to a backend, the destination translated")                  \
 	X(RETURN_NAT, RETURN, "a backend's reply, translated back and sent to its client")         \
+	X(REPLY_ECHO, REPLY, "echo request to a service's address, answered")                      \
+	X(REPLY_TOO_BIG, REPLY, "larger than the path to the backend takes, its sender told so")   \
+	X(REPLY_TTL, REPLY, "TTL or hop limit used up, its sender told so")                        \
 	X(PASS_NOT_IP, PASS, "neither IPv4 nor IPv6, or more than two VLAN tags")                  \
 	X(PASS_NOT_TCP_UDP, PASS, "IP, but neither TCP nor UDP nor ICMP")                          \
-	X(PASS_ICMP, PASS, "ICMP or ICMPv6")                                                       \
-	X(PASS_FRAGMENT, PASS, "an IP fragment")                                                   \
+	X(PASS_ICMP, PASS, "ICMP or ICMPv6, about no flow of a service")                           \
+	X(PASS_FRAGMENT, PASS, "an IP fragment, for no service")                                   \
 	X(PASS_EXT_HEADERS, PASS, "more IPv6 extension headers than are followed")                 \
 	X(PASS_NOT_VIP, PASS, "no service at this address, port and protocol")                     \
 	X(PASS_NO_BACKEND, PASS, "service without a usable backend, on_empty: pass")               \
@@ -32,13 +35,15 @@
 	X(DROP_NOT_ALLOWED, DROP, "its source is not in the service's allow list")                 \
 	X(DROP_RATE_SOURCE, DROP, "new flow, and its source has had its rate of them")             \
 	X(DROP_RATE_SERVICE, DROP, "new flow, and the service has had its rate of them")           \
+	X(DROP_FRAGMENT_BAD, DROP, "a fragment that splits or overwrites the TCP or UDP header")   \
+	X(DROP_FRAGMENT_ORPHAN, DROP, "a fragment whose first one has not been seen")              \
 	X(DROP_NO_BACKEND, DROP, "service without a usable backend, on_empty: drop")               \
 	X(DROP_NAT_FULL, DROP, "no room for another translated connection")                        \
 	X(DROP_NAT_EXHAUSTED, DROP, "no free port at the pool's addresses for this backend")       \
 	X(DROP_NAT_FAMILY, DROP,                                                                   \
 	  "not sayable in the backend's IP version: a source route, AH, UDP without a sum")        \
-	X(DROP_TTL, DROP, "TTL or hop limit used up: it may not be forwarded again")               \
-	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes")                         \
+	X(DROP_TTL, DROP, "TTL or hop limit used up, its sender not told")                         \
+	X(DROP_TOO_BIG, DROP, "larger than the path to the backend takes, its sender not told")    \
 	X(DROP_NO_HEADROOM, DROP, "no room in front of the frame for a tunnel header")             \
 	X(DROP_NO_EGRESS, DROP, "the backend is behind an interface that shunt does not manage")   \
 	X(DROP_BAD_TABLE, DROP, "a table points at nothing; please report this")

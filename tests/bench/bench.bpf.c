@@ -56,11 +56,9 @@ static __always_inline int restore(struct xdp_md *ctx, int pushed, int is_v6)
 
 static __always_inline int measured(struct xdp_md *ctx, int pushed, int is_v6)
 {
-	struct pkt pkt;
-
 	if (restore(ctx, pushed, is_v6))
 		return XDP_ABORTED;
-	return finish(ctx, &pkt, steer(ctx, &pkt));
+	return packet(ctx);
 }
 
 /* A program for each length that may be in front of the frame: a constant, as it is in the floors. */

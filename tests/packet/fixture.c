@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/mono.h"
 #include "io/dp_stage.h"
 #include "shunt.skel.h"
 #include "tests/packet/poison.skel.h"
@@ -62,15 +63,19 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->policies},                                                 \
 			{"sources", WORLD_SOURCE_WORDS, 8, (void **)&(f)->sources},                \
 			{"rates", WORLD_RATE_LINES, sizeof(*(f)->rates), (void **)&(f)->rates},    \
+			{"frags", WORLD_FRAG_BUCKETS, sizeof(*(f)->frags), (void **)&(f)->frags},  \
+			{"answers", (f)->cpus, sizeof(*(f)->answers), (void **)&(f)->answers},     \
 			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 18
+#define N_TABLES 20
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
 	memcpy(s->hash_key, f->hash_key, sizeof(s->hash_key));
 	s->rows = WORLD_ROWS;
 	s->flow_mask = WORLD_FLOW_BUCKETS - 1;
+	s->frag_mask = WORLD_FRAG_BUCKETS - 1;
+	s->hz = mono_kernel_hz();
 	s->cpus = f->cpus;
 	s->nat_mask = WORLD_NAT_BUCKETS - 1;
 	s->nat_reply_mask = 2 * WORLD_NAT_BUCKETS - 1;

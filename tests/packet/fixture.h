@@ -73,6 +73,7 @@ void world_source(enum world_kind kind, uint8_t out[static 16]);
 #define WORLD_POLICIES 8
 #define WORLD_SOURCE_WORDS (1u << 19)
 #define WORLD_RATE_LINES 4
+#define WORLD_FRAG_BUCKETS 16
 #define WORLD_IFINDEX_IN 1 /* what the test runner says a packet came in by */
 #define WORLD_IFINDEX_MANAGED 77
 #define WORLD_IFINDEX_UNMANAGED 78
@@ -102,6 +103,8 @@ struct fixture {
 	uint64_t *sources;
 	struct shunt_rate_line *rates;
 	struct shunt_handover *handover;
+	struct shunt_frag_bucket *frags;
+	struct shunt_answer *answers;
 };
 
 /* What became of a packet: from the action and from all the counters, which are 0 before each. */
@@ -140,6 +143,9 @@ uint32_t world_row(uint8_t family, uint8_t proto, enum world_kind kind);
 uint16_t *world_slot(struct fixture *f, const struct shunt_service *svc, uint32_t slot);
 /* Fills the services' tables; fixture_reset() does. */
 void world_build(struct fixture *f);
+/* Makes the address that services of the kind have known as one with services, whether or not with a
+ * live backend: fixture_reset() does not, so that all fragments and ICMP are the stack's then. */
+void world_vip(struct fixture *f, uint8_t family, enum world_kind kind, bool live);
 /* What stands in a tunnel's outer_csum, for a service of that family. */
 uint32_t world_outer_csum(uint8_t family, const struct shunt_backend *be);
 

@@ -14,6 +14,7 @@
 #define HALF_SEEDS (2 * WORLD_SERVICES)
 #define HALF_ENTRIES (4 * WORLD_SERVICES)
 #define PER_FAMILY (2 * WORLD_MAX)
+#define VIPS 2 /* of a family: an entry each besides */
 
 static uint32_t service_index(uint8_t family, uint8_t proto, enum world_kind kind)
 {
@@ -211,17 +212,33 @@ static uint32_t port_proto_of(uint32_t i)
 	return shunt_port_proto(htons(port), i < WORLD_MAX ? IPPROTO_TCP : IPPROTO_UDP);
 }
 
-static uint64_t key_of(uint8_t family, uint32_t i)
+static uint64_t key_with(uint8_t family, enum world_kind kind, uint32_t port_proto)
 {
 	uint8_t addr[16];
 	uint64_t half[2];
 	uint32_t word;
 
-	vip(family, i % WORLD_MAX, addr);
+	vip(family, kind, addr);
 	memcpy(&word, addr, 4);
 	memcpy(half, addr, 16);
-	return family == 4 ? shunt_key4(word, port_proto_of(i))
-			   : shunt_key6(half[0], half[1], port_proto_of(i));
+	return family == 4 ? shunt_key4(word, port_proto)
+			   : shunt_key6(half[0], half[1], port_proto);
+}
+
+static uint64_t key_of(uint8_t family, uint32_t i)
+{
+	return key_with(family, i % WORLD_MAX, port_proto_of(i));
+}
+
+static uint32_t vip_proto(uint8_t family)
+{
+	return shunt_port_proto(0, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+/* Of the entry of the address that services of the kind have. */
+static uint64_t vip_key(uint8_t family, enum world_kind kind)
+{
+	return key_with(family, kind, vip_proto(family));
 }
 
 static uint64_t entry_of(const struct fixture *f, uint8_t family, uint64_t key)
@@ -246,12 +263,14 @@ static void index_build(struct fixture *f, uint8_t family)
 {
 	uint32_t half = f->ctl->active, seeds_at = half * HALF_SEEDS + (family == 6) * PER_FAMILY;
 	struct shunt_index *x = family == 4 ? &f->ctl->v4[half] : &f->ctl->v6[half];
-	uint64_t keys[PER_FAMILY];
+	uint64_t keys[PER_FAMILY + VIPS];
 	struct phash p;
 
 	for (uint32_t i = 0; i < PER_FAMILY; i++)
 		keys[i] = key_of(family, i);
-	assert_int_equal(phash_build(keys, PER_FAMILY, &p), 0);
+	keys[PER_FAMILY] = vip_key(family, WORLD_DSR);
+	keys[PER_FAMILY + 1] = vip_key(family, WORLD_ANY);
+	assert_int_equal(phash_build(keys, PER_FAMILY + VIPS, &p), 0);
 	assert_true(p.n_seeds <= PER_FAMILY && p.n_entries <= HALF_ENTRIES);
 	memcpy(f->seeds + seeds_at, p.seeds, p.n_seeds * sizeof(*p.seeds));
 	*x = (struct shunt_index){
@@ -281,6 +300,22 @@ static void services_build(struct fixture *f, uint8_t family)
 			vip(family, i % WORLD_MAX, (uint8_t *)f->services6[at].addr);
 		}
 	}
+}
+
+void world_vip(struct fixture *f, uint8_t family, enum world_kind kind, bool live)
+{
+	struct shunt_service svc = {.flags = live ? SHUNT_VIP_LIVE : 0};
+	uint64_t key = vip_key(family, kind), at = entry_of(f, family, key);
+	uint32_t half = f->ctl->active;
+
+	if (family == 4) {
+		f->ctl->v4[half].flags |= SHUNT_INDEX_VIPS;
+		f->services4[at] = (struct shunt_service4){key, svc};
+		return;
+	}
+	f->ctl->v6[half].flags |= SHUNT_INDEX_VIPS;
+	f->services6[at] = (struct shunt_service6){.port_proto = vip_proto(family), .svc = svc};
+	vip(family, kind, (uint8_t *)f->services6[at].addr);
 }
 
 void world_build(struct fixture *f)

@@ -14,10 +14,21 @@
 #define SOON 60000 /* packets in which what is spoilt must show */
 #define SEED 20250101
 
-/* What the oracle's world does not hold: nobody takes its headroom. */
+/* What the oracle's world does not hold: nobody takes its headroom; no address is known to be a service's,
+ * so that all fragments and ICMP are the stack's; and nobody is answered. */
 static bool cannot_come(enum shunt_verdict v)
 {
-	return v == SHUNT_DROP_NO_HEADROOM;
+	switch (v) {
+	case SHUNT_DROP_NO_HEADROOM:
+	case SHUNT_REPLY_ECHO:
+	case SHUNT_REPLY_TOO_BIG:
+	case SHUNT_REPLY_TTL:
+	case SHUNT_DROP_FRAGMENT_BAD:
+	case SHUNT_DROP_FRAGMENT_ORPHAN:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void the_packet_path_does_what_the_oracle_says(void **state)

@@ -4,6 +4,7 @@
  * Whoever adds a verdict adds a row: what to change in the fixture's world, if anything, and the frame.
  * What a verdict does besides is for the tests of its stage. */
 #include "fixture_nat.h"
+#include "fixture_rare.h"
 
 #include <linux/bpf.h>
 #include <netinet/in.h>
@@ -84,6 +85,54 @@ static void too_big(struct fixture *f, struct frame *in)
 	(void)f;
 	r.payload = WORLD_MTU - 28 - 31;
 	frame_build(&r, in);
+}
+
+/* ---- fragments, ICMP and answers */
+
+static void piece_of(struct fixture *f, const struct piece *p, struct frame *in)
+{
+	struct recipe r = world_recipe(4, IPPROTO_TCP, WORLD_DSR);
+	struct frame whole;
+	void *state = f;
+
+	rare_setup(&state);
+	frame_build(&r, &whole);
+	rare_piece(&r, &whole, p, in);
+}
+
+static void bad_fragment(struct fixture *f, struct frame *in)
+{
+	piece_of(f, &(struct piece){.len = 16, .more = true}, in);
+}
+
+static void orphan(struct fixture *f, struct frame *in)
+{
+	piece_of(f, &(struct piece){.from = 24, .len = 24}, in);
+}
+
+static void echo(struct fixture *f, struct frame *in)
+{
+	struct recipe r = world_recipe(4, IPPROTO_ICMP, WORLD_DSR);
+	void *state = f;
+
+	rare_setup(&state);
+	rare_icmp(&r, &(struct icmp){.type = 8}, in);
+}
+
+static void too_big_told(struct fixture *f, struct frame *in)
+{
+	void *state = f;
+
+	rare_setup(&state);
+	too_big(f, in);
+}
+
+static void last_hop_told(struct fixture *f, struct frame *in)
+{
+	void *state = f;
+
+	rare_setup(&state);
+	last_hop(f, in);
 }
 
 /* ---- translation */
@@ -201,6 +250,9 @@ static const struct row {
 	{SHUNT_FORWARD_NAT, nat},
 	{SHUNT_FORWARD_MASQ, masq},
 	{SHUNT_RETURN_NAT, nat_reply},
+	{SHUNT_REPLY_ECHO, echo},
+	{SHUNT_REPLY_TOO_BIG, too_big_told},
+	{SHUNT_REPLY_TTL, last_hop_told},
 	{SHUNT_PASS_NOT_IP, arp},
 	{SHUNT_PASS_NOT_TCP_UDP, sctp},
 	{SHUNT_PASS_ICMP, icmp},
@@ -216,6 +268,8 @@ static const struct row {
 	{SHUNT_DROP_RATE_SOURCE, rate_of_source},
 	{SHUNT_DROP_RATE_SERVICE, rate_of_service},
 	{SHUNT_DROP_BAD_SOURCE, from_loopback},
+	{SHUNT_DROP_FRAGMENT_BAD, bad_fragment},
+	{SHUNT_DROP_FRAGMENT_ORPHAN, orphan},
 	{SHUNT_DROP_NO_BACKEND, empty_drop},
 	{SHUNT_DROP_NAT_FULL, nat_full},
 	{SHUNT_DROP_NAT_EXHAUSTED, nat_exhausted},

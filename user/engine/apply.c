@@ -165,7 +165,10 @@ static int prepare_services(const struct engine *e, const struct conf *conf, con
 	if (ret)
 		return ret;
 	for (i = 0; i < n; i++) /* the plan's changes are in the configuration's order */
-		entries[i].svc = service_of(&p->changes[entries[i].svc.row]);
+		if (entries[i].svc.row < p->n_changes)
+			entries[i].svc = service_of(&p->changes[entries[i].svc.row]);
+		else if (dp_vip_is_live(e->dp, &entries[i].vip, entries[i].vip_bits))
+			entries[i].svc.flags = SHUNT_VIP_LIVE; /* for the time being */
 	ret = dp_services_prepare(e->dp, entries, n, out, &why);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s", why.text);
@@ -219,6 +222,8 @@ static void execute(struct engine *e, struct plan *p, struct dp_services *servic
 	e->n_services = p->n_changes;
 	e->generation++;
 	dp_services_apply(e->dp, services);
+	vips_take(e, take_ptr(p->vips), p->n_vips);
+	dp_answer_rate(e->dp, e->conf->icmp_rate);
 	retire(e, p);
 }
 

@@ -301,6 +301,7 @@ void engine_close(struct engine *e)
 		service_free(e->services[i]);
 	free(e->services);
 	free(e->interfaces);
+	free(e->vips);
 	index_fini(&e->by_addr);
 	index_fini(&e->by_probe);
 	policies_free(e);

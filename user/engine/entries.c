@@ -3,6 +3,7 @@
 #include "engine/plan.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 static void add_entry(struct dp_service *to, const struct conf_service *s, uint32_t number,
 		      const struct conf_ports *ports)
@@ -17,16 +18,30 @@ static void add_entry(struct dp_service *to, const struct conf_service *s, uint3
 	};
 }
 
+/* Tells addresses apart by rows that no service has. */
+static void add_vip(struct dp_service *to, const struct vip *vip, size_t number)
+{
+	*to = (struct dp_service){
+		.vip = vip->addr,
+		.vip_bits = vip->bits,
+		.protocol = vip->addr.family == 6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+		.svc.row = UINT32_MAX - (uint32_t)number,
+	};
+}
+
 int plan_entries(const struct conf *conf, struct dp_service **out, size_t *n)
 {
+	size_t room = 1, used = 0, n_vips, i, k;
+	auto_free struct vip *vips = vips_list(conf, &n_vips);
 	struct dp_service *list;
-	size_t room = 1, used = 0, i, k;
 
 	for (i = 0; i < conf->n_services; i++)
 		room += conf->services[i].n_ports + 1;
-	list = calloc(room, sizeof(*list));
-	if (!list)
+	list = calloc(room + n_vips, sizeof(*list));
+	if (!vips || !list) {
+		free(list);
 		return -ENOMEM;
+	}
 	for (i = 0; i < conf->n_services; i++) {
 		const struct conf_service *s = &conf->services[i];
 
@@ -35,6 +50,8 @@ int plan_entries(const struct conf *conf, struct dp_service **out, size_t *n)
 		for (k = 0; k < s->n_ports; k++)
 			add_entry(&list[used++], s, (uint32_t)i, &s->ports[k]);
 	}
+	for (i = 0; i < n_vips; i++)
+		add_vip(&list[used++], &vips[i], i);
 	*out = list;
 	*n = used;
 	return 0;

@@ -48,6 +48,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 		.rows = at_least(4096, rows + rows / 2),
 		.slot_lines = at_least(8192, lines + lines / 2),
 		.flows = conf->flow_table,
+		.frags = conf->fragments,
 	};
 	nat_sizes(conf, sizes);
 	return 0;
@@ -389,11 +390,12 @@ static int allocate(const struct engine *e, const struct conf *conf, struct plan
 		backends += e->services[i]->n_backends;
 	p->changes = calloc(conf->n_services + 1, sizeof(*p->changes));
 	p->services = calloc(conf->n_services + 1, sizeof(*p->services));
+	p->vips = vips_list(conf, &p->n_vips);
 	p->gone_services = calloc(services, sizeof(*p->gone_services));
 	p->gone_backends = calloc(backends, sizeof(*p->gone_backends));
 	p->gone_rows = calloc(services, sizeof(*p->gone_rows));
 	p->gone_lines = calloc(services, sizeof(*p->gone_lines));
-	if (!p->changes || !p->services || !p->gone_services || !p->gone_backends ||
+	if (!p->changes || !p->services || !p->vips || !p->gone_services || !p->gone_backends ||
 	    !p->gone_rows || !p->gone_lines)
 		return -ENOMEM;
 	return 0;
@@ -472,6 +474,7 @@ void plan_fini(struct plan *p)
 	}
 	free(p->changes);
 	free(p->services);
+	free(p->vips);
 	free(p->gone_services);
 	free(p->gone_backends);
 	free(p->gone_rows);

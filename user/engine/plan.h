@@ -37,6 +37,8 @@ struct plan {
 	struct change *changes;
 	size_t n_changes;
 	struct service **services; /* in the configuration's order, becomes engine.services */
+	struct vip *vips; /* the configuration's addresses, becomes engine.vips */
+	size_t n_vips;
 	struct service **gone_services;
 	size_t n_gone_services;
 	struct gone_backend *gone_backends;

@@ -189,6 +189,7 @@ void service_rebuild(struct engine *e, struct service *s)
 		return;
 	dp_slots_write(e->dp, s->slots_at, e->scratch_slots, s->slots);
 	write_rows(e, s, false);
+	vips_note(e, s);
 	count_slots(e, s);
 	if (!e->said_ready || was_empty == (s->usable == 0))
 		return;

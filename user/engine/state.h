@@ -66,6 +66,13 @@ struct backend {
 	struct index_node by_addr, by_probe;
 };
 
+/* An address, or a prefix, with services. */
+struct vip {
+	struct addr addr;
+	uint8_t bits; /* length of the prefix; 32 or 128: one address */
+	int32_t live; /* how many of its services have a usable backend */
+};
+
 struct service {
 	const struct conf_service
 		*conf; /* in engine.conf; NULL while adopted and not yet matched */
@@ -79,6 +86,8 @@ struct service {
 	bool failing_open;
 	uint32_t usable; /* backends in the slots by their own merit */
 	struct meter no_backend; /* of the service's own row */
+	struct vip *vip; /* in engine.vips; NULL while its address is not in force */
+	bool live; /* counted in vip->live */
 };
 
 /* The different lists and policies that services have: policies.h. Both sorted. */
@@ -132,6 +141,8 @@ struct engine {
 	struct ranges rows, lines; /* who holds which is in the services */
 	struct service **services; /* in the configuration's order */
 	size_t n_services;
+	struct vip *vips; /* in order */
+	size_t n_vips;
 	struct interface *interfaces;
 	size_t n_interfaces;
 	struct edits *edits;
@@ -180,6 +191,14 @@ void service_touch(struct engine *e, struct service *s);
 void slots_flush(struct engine *e);
 /* Tells that @s has no usable backend, and what becomes of its packets, if that is so. */
 void slots_tell_if_empty(struct engine *e, const struct service *s);
+
+/* ---- vips.c -------------------------------------------------------------------------------------*/
+/* The addresses of @conf, *n of them, the caller's; NULL when there is no memory. */
+struct vip *vips_list(const struct conf *conf, size_t *n);
+/* Makes the list, whose entries are in force, the engine's, which owns it then. */
+void vips_take(struct engine *e, struct vip *list, size_t n);
+/* To be called when s->usable may have changed: tells the packet path what that means for the address. */
+void vips_note(struct engine *e, struct service *s);
 
 /* ---- checks.c -----------------------------------------------------------------------------------*/
 int checks_open(struct engine *e, struct engine_error *err);

@@ -28,6 +28,7 @@ struct dp_sizes {
 	uint32_t rows; /* backends' and services' own rows */
 	uint32_t slot_lines; /* of 32 slots each */
 	uint64_t flows; /* flows to make room for (the table gets twice as many words) */
+	uint64_t frags; /* fragmented packets to remember */
 	uint64_t
 		nat; /* translated connections, the same way; 0: no NAT, which costs nothing then */
 	bool nat6; /* some of them with IPv6 */
@@ -96,8 +97,9 @@ struct dp_service {
 	uint8_t vip_bits; /* length of the prefix; 0: the address alone */
 	uint16_t port; /* host order, 0: any */
 	uint16_t port_to; /* the last port, 0: `port` is the only one */
-	uint8_t protocol;
-	struct shunt_service svc;
+	uint8_t protocol; /* IPPROTO_ICMP or IPPROTO_ICMPV6, any port: what is an address of services */
+	struct shunt_service
+		svc; /* of an address only its flags, and a row to tell it from others */
 };
 
 /* Raises @need->services and @need->spans to what dp_services_switch wants for these; svc.row tells
@@ -121,6 +123,14 @@ int dp_services_prepare(struct dp *dp, const struct dp_service *s, size_t n,
 	__attribute__((warn_unused_result));
 void dp_services_apply(struct dp *dp, struct dp_services *services);
 void dp_services_drop(struct dp_services *services); /* NULL is fine */
+
+/* Says in place whether a service of that address, or prefix of @bits (0: the address alone), has a
+ * live backend; false when the services in force have no such address. */
+bool dp_vip_live(struct dp *dp, const struct addr *vip, uint8_t bits, bool live);
+bool dp_vip_is_live(struct dp *dp, const struct addr *vip, uint8_t bits);
+
+/* How many ICMP errors each CPU may send in answer a second. */
+void dp_answer_rate(struct dp *dp, uint32_t rate);
 
 /* Waits until every packet that may have read the tables before this call has left. */
 void dp_grace(const struct dp *dp);

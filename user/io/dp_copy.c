@@ -48,7 +48,7 @@ static void copy_index(struct dp_set *from, struct dp_set *to, const struct shun
 
 	if (!old->flags)
 		return;
-	if (old->flags & (SHUNT_INDEX_EXACT | SHUNT_INDEX_ANY_PORT)) {
+	if (old->flags & ~SHUNT_INDEX_PREFIXES) {
 		if (old->bucket_shift < 32 || old->bucket_shift > 63)
 			return;
 		seeds.n = 1u << (64 - old->bucket_shift);

@@ -26,7 +26,9 @@ enum dp_map_id {
 	DP_COUNTERS,
 	DP_OWNERS,
 	DP_VERDICTS,
+	DP_ANSWERS,
 	DP_FLOWS,
+	DP_FRAGS,
 	DP_NAT_REQUESTS,
 	DP_NAT_REPLIES,
 	DP_NAT_CONNS,
@@ -158,6 +160,9 @@ void dp_counter_sum(const struct dp *dp, const struct dp_set *set, uint32_t row,
 		    struct dp_counter *c);
 
 /* ---- dp_nat.c ---------------------------------------------------------------------------------*/
+
+/* Derives the set's sizes of NAT from its maps' entries. -EINVAL when they do not fit together. */
+int dp_nat_measure(struct dp_set *set) __attribute__((warn_unused_result));
 
 /* Adds @from's translated connections, and its pools and timeouts, to @to's, if those are two sets of
  * maps. May be called again and again. */

@@ -29,6 +29,41 @@ void dp_nat_write(struct dp *dp, const struct shunt_nat_ctl *c)
 
 /* ---- the tables of a set ----------------------------------------------------------------------*/
 
+/* Without NAT its tables have one bucket. */
+static uint64_t nat_of(const struct dp_set *set)
+{
+	uint64_t buckets = set->map[DP_NAT_REQUESTS].entries;
+
+	return set->map[DP_NAT_REQUESTS].fd >= 0 && buckets > 1 ? buckets * SHUNT_NAT_WAYS / 2 : 0;
+}
+
+static bool nat_fits(const struct dp_map *m)
+{
+	uint32_t buckets = m[DP_NAT_REQUESTS].entries;
+
+	return buckets && !(buckets & (buckets - 1)) && m[DP_NAT_CTL].entries == 1 &&
+	       m[DP_NAT_CONNS].entries == (uint64_t)buckets * SHUNT_NAT_WAYS &&
+	       (m[DP_NAT_REPLIES].entries == buckets || buckets == 1) &&
+	       (m[DP_NAT_ADDRS].entries == m[DP_NAT_CONNS].entries || m[DP_NAT_ADDRS].entries == 1);
+}
+
+static bool has_nat(const struct dp_map *m)
+{
+	return m[DP_NAT_REQUESTS].fd >= 0 && m[DP_NAT_REPLIES].fd >= 0 && m[DP_NAT_CONNS].fd >= 0 &&
+	       m[DP_NAT_ADDRS].fd >= 0 && m[DP_NAT_CTL].fd >= 0;
+}
+
+int dp_nat_measure(struct dp_set *set)
+{
+	const struct dp_map *m = set->map;
+
+	if (has_nat(m) && !nat_fits(m))
+		return -EINVAL;
+	set->sizes.nat = has_nat(m) ? nat_of(set) : 0;
+	set->sizes.nat6 = set->sizes.nat && m[DP_NAT_ADDRS].entries > 1;
+	return 0;
+}
+
 struct tables {
 	struct shunt_nat_bucket *requests, *replies;
 	struct shunt_nat_conn *conns;

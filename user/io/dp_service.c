@@ -35,6 +35,12 @@ struct change {
 	struct batch v4, v6;
 };
 
+/* Addresses that have services are known by these, without ports. */
+static bool is_address(uint8_t protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
 static uint32_t port_proto(const struct lookup_exact *e)
 {
 	return shunt_port_proto(htons(e->port), e->protocol);
@@ -170,7 +176,10 @@ static int batch_fill(struct batch *b, const struct change *c)
 
 		if (e->vip->family != b->family)
 			continue;
-		b->flags |= e->port ? SHUNT_INDEX_EXACT : SHUNT_INDEX_ANY_PORT;
+		if (is_address(e->protocol))
+			b->flags |= SHUNT_INDEX_VIPS;
+		else
+			b->flags |= e->port ? SHUNT_INDEX_EXACT : SHUNT_INDEX_ANY_PORT;
 		b->keys[b->n] = key_of(e);
 		b->list[b->n++] = e;
 	}
@@ -209,7 +218,7 @@ static int change_build(const struct dp *dp, struct change *c, struct dp_error *
 	int rc;
 
 	for (i = 0; i < c->n; i++)
-		if (!points_inside(dp, &c->s[i].svc))
+		if (!is_address(c->s[i].protocol) && !points_inside(dp, &c->s[i].svc))
 			return dp_fail(err, -ERANGE, "a service points outside of the tables");
 	rc = change_begin(c, err);
 	if (rc == -ENOMEM)
@@ -404,6 +413,12 @@ static uint32_t span(const struct dp_set *set, const struct shunt_index *index)
 	return index->entries_at + n <= set->map[DP_SERVICES4].entries ? (uint32_t)n : 0;
 }
 
+static void tell(const struct reader *r, const struct dp_service *s)
+{
+	if (!is_address(s->protocol))
+		r->fn(r->arg, s);
+}
+
 static void each_exact(const struct reader *r, uint32_t n4, uint32_t n6)
 {
 	struct dp_service s;
@@ -415,7 +430,7 @@ static void each_exact(const struct reader *r, uint32_t n4, uint32_t n6)
 		if (!r->v4[i].key)
 			continue;
 		to_service(&addr, sizeof(addr), (uint32_t)(r->v4[i].key >> 32), &r->v4[i].svc, &s);
-		r->fn(r->arg, &s);
+		tell(r, &s);
 	}
 	for (i = 0; i < n6; i++) {
 		const struct shunt_service6 *e = &r->v6[i];
@@ -423,7 +438,7 @@ static void each_exact(const struct reader *r, uint32_t n4, uint32_t n6)
 		if (!e->port_proto)
 			continue;
 		to_service(e->addr, sizeof(e->addr), e->port_proto, &e->svc, &s);
-		r->fn(r->arg, &s);
+		tell(r, &s);
 	}
 }
 
@@ -442,7 +457,7 @@ static void on_span(void *arg, const struct dp_prefix_span *span)
 	if (span->entry >= dp_half_entries(&r->dp->set))
 		return;
 	s.svc = span->vip.family == 6 ? r->v6[span->entry].svc : r->v4[span->entry].svc;
-	r->fn(r->arg, &s);
+	tell(r, &s);
 }
 
 void dp_services_each(const struct dp *dp, void (*fn)(void *arg, const struct dp_service *s),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/mono.h"
 #include "base/own.h"
 #include "io/dp_impl.h"
 #include "io/dp_stage.h"
@@ -33,6 +34,7 @@ enum group {
 	GROUP_ROWS,
 	GROUP_VERDICTS,
 	GROUP_FLOWS,
+	GROUP_RARE,
 	GROUP_NAT,
 	GROUP_POLICIES,
 	GROUP_RATES,
@@ -63,6 +65,8 @@ static const struct spec {
 	[DP_VERDICTS] = {"verdicts", sizeof(struct shunt_verdict_line), GROUP_VERDICTS, true,
 			 false},
 	[DP_FLOWS] = {"flows", sizeof(struct shunt_flow_bucket), GROUP_FLOWS, false, false},
+	[DP_FRAGS] = {"frags", sizeof(struct shunt_frag_bucket), GROUP_RARE, false, false},
+	[DP_ANSWERS] = {"answers", sizeof(struct shunt_answer), GROUP_RARE, true, false},
 	[DP_NAT_REQUESTS] = {"nat_requests", sizeof(struct shunt_nat_bucket), GROUP_NAT, false,
 			     false},
 	[DP_NAT_REPLIES] = {"nat_replies", sizeof(struct shunt_nat_bucket), GROUP_NAT, false,
@@ -197,6 +201,11 @@ static uint64_t flows_of(const struct dp_set *set)
 	return (uint64_t)set->map[DP_FLOWS].entries * SHUNT_FLOWS_PER_BUCKET / 2;
 }
 
+static uint64_t frags_of(const struct dp_set *set)
+{
+	return (uint64_t)set->map[DP_FRAGS].entries * SHUNT_FRAGS_PER_BUCKET;
+}
+
 static bool services_fit(const struct dp_map *m)
 {
 	return m[DP_CTL].entries == 1 && m[DP_SEEDS].entries % 4 == 0 &&
@@ -212,28 +221,12 @@ static bool rows_fit(const struct dp_map *m, uint32_t cpus)
 	       m[DP_COUNTERS].entries == (uint64_t)cpus * rows;
 }
 
-/* Without NAT its tables have one bucket. */
-static uint64_t nat_of(const struct dp_set *set)
+/* A map that need not be there: if it is, it has @entries, or a power of two of them if that is 0. */
+static bool one_fits(const struct dp_map *m, uint32_t entries)
 {
-	uint64_t buckets = set->map[DP_NAT_REQUESTS].entries;
-
-	return set->map[DP_NAT_REQUESTS].fd >= 0 && buckets > 1 ? buckets * SHUNT_NAT_WAYS / 2 : 0;
-}
-
-static bool nat_fits(const struct dp_map *m)
-{
-	uint32_t buckets = m[DP_NAT_REQUESTS].entries;
-
-	return is_power_of_two(buckets) && m[DP_NAT_CTL].entries == 1 &&
-	       m[DP_NAT_CONNS].entries == (uint64_t)buckets * SHUNT_NAT_WAYS &&
-	       (m[DP_NAT_REPLIES].entries == buckets || buckets == 1) &&
-	       (m[DP_NAT_ADDRS].entries == m[DP_NAT_CONNS].entries || m[DP_NAT_ADDRS].entries == 1);
-}
-
-static bool has_nat(const struct dp_map *m)
-{
-	return m[DP_NAT_REQUESTS].fd >= 0 && m[DP_NAT_REPLIES].fd >= 0 && m[DP_NAT_CONNS].fd >= 0 &&
-	       m[DP_NAT_ADDRS].fd >= 0 && m[DP_NAT_CTL].fd >= 0;
+	if (m->fd < 0)
+		return true;
+	return entries ? m->entries == entries : is_power_of_two(m->entries);
 }
 
 int dp_set_measure(const struct dp *dp, struct dp_set *set)
@@ -242,19 +235,17 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 
 	if (!services_fit(m) || !rows_fit(m, dp->cpus))
 		return -EINVAL;
-	if (m[DP_VERDICTS].fd >= 0 && m[DP_VERDICTS].entries != dp->cpus)
+	if (!one_fits(&m[DP_VERDICTS], dp->cpus) || !one_fits(&m[DP_ANSWERS], dp->cpus) ||
+	    !one_fits(&m[DP_FLOWS], 0) || !one_fits(&m[DP_FRAGS], 0))
 		return -EINVAL;
-	if (m[DP_FLOWS].fd >= 0 && !is_power_of_two(m[DP_FLOWS].entries))
-		return -EINVAL;
-	if (has_nat(m) && !nat_fits(m))
+	if (dp_nat_measure(set))
 		return -EINVAL;
 	set->sizes.services = services_for(dp_half_seeds(set), dp_half_entries(set));
 	set->sizes.spans = dp_half_spans(set);
 	set->sizes.rows = m[DP_BACKENDS].entries;
 	set->sizes.slot_lines = m[DP_SLOTS].entries;
 	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
-	set->sizes.nat = has_nat(m) ? nat_of(set) : 0;
-	set->sizes.nat6 = set->sizes.nat && m[DP_NAT_ADDRS].entries > 1;
+	set->sizes.frags = m[DP_FRAGS].fd >= 0 ? frags_of(set) : 0;
 	return dp_policy_measure(set);
 }
 
@@ -262,8 +253,9 @@ bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
 {
 	return set->sizes.services >= want->services && set->sizes.spans >= want->spans &&
 	       set->sizes.rows >= want->rows && set->sizes.slot_lines >= want->slot_lines &&
-	       set->sizes.flows >= want->flows && set->sizes.nat >= want->nat &&
-	       set->sizes.nat6 >= want->nat6 && set->sizes.policies >= want->policies &&
+	       set->sizes.flows >= want->flows && set->sizes.frags >= want->frags &&
+	       set->sizes.nat >= want->nat && set->sizes.nat6 >= want->nat6 &&
+	       set->sizes.policies >= want->policies &&
 	       set->sizes.source_words >= want->source_words &&
 	       set->sizes.rate_sources >= want->rate_sources;
 }
@@ -277,7 +269,8 @@ static uint32_t flow_buckets(uint64_t flows)
 		buckets *= 2;
 	return buckets;
 }
-_Static_assert(SHUNT_NAT_WAYS == SHUNT_FLOWS_PER_BUCKET, "flow_buckets() is for both");
+_Static_assert(SHUNT_NAT_WAYS == SHUNT_FLOWS_PER_BUCKET, "flow_buckets() is for all");
+_Static_assert(SHUNT_FRAGS_PER_BUCKET == SHUNT_FLOWS_PER_BUCKET, "flow_buckets() is for all");
 
 static void nat_entries(const struct dp_sizes *want, uint32_t entries[static DP_MAP_MAX])
 {
@@ -311,9 +304,10 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 	entries[DP_COUNTERS] = dp->cpus * rows;
 	entries[DP_VERDICTS] = dp->cpus;
 	entries[DP_FLOWS] = flow_buckets(want->flows);
+	entries[DP_FRAGS] = flow_buckets((want->frags + 1) / 2);
 	nat_entries(want, entries);
 	dp_policy_entries(want, entries);
-	entries[DP_HANDOVER] = dp->cpus;
+	entries[DP_HANDOVER] = entries[DP_ANSWERS] = dp->cpus;
 	entries[DP_TX_PORTS] = entries[DP_STAGES] = 0;
 }
 
@@ -404,6 +398,8 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 	memcpy(settings->hash_key, dp->hash_key, sizeof(settings->hash_key));
 	settings->rows = entries[DP_BACKENDS];
 	settings->flow_mask = entries[DP_FLOWS] - 1;
+	settings->frag_mask = entries[DP_FRAGS] - 1;
+	settings->hz = mono_kernel_hz();
 	settings->cpus = dp->cpus;
 	if (entries[DP_NAT_REQUESTS] > 1) {
 		settings->nat_mask = entries[DP_NAT_REQUESTS] - 1;
@@ -441,7 +437,8 @@ int dp_set_build(struct dp *dp, struct dp_set *from, const struct dp_sizes *want
 	int rc;
 
 	if (want->services > SERVICES_MAX || want->spans > SPANS_MAX || want->rows > ROWS_MAX ||
-	    want->slot_lines > SLOT_LINES_MAX || want->flows > FLOWS_MAX || want->nat > NAT_MAX)
+	    want->slot_lines > SLOT_LINES_MAX || want->flows > FLOWS_MAX ||
+	    want->frags > FLOWS_MAX || want->nat > NAT_MAX)
 		return dp_fail(err, -E2BIG,
 			       "more than the tables can hold: %u addresses with a port of %u, %u "
 			       "stretches of ports of %u, %u rows of %u, %u slot lines of %u, %llu "

@@ -163,3 +163,14 @@ void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT
 		for (v = 0; v < SHUNT_VERDICT_MAX; v++)
 			packets[v] += __atomic_load_n(&line[cpu].packets[v], __ATOMIC_RELAXED);
 }
+
+/* ---- answers ----------------------------------------------------------------------------------*/
+
+void dp_answer_rate(struct dp *dp, uint32_t rate)
+{
+	struct shunt_answer *answers = dp->set.map[DP_ANSWERS].mem;
+	uint32_t cpu;
+
+	for (cpu = 0; cpu < dp->cpus; cpu++)
+		__atomic_store_n(&answers[cpu].rate, rate, __ATOMIC_RELAXED);
+}

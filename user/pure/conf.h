@@ -140,6 +140,8 @@ struct conf {
 	uint64_t nat_connections; /* to make room for when a service translates; default 1 M */
 	uint32_t nat_timeout_ms[SHUNT_NAT_T_MAX];
 	uint64_t rate_sources; /* to make room for when a service limits them; default 64 k */
+	uint64_t fragments; /* fragmented packets to remember; default 64 k */
+	uint32_t icmp_rate; /* ICMP errors in answer, a second and CPU; default 100 */
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */

@@ -26,6 +26,8 @@ enum {
 	KEY_NAT_CONNECTIONS,
 	KEY_NAT_TIMEOUTS,
 	KEY_RATE_SOURCES,
+	KEY_FRAGMENTS,
+	KEY_ICMP_RATE,
 	KEY_RUN_DIR,
 	KEY_STATE_DIR,
 	KEY_PROBE_USER,
@@ -54,6 +56,9 @@ static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_NAT_TIMEOUTS] = {.name = "nat_timeouts"},
 	[KEY_RATE_SOURCES] = {"rate_sources", conf_read_size, AT(rate_sources), "64k",
 			      .min = 1 << 10, .max = 64 << 20},
+	[KEY_FRAGMENTS] = {"fragments", conf_read_size, AT(fragments), "64k", .min = 1 << 10,
+			   .max = 16 << 20},
+	[KEY_ICMP_RATE] = {"icmp_rate", conf_read_number, AT(icmp_rate), "100", .max = 100000},
 	/* Must leave room for a socket's name in the 108 bytes of a sockaddr_un. */
 	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", .min = 1,
 			 .max = 80},
