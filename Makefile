@@ -179,11 +179,12 @@ SHARE = $(DESTDIR)$(PREFIX)/share/doc/shunt
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 install: all
-	install -d $(SBIN) $(BIN) $(SHARE) $(UNIT_DIR) $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/shunt
+	install -d $(SBIN) $(BIN) $(SHARE)/docs $(UNIT_DIR) $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/shunt
 	install -m 755 $O/shuntd $(SBIN)
 	install -m 755 $O/shunt $O/shunt-decap $(BIN)
 	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(filter-out %.service,$(wildcard configs/*)) LICENSE $(wildcard README.md) $(SHARE)
+	install -m 644 $(wildcard docs/*.md) $(SHARE)/docs
 	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service | install -m 644 /dev/stdin $(UNIT_DIR)/shunt.service
 
 # The operator's own files in SYSCONFDIR stay.
