@@ -38,6 +38,7 @@ util-linux           | util-linux           | util-linux    | flock, nsenter, se
 procps               | procps-ng            | procps-ng     | ps, sysctl
 # for the demo and the end-to-end tests
 iproute2             | iproute              | iproute2      | namespaces, links, addresses
+iputils-ping         | iputils              | iputils       | echo requests
 ethtool              | ethtool              | ethtool       | checksum offload of veth off
 nginx-light          | nginx                | nginx         | backends
 curl                 | curl                 | curl          | requests, one by one

@@ -297,6 +297,7 @@ echo_server() {
 }
 bulk() { on client "$python" "$E2E/bulk.py" run "$@"; }
 
+big_udp() { on client "$python" "$E2E/udp.py" big "$@"; }
 ask_udp() { on client "$python" "$E2E/udp.py" ask "$@"; }
 get() { on client curl -s --max-time 2 "$@"; }
 

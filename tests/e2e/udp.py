@@ -7,10 +7,16 @@ udp.py serve NAME PORT          answers every datagram with "NAME CLIENT'S-ADDRE
 udp.py ask ADDRESS PORT N [M]   N flows (sockets) of M datagrams each; prints "COUNT NAME" for each
                                 server that answered, "COUNT lost", and "COUNT moved" for flows that
                                 were answered by more than one
+udp.py big ADDRESS PORT N BYTES N flows of a small datagram and three large ones; prints the same, and
+                                "COUNT broken" for those that did not arrive as they were sent
+
+What is longer than a word is answered with its length and checksum besides.
 """
+import os
 import socket
 import struct
 import sys
+import zlib
 from collections import Counter
 
 IPV6_RECVPKTINFO, IPV6_PKTINFO = 49, 50
@@ -24,8 +30,11 @@ def serve(name, port):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
     sock.bind(("::", port))
     while True:
-        _, control, _, peer = sock.recvmsg(65535, 256)
-        answer = f"{name} {peer[0].removeprefix('::ffff:')} {peer[1]}".encode()
+        asked, control, _, peer = sock.recvmsg(65535, 256)
+        answer = f"{name} {peer[0].removeprefix('::ffff:')} {peer[1]}"
+        if len(asked) > 8:
+            answer += f" {len(asked)} {zlib.crc32(asked)}"
+        answer = answer.encode()
         source = [
             (level, kind, data[:16] + struct.pack("I", 0))
             for level, kind, data in control
@@ -37,31 +46,52 @@ def serve(name, port):
             pass
 
 
-def ask(address, port, flows, each):
-    answers = Counter()
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for _ in range(flows):
-        names = set()
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(1)
-            sock.connect((address, port))
-            for _ in range(each):
-                try:
-                    sock.send(b"who?")
-                    names.add(sock.recv(512).decode().split()[0])
-                except OSError:
-                    answers["lost"] += 1
-        answers.update(sorted(names)[:1])
-        if len(names) > 1:
-            answers["moved"] += 1
+def tell(answers):
     for name in sorted(answers):
         print(answers[name], name)
-    return 1 if answers["lost"] or answers["moved"] else 0
+    return 1 if answers["lost"] or answers["moved"] or answers["broken"] else 0
+
+
+def one_flow(address, port, datagrams, answers):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    names = set()
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(1)
+        sock.connect((address, port))
+        for datagram in datagrams:
+            try:
+                sock.send(datagram)
+                name, _, _, *what = sock.recv(512).decode().split()
+            except OSError:
+                answers["lost"] += 1
+                continue
+            names.add(name)
+            if what and what != [str(len(datagram)), str(zlib.crc32(datagram))]:
+                answers["broken"] += 1
+    answers.update(sorted(names)[:1])
+    if len(names) > 1:
+        answers["moved"] += 1
+
+
+def ask(address, port, flows, each):
+    answers = Counter()
+    for _ in range(flows):
+        one_flow(address, port, [b"who?"] * each, answers)
+    return tell(answers)
+
+
+def big(address, port, flows, length):
+    answers = Counter()
+    for _ in range(flows):
+        one_flow(address, port, [b"who?", *(os.urandom(length) for _ in range(3))], answers)
+    return tell(answers)
 
 
 def main(argv):
     if argv[1] == "serve":
         serve(argv[2], int(argv[3]))
+    elif argv[1] == "big":
+        sys.exit(big(argv[2], int(argv[3]), int(argv[4]), int(argv[5])))
     else:
         sys.exit(ask(argv[2], int(argv[3]), int(argv[4]), int(argv[5]) if len(argv) > 5 else 1))
 
