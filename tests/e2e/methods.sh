@@ -53,8 +53,8 @@ is "by each" "$(awk '$1 > 15 {print $2}' "$W/spread" | sort | xargs)" "b1 b2 b3 
 packets() { shunt stats --json | jq "[.verdicts[] | select(.name == \"forward_$1\").packets] | add // 0"; }
 of_backends() { shunt backends --json | jq "[.backends[] | select(.forward == \"$1\").packets] | add"; }
 for method in $methods local; do
-  holds "packets by $method are counted under its name" "$(packets $method) > 400"
-  is "as many as its backends had" "$(packets $method)" "$(of_backends $method)"
+  holds "packets by $method are counted under its name" "$(packets "$method") > 400"
+  is "as many as its backends had" "$(packets "$method")" "$(of_backends "$method")"
 done
 
 # Round and round, with nobody left out; what a method carried stays its own.

@@ -95,8 +95,10 @@ bool addr_is_unusable(const struct addr *a)
 	if (memcmp(a->bytes, zero, sizeof(zero)) == 0)
 		return true;
 	if (a->family == 4)
-		return a->bytes[0] == 0 || a->bytes[0] >= 224;
-	return a->bytes[0] == 0xff;
+		return a->bytes[0] == 0 || a->bytes[0] == 127 || a->bytes[0] >= 224;
+	if (memcmp(a->bytes, zero, 15) == 0 && a->bytes[15] == 1)
+		return true;
+	return a->bytes[0] == 0xff || (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
 }
 
 socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *ss)

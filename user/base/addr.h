@@ -53,7 +53,8 @@ static inline uint8_t addr_bits(const struct addr *a)
 const char *addr_prefix_format(const struct addr *a, uint8_t bits,
 			       char out[static ADDR_PREFIX_TEXT_MAX]);
 
-/* True for what can be neither a VIP nor a backend: unspecified, multicast, IPv4 broadcast. */
+/* True for what can be neither a VIP nor a backend, nor be sent from to one: unspecified, loopback,
+ * multicast, IPv4 broadcast; and IPv6 link-local, which says nothing without a link. */
 bool addr_is_unusable(const struct addr *a);
 
 /* Fills @ss with the address and port (host order). Returns the length of the socket address. */

@@ -26,8 +26,8 @@ int conf_read_vip(struct conf_load *l, const struct conf_node *node, struct conf
 	if (rc < 0 || !addr_is_unusable(&s->vip))
 		return rc;
 	return conf_piece_fail(l, &piece,
-			       "vip %s cannot be used; allowed are unicast addresses, neither "
-			       "unspecified nor multicast nor broadcast",
+			       "vip %s cannot be used; allowed are unicast addresses, not "
+			       "unspecified, loopback, link-local, multicast or broadcast ones",
 			       QUOTE(piece.text, piece.len));
 }
 

@@ -37,8 +37,8 @@ int conf_read_tunnel_source(struct conf_load *l, const struct conf_key *key,
 	if (addr_is_unusable(&source.addr))
 		return conf_piece_fail(
 			l, piece,
-			"%s %s cannot be used; allowed are unicast addresses and prefixes, neither "
-			"unspecified nor multicast nor broadcast",
+			"%s %s cannot be used; allowed are unicast addresses and prefixes, not "
+			"unspecified, loopback, link-local, multicast or broadcast ones",
 			key->name, QUOTE(piece->text, piece->len));
 	if (source.addr.family != family)
 		return conf_piece_fail(

@@ -311,8 +311,8 @@ int conf_read_address(struct conf_load *l, const struct conf_key *key,
 	if (addr_is_unusable(&addr))
 		return conf_piece_fail(
 			l, piece,
-			"%s %s cannot be used; allowed are unicast addresses, neither "
-			"unspecified nor multicast nor broadcast",
+			"%s %s cannot be used; allowed are unicast addresses, not "
+			"unspecified, loopback, link-local, multicast or broadcast ones",
 			key->name, QUOTE(piece->text, piece->len));
 	*(struct addr *)at = addr;
 	return 0;
