@@ -67,14 +67,12 @@ __noinline __u32 rare_vip(struct pkt *pkt)
 
 /* Sets pkt->row to that of the backend for a packet which may start a flow, or, if it @is_about a flow
  * only, for the flow.  What a service would have to translate is nobody's. */
-__noinline __u32 rare_backend(struct pkt *pkt, __u32 is_about)
+static __always_inline __u32 rare_choose(struct pkt *pkt, __u32 is_about)
 {
 	const struct shunt_service *service = NULL;
 	const struct shunt_backend *backend;
 	__u32 verdict;
 
-	if (!pkt)
-		return SHUNT_DROP_BAD_TABLE;
 	verdict = service_find(pkt, &service);
 	if (verdict)
 		return verdict;
@@ -89,6 +87,20 @@ __noinline __u32 rare_backend(struct pkt *pkt, __u32 is_about)
 		verdict = backend_choose(pkt, service, &backend);
 	if (!verdict && nat_translates(backend))
 		return SHUNT_PASS_NOT_VIP;
+	return verdict;
+}
+
+/* On a copy: before Linux 6.2 no map's key may be in memory that a global function was given. */
+__noinline __u32 rare_backend(struct pkt *pkt, __u32 is_about)
+{
+	struct pkt copy;
+	__u32 verdict;
+
+	if (!pkt)
+		return SHUNT_DROP_BAD_TABLE;
+	copy = *pkt;
+	verdict = rare_choose(&copy, is_about);
+	*pkt = copy;
 	return verdict;
 }
 
