@@ -36,6 +36,8 @@ SHUNT_ARRAY(handover, struct shunt_handover, 1);
 SHUNT_ARRAY(policies, struct shunt_policy, 1);
 SHUNT_ARRAY(sources, __u64, 1);
 SHUNT_ARRAY(rates, struct shunt_rate_line, 1);
+SHUNT_ARRAY(quic_records, struct shunt_quic, 1);
+SHUNT_ARRAY(quic_servers, struct shunt_quic_server, 1);
 SHUNT_ARRAY(owners, struct shunt_owner, 64);
 
 struct {

@@ -21,6 +21,7 @@
 #include "frag.h"
 #include "icmp.h"
 #include "answer.h"
+#include "quic.h"
 #include "finish.h"
 
 static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *pkt)
@@ -45,8 +46,8 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 		if (verdict)
 			return verdict;
 	}
-	if (settings.nat_mask && unlikely(service->flags & SHUNT_SVC_NAT))
-		return hand_over(ctx, pkt, service, SHUNT_STAGE_NAT, SHUNT_DROP_BAD_TABLE);
+	if (settings.staged && unlikely(service->flags & settings.staged))
+		return hand_service(ctx, pkt, service);
 	verdict = backend_choose(pkt, service, &backend);
 	if (verdict)
 		return verdict;
@@ -118,6 +119,28 @@ int shunt_rare(struct xdp_md *ctx)
 	if (is_first)
 		verdict = answer_sender(ctx, &h->pkt, verdict);
 	return finish(ctx, &h->pkt, verdict);
+}
+
+static __always_inline enum shunt_verdict steer_quic(struct xdp_md *ctx, struct handover *h)
+{
+	const struct shunt_backend *backend;
+	enum shunt_verdict verdict;
+
+	if (quic_backend(ctx, &h->pkt, &h->svc, &backend)) {
+		verdict = backend_choose(&h->pkt, &h->svc, &backend);
+		if (verdict)
+			return verdict;
+	}
+	return forward(ctx, &h->pkt, backend, SUM_QUICKLY);
+}
+
+/* A packet for a service whose backends put their ids into connection ids. */
+SEC("xdp")
+int shunt_quic(struct xdp_md *ctx)
+{
+	struct handover *h = handover_here();
+
+	return h ? end(ctx, &h->pkt, steer_quic(ctx, h)) : finish_lost();
 }
 
 char LICENSE[] SEC("license") = "GPL";

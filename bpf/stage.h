@@ -60,26 +60,50 @@ static __always_inline void hand_row(__u32 row)
 		h->pkt.row = row;
 }
 
-/* Goes on in @stage, a constant, with a packet that parse() has seen and, unless that is NULL, its
- * service.  Comes back only when there is no such stage, with @verdict, which holds then. */
-static __always_inline enum shunt_verdict hand_over(struct xdp_md *ctx, const struct pkt *pkt,
-						    const struct shunt_service *svc,
-						    enum shunt_stage stage,
-						    enum shunt_verdict verdict)
+/* Writes what a stage is to know of a packet that parse() has seen and, unless that is NULL, of its
+ * service.  @verdict holds if there is no such stage. */
+static __always_inline int hand_packet(const struct pkt *pkt, const struct shunt_service *svc,
+				       enum shunt_verdict verdict)
 {
 	struct handover *h = handover_here();
 	const __u64 *from = (const void *)svc;
 	__u64 *to;
 
 	if (!h)
-		return SHUNT_DROP_BAD_TABLE;
+		return -1;
 	hand_pkt(h, pkt);
 	to = (void *)&h->svc;
 	for (__u32 i = 0; svc && i < sizeof(*svc) / sizeof(*to); i++)
 		to[i] = from[i];
 	h->verdict = verdict;
+	return 0;
+}
+
+/* Goes on in @stage, a constant.  Comes back only when there is no such stage, with @verdict. */
+static __always_inline enum shunt_verdict hand_over(struct xdp_md *ctx, const struct pkt *pkt,
+						    const struct shunt_service *svc,
+						    enum shunt_stage stage,
+						    enum shunt_verdict verdict)
+{
+	if (hand_packet(pkt, svc, verdict))
+		return SHUNT_DROP_BAD_TABLE;
 	bpf_tail_call_static(ctx, &stages, stage);
 	return verdict;
+}
+
+/* Goes on in the stage that the service's flags ask for. */
+static __always_inline enum shunt_verdict hand_service(struct xdp_md *ctx, const struct pkt *pkt,
+						       const struct shunt_service *svc)
+{
+	__u32 flags = svc->flags;
+
+	if (hand_packet(pkt, svc, SHUNT_DROP_BAD_TABLE))
+		return SHUNT_DROP_BAD_TABLE;
+	if (flags & SHUNT_SVC_NAT)
+		bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_NAT);
+	else
+		bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_QUIC);
+	return SHUNT_DROP_BAD_TABLE;
 }
 
 /* Verdicts on which shunt_rare may have more to say, and SHUNT_GO_ON, where forward() has left the

@@ -16,6 +16,7 @@
 
 #include "shunt_abi_source.h"
 #include "shunt_abi_rare.h"
+#include "shunt_abi_quic.h"
 #include "shunt_abi_verdict.h"
 
 #define SHUNT_ABI_VERSION 1
@@ -39,6 +40,7 @@ enum shunt_forward {
 #define SHUNT_SVC_FLOWS 2u /* index by per-CPU cursor and remember every flow (rr, wrr) */
 #define SHUNT_SVC_NAT 4u /* nat or masq is the method of some of its backends */
 #define SHUNT_SVC_TURNS 8u /* NAT: a new connection's backend by per-CPU cursor (rr, wrr) */
+#define SHUNT_SVC_QUIC 16u /* UDP: a connection id may name the backend; never together with NAT */
 
 /* A service's part that does not depend on the address family.  Read only after its key matched. */
 struct shunt_service {
@@ -436,6 +438,8 @@ struct shunt_settings {
 	__u32 rate_mask; /* number of `rates` lines less one, a power of two less one */
 	__u32 frag_mask; /* number of fragment buckets less one, a power of two less one */
 	__u32 hz; /* jiffies a second */
+	__u32 staged; /* SHUNT_SVC_NAT, SHUNT_SVC_QUIC: there are services with it */
+	__u32 pad;
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
@@ -464,6 +468,8 @@ struct shunt_settings {
  *   answers     cpus x struct shunt_answer
  *   stages      PROG_ARRAY, enum shunt_stage -> program; made anew with each shunt_xdp
  *   handover    cpus x struct shunt_handover
+ *   quic_records   Q x struct shunt_quic       by number; [0] is unused
+ *   quic_servers   places x struct shunt_quic_server
  *   owners      rows x struct shunt_owner    daemon only (the program does not use it)
  *   tx_ports    DEVMAP_HASH, ifindex -> ifindex of the interfaces that shunt manages
  */

@@ -34,6 +34,7 @@ universal-ctags      | ctags                | ctags         | lint: size of func
 shellcheck           | ShellCheck           | shellcheck    | lint: scripts
 python3              | python3              | python        | small servers and clients of the tests
 python3-scapy        | python3-scapy        | scapy         | odd packets
+openssl              | openssl              | openssl       | AES beside that of the packet path
 util-linux           | util-linux           | util-linux    | flock, nsenter, setpriv
 procps               | procps-ng            | procps-ng     | ps, sysctl
 # for the demo and the end-to-end tests

@@ -195,6 +195,7 @@ static int load_programs(struct bench *b, const uint64_t key[static SHUNT_HASH_W
 	settings->flow_mask = entries_of(dp_map_fd(b->dp, "flows")) - 1;
 	settings->cpus = entries_of(dp_map_fd(b->dp, "counters")) / settings->rows;
 	settings->nat_mask = entries_of(dp_map_fd(b->dp, "nat_requests")) - 1;
+	settings->staged = SHUNT_SVC_NAT;
 	settings->nat_reply_mask = entries_of(dp_map_fd(b->dp, "nat_replies")) - 1;
 	bpf_object__for_each_map(map, b->skel->obj)
 	{

@@ -73,6 +73,7 @@ static void fill_settings(struct shunt_settings *s, const struct dp *dp, enum be
 	if (kind != BENCH_FULL)
 		return;
 	s->nat_mask = entries_of(dp, "nat_requests") - 1;
+	s->staged = s->nat_mask ? SHUNT_SVC_NAT : 0;
 	s->nat_reply_mask = entries_of(dp, "nat_replies") - 1;
 }
 

@@ -65,9 +65,13 @@ static size_t table_len(const struct table *t)
 			{"rates", WORLD_RATE_LINES, sizeof(*(f)->rates), (void **)&(f)->rates},    \
 			{"frags", WORLD_FRAG_BUCKETS, sizeof(*(f)->frags), (void **)&(f)->frags},  \
 			{"answers", (f)->cpus, sizeof(*(f)->answers), (void **)&(f)->answers},     \
+			{"quic_records", WORLD_QUIC_RECORDS, sizeof(*(f)->quic_records),           \
+			 (void **)&(f)->quic_records},                                             \
+			{"quic_servers", WORLD_QUIC_PLACES, sizeof(*(f)->quic_servers),            \
+			 (void **)&(f)->quic_servers},                                             \
 			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 20
+#define N_TABLES 22
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
@@ -80,6 +84,7 @@ static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 	s->nat_mask = WORLD_NAT_BUCKETS - 1;
 	s->nat_reply_mask = 2 * WORLD_NAT_BUCKETS - 1;
 	s->rate_mask = WORLD_RATE_LINES - 1;
+	s->staged = SHUNT_SVC_NAT | SHUNT_SVC_QUIC;
 }
 
 static void load_shunt(struct fixture *f)

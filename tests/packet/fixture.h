@@ -74,6 +74,8 @@ void world_source(enum world_kind kind, uint8_t out[static 16]);
 #define WORLD_SOURCE_WORDS (1u << 19)
 #define WORLD_RATE_LINES 4
 #define WORLD_FRAG_BUCKETS 16
+#define WORLD_QUIC_RECORDS 2
+#define WORLD_QUIC_PLACES 64
 #define WORLD_IFINDEX_IN 1 /* what the test runner says a packet came in by */
 #define WORLD_IFINDEX_MANAGED 77
 #define WORLD_IFINDEX_UNMANAGED 78
@@ -102,6 +104,8 @@ struct fixture {
 	struct shunt_policy *policies;
 	uint64_t *sources;
 	struct shunt_rate_line *rates;
+	struct shunt_quic *quic_records;
+	struct shunt_quic_server *quic_servers;
 	struct shunt_handover *handover;
 	struct shunt_frag_bucket *frags;
 	struct shunt_answer *answers;

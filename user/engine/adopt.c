@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "engine/policies.h"
+#include "engine/quic.h"
 #include "base/own.h"
 #include "pure/backend_row.h"
 
@@ -127,6 +128,7 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 		free(s);
 		return 0;
 	}
+	quic_adopt(e, s, found);
 	e->services[e->n_services++] = s;
 	return adopt_backends(e, s);
 }
@@ -174,6 +176,8 @@ int adopt_tables(struct engine *e)
 		err = ranges_init(&e->lines, dp_sizes(e->dp)->slot_lines);
 	if (!err)
 		err = policies_init(e);
+	if (!err)
+		err = quic_init(e);
 	if (err || !dp_adopted(e->dp))
 		return err;
 	e->services = calloc(a.room + 1, sizeof(struct service *));

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "engine/policies.h"
+#include "engine/quic.h"
 #include "pure/hashkey.h"
 
 /* Flow ticks are jiffies >> SHUNT_FLOW_TICK_SHIFT; HZ is at most 1000, and one tick too many only
@@ -29,6 +30,8 @@ static uint8_t flags_of(const struct conf_service *conf)
 {
 	uint8_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
 
+	if (conf_is_quic(conf))
+		flags |= SHUNT_SVC_QUIC;
 	if (conf_service_translates(conf))
 		flags |= SHUNT_SVC_NAT;
 	if (conf->scheduler == SHUNT_MAGLEV)
@@ -150,6 +153,7 @@ static void install(struct engine *e, struct plan *p)
 		s->n_backends = c->n_backends;
 		start_backends(e, c);
 		service_rebuild(e, s);
+		c->quic = quic_switch(e, s, c->quic); /* the former one, from here on */
 	}
 }
 
@@ -207,7 +211,10 @@ static void retire(struct engine *e, struct plan *p)
 	}
 	for (i = 0; i < p->n_gone_lines; i++)
 		ranges_give(&e->lines, p->gone_lines[i].at, p->gone_lines[i].n);
+	for (i = 0; i < p->n_changes; i++)
+		quic_give_back(e, &p->changes[i].quic);
 	for (i = 0; i < p->n_gone_services; i++) {
+		quic_give_back(e, &p->gone_services[i]->quic);
 		p->gone_services[i]->n_backends = 0; /* freed above */
 		service_free(p->gone_services[i]);
 	}
@@ -243,9 +250,12 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 		return ret;
 	ret = policies_plan(e, conf, &p, &policies, err);
 	if (!ret)
+		ret = quic_plan(e, conf, &p, err);
+	if (!ret)
 		ret = prepare_services(e, conf, &p, &services, err);
 	if (ret) {
 		policies_drop(e, &policies);
+		quic_drop(e, &p);
 		plan_drop(e, &p);
 		return ret;
 	}

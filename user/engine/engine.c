@@ -12,6 +12,7 @@
 #include "base/own.h"
 #include "engine/plan.h"
 #include "engine/policies.h"
+#include "engine/quic.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 #include "io/stats_server.h"
@@ -180,7 +181,8 @@ static int open_dataplane(struct engine *e, struct engine_error *err)
 	int ret;
 
 	pin_dir(e->conf, dir, sizeof(dir));
-	if (plan_sizes(e->conf, &opt.sizes) || policies_sizes(e->conf, &opt.sizes)) {
+	if (plan_sizes(e->conf, &opt.sizes) || policies_sizes(e->conf, &opt.sizes) ||
+	    quic_sizes(e->conf, &opt.sizes)) {
 		snprintf(err->text, sizeof(err->text), "no memory");
 		return -ENOMEM;
 	}
@@ -305,6 +307,7 @@ void engine_close(struct engine *e)
 	index_fini(&e->by_addr);
 	index_fini(&e->by_probe);
 	policies_free(e);
+	quic_free(e);
 	ranges_fini(&e->rows);
 	ranges_fini(&e->lines);
 	free_event(e->flush);

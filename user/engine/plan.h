@@ -25,6 +25,7 @@ struct change {
 	uint32_t row, rows, slots_at, slots;
 	uint16_t highest; /* number of a backend */
 	uint16_t policy;
+	struct quic_place quic; /* taken by the plan */
 	bool new_rows, new_lines; /* taken by the plan */
 };
 

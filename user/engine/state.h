@@ -73,6 +73,12 @@ struct vip {
 	int32_t live; /* how many of its services have a usable backend */
 };
 
+/* Where QUIC's record of a service stands, and its servers' ids. */
+struct quic_place {
+	uint32_t number; /* of the record; 0: there is none */
+	uint32_t at, places;
+};
+
 struct service {
 	const struct conf_service
 		*conf; /* in engine.conf; NULL while adopted and not yet matched */
@@ -80,6 +86,7 @@ struct service {
 	uint32_t row, rows; /* first row, how many are reserved */
 	uint32_t slots_at, slots; /* first line, number of slots */
 	uint16_t policy; /* 0: none */
+	struct quic_place quic;
 	struct backend **backends; /* in the configuration's order */
 	size_t n_backends;
 	bool dirty; /* waits in the engine's flush */
@@ -138,6 +145,7 @@ struct engine {
 
 	struct policies policies; /* in force */
 	struct ranges policy_numbers, source_words; /* who holds which is in the policies */
+	struct ranges quic_numbers, quic_places; /* who holds which is in the services */
 	struct ranges rows, lines; /* who holds which is in the services */
 	struct service **services; /* in the configuration's order */
 	size_t n_services;

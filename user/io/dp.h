@@ -34,6 +34,8 @@ struct dp_sizes {
 	bool nat6; /* some of them with IPv6 */
 	uint32_t policies; /* numbers of policies, the unused 0 among them; 0: there are none */
 	uint32_t source_words; /* of the lists of all policies */
+	uint32_t quic_records; /* numbers of services' records, the unused 0 among them; 0: none */
+	uint32_t quic_places; /* for servers' ids */
 	uint64_t rate_sources; /* sources with a rate of their own to make room for; 0: none */
 };
 
@@ -167,6 +169,16 @@ void dp_nat_write(struct dp *dp, const struct shunt_nat_ctl *c);
 void dp_policy_write(struct dp *dp, uint32_t number, const struct shunt_policy *p);
 void dp_policy_read(const struct dp *dp, uint32_t number, struct shunt_policy *p);
 void dp_sources_write(struct dp *dp, uint32_t at, const uint64_t *words, size_t n);
+
+/* QUIC's records of services, and servers' ids, at numbers and places that no service in force names.
+ * The number and the places of a record are within the sizes. */
+void dp_quic_write(struct dp *dp, uint32_t number, const struct shunt_quic *record);
+void dp_quic_read(const struct dp *dp, uint32_t number, struct shunt_quic *record);
+void dp_quic_servers_write(struct dp *dp, uint32_t at, const struct shunt_quic_server *servers,
+			   size_t n);
+/* Has the service whose own row is @row go by record @number from now on. */
+void dp_quic_choose(struct dp *dp, uint32_t row, uint32_t number);
+uint32_t dp_quic_chosen(const struct dp *dp, uint32_t row);
 
 struct dp_counter {
 	uint64_t packets, bytes, flows;

@@ -194,6 +194,8 @@ int dp_copy_tables(struct dp *dp, struct dp_set *from, struct dp_set *to)
 		rc = copy_nat_ctl(from, to);
 	if (rc == 0)
 		rc = dp_copy_policies(from, to);
+	if (rc == 0)
+		rc = dp_copy_quic(from, to);
 	return rc;
 }
 

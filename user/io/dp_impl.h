@@ -37,6 +37,8 @@ enum dp_map_id {
 	DP_POLICIES,
 	DP_SOURCES,
 	DP_RATES,
+	DP_QUIC_RECORDS,
+	DP_QUIC_SERVERS,
 	DP_TX_PORTS,
 	DP_STAGES,
 	DP_HANDOVER,
@@ -177,6 +179,10 @@ void dp_policy_entries(const struct dp_sizes *want, uint32_t entries[static DP_M
 int dp_policy_measure(struct dp_set *set) __attribute__((warn_unused_result));
 /* Copies @from's policies and lists to @to, if those are two sets of maps. Rates begin anew. */
 int dp_copy_policies(struct dp_set *from, struct dp_set *to) __attribute__((warn_unused_result));
+/* The same for QUIC's records and servers' ids. */
+void dp_quic_entries(const struct dp_sizes *want, uint32_t entries[static DP_MAP_MAX]);
+void dp_quic_measure(struct dp_set *set);
+int dp_copy_quic(struct dp_set *from, struct dp_set *to) __attribute__((warn_unused_result));
 
 /* ---- dp_pins.c --------------------------------------------------------------------------------*/
 

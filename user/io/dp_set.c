@@ -38,6 +38,7 @@ enum group {
 	GROUP_NAT,
 	GROUP_POLICIES,
 	GROUP_RATES,
+	GROUP_QUIC,
 	GROUP_PORTS,
 	GROUP_STAGES, /* each program's own: an old one goes on with the stages it came with */
 	GROUPS
@@ -77,6 +78,9 @@ static const struct spec {
 	[DP_POLICIES] = {"policies", sizeof(struct shunt_policy), GROUP_POLICIES, true, false},
 	[DP_SOURCES] = {"sources", sizeof(uint64_t), GROUP_POLICIES, true, false},
 	[DP_RATES] = {"rates", sizeof(struct shunt_rate_line), GROUP_RATES, false, false},
+	[DP_QUIC_RECORDS] = {"quic_records", sizeof(struct shunt_quic), GROUP_QUIC, true, false},
+	[DP_QUIC_SERVERS] = {"quic_servers", sizeof(struct shunt_quic_server), GROUP_QUIC, true,
+			     false},
 	[DP_TX_PORTS] = {"tx_ports", sizeof(uint32_t), GROUP_PORTS, false, false,
 			 BPF_MAP_TYPE_DEVMAP_HASH, sizeof(uint32_t)},
 	[DP_STAGES] = {"stages", sizeof(uint32_t), GROUP_STAGES, false, false,
@@ -246,6 +250,7 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 	set->sizes.slot_lines = m[DP_SLOTS].entries;
 	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
 	set->sizes.frags = m[DP_FRAGS].fd >= 0 ? frags_of(set) : 0;
+	dp_quic_measure(set);
 	return dp_policy_measure(set);
 }
 
@@ -257,7 +262,9 @@ bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
 	       set->sizes.nat >= want->nat && set->sizes.nat6 >= want->nat6 &&
 	       set->sizes.policies >= want->policies &&
 	       set->sizes.source_words >= want->source_words &&
-	       set->sizes.rate_sources >= want->rate_sources;
+	       set->sizes.rate_sources >= want->rate_sources &&
+	       set->sizes.quic_records >= want->quic_records &&
+	       set->sizes.quic_places >= want->quic_places;
 }
 
 /* A power of two, for twice as many words as there are @flows, eight a bucket. */
@@ -308,6 +315,8 @@ static void entries_for(const struct dp *dp, const struct dp_sizes *want,
 	nat_entries(want, entries);
 	dp_policy_entries(want, entries);
 	entries[DP_HANDOVER] = entries[DP_ANSWERS] = dp->cpus;
+	dp_quic_entries(want, entries);
+	entries[DP_HANDOVER] = dp->cpus;
 	entries[DP_TX_PORTS] = entries[DP_STAGES] = 0;
 }
 
@@ -406,6 +415,8 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 		settings->nat_reply_mask = entries[DP_NAT_REPLIES] - 1;
 	}
 	settings->rate_mask = entries[DP_RATES] - 1;
+	settings->staged = (settings->nat_mask ? SHUNT_SVC_NAT : 0) |
+			   (entries[DP_QUIC_RECORDS] > 1 ? SHUNT_SVC_QUIC : 0);
 	dp_stages_choose(skel->obj, settings);
 	rc = prepare_maps(skel, from, entries, reuse);
 	if (rc == 0)

@@ -24,9 +24,12 @@ static struct bpf_program *program_of(struct bpf_object *obj, enum shunt_stage s
 void dp_stages_choose(struct bpf_object *obj, const struct shunt_settings *settings)
 {
 	struct bpf_program *nat = program_of(obj, SHUNT_STAGE_NAT);
+	struct bpf_program *quic = program_of(obj, SHUNT_STAGE_QUIC);
 
 	if (nat)
 		bpf_program__set_autoload(nat, settings->nat_mask != 0);
+	if (quic)
+		bpf_program__set_autoload(quic, settings->staged & SHUNT_SVC_QUIC);
 }
 
 int dp_stages_fill(struct bpf_object *obj)

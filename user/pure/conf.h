@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "pure/aes.h"
 #include "pure/source_list.h"
 #include "shunt_abi.h"
 
@@ -49,12 +50,20 @@ struct conf_check {
 	uint8_t statuses; /* how many of them, http only */
 };
 
+/* What a backend is called in connection ids. */
+struct conf_server_id {
+	uint8_t len; /* octets; 0: none */
+	uint8_t octets[SHUNT_QUIC_ID_MAX];
+};
+#define CONF_SERVER_IDS 2
+
 struct conf_backend {
 	char name[SHUNT_NAME_MAX]; /* unique in the service; the address as text by default */
 	struct addr addr; /* unique in the service */
 	uint16_t port; /* the service's unless given; 0 when that is any */
 	uint16_t weight; /* 0 to CONF_WEIGHT_MAX; 0: no new flows */
 	enum shunt_forward forward; /* the service's unless given */
+	struct conf_server_id server_ids[CONF_SERVER_IDS]; /* those that it has come first */
 	struct conf_pos pos;
 };
 
@@ -94,6 +103,21 @@ struct conf_rate {
 	uint32_t per_source, source_burst; /* of each source: an IPv4 address, an IPv6 /64 */
 };
 
+/* A configuration of QUIC-LB. */
+struct conf_quic_config {
+	uint16_t id; /* config rotation bits: 0 to 6, unique in the service */
+	uint16_t server_id_length, nonce_length; /* octets */
+	bool has_key;
+	uint8_t key[AES_KEY_LEN];
+};
+
+/* How backends put their ids into connection ids. */
+struct conf_quic {
+	bool katran; /* as Katran has it, and no configurations */
+	uint8_t n;
+	struct conf_quic_config config[SHUNT_QUIC_CONFIGS];
+};
+
 struct conf_service {
 	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
 	struct addr vip; /* bits beyond the prefix are 0 */
@@ -118,6 +142,7 @@ struct conf_service {
 	bool has_list; /* any of these four */
 	bool only_allowed; /* `allow` or `allow_file`: nobody else */
 	struct conf_rate rate;
+	struct conf_quic quic;
 	char *backends_file; /* absolute or relative to the working directory; NULL: none */
 	struct conf_pos pos;
 };
@@ -176,6 +201,12 @@ static inline bool conf_translates(enum shunt_forward f)
 bool conf_service_translates(const struct conf_service *s);
 /* Whether all backends' methods do. */
 bool conf_service_only_translates(const struct conf_service *s);
+
+/* Whether connection ids choose the service's backends. */
+static inline bool conf_is_quic(const struct conf_service *s)
+{
+	return s->quic.katran || s->quic.n;
+}
 
 /* Whether the method puts a header in front. */
 static inline bool conf_is_tunnel(enum shunt_forward f)

@@ -14,6 +14,7 @@ enum {
 	KEY_NAME,
 	KEY_WEIGHT,
 	KEY_FORWARD,
+	KEY_SERVER_ID,
 	KEY_MAX,
 };
 
@@ -26,6 +27,7 @@ static const struct conf_key backend_keys[KEY_MAX] = {
 		      .marks = CONF_NAME_MARKS},
 	[KEY_WEIGHT] = {"weight", conf_read_number, AT(weight), .min = 0, .max = CONF_WEIGHT_MAX},
 	[KEY_FORWARD] = {"forward", conf_read_word, AT(forward), .words = conf_forward_words},
+	[KEY_SERVER_ID] = {"server_id", conf_read_server_ids, AT(server_ids)},
 };
 
 static const struct conf_mapping backend_mapping = {"a backend", backend_keys, KEY_MAX};
@@ -130,7 +132,7 @@ static int take_backend(struct conf_load *l, struct conf_service *s, struct conf
 	return append(l, s, b);
 }
 
-/* ---- ADDRESS[:PORT] [name=NAME] [weight=N] [forward=METHOD] -----------------------------------------------------*/
+/* ---- ADDRESS[:PORT] [name=NAME] [weight=N] [forward=METHOD] [server_id=HEX] */
 
 /* The @len bytes of @piece from @at on. */
 static struct conf_piece part(const struct conf_piece *piece, size_t at, size_t len)
@@ -187,11 +189,12 @@ static int read_endpoint(struct conf_load *l, const struct conf_piece *token,
 	return conf_read_number(l, &backend_keys[KEY_PORT], &port, &b->port);
 }
 
-/* Reads name=NAME, weight=N or forward=METHOD; @seen has a bit for each that came before. */
+/* Reads name=NAME, weight=N, forward=METHOD or server_id=HEX; @seen has a bit for each that came before. */
 static int read_option(struct conf_load *l, const struct conf_piece *token, struct conf_backend *b,
 		       unsigned int *seen)
 {
-	static const char *const words[] = {"name=NAME", "weight=N", "forward=METHOD", NULL};
+	static const char *const words[] = {"name=NAME", "weight=N", "forward=METHOD",
+					    "server_id=HEX", NULL};
 	const char *equals = memchr(token->text, '=', token->len);
 	size_t len = equals ? (size_t)(equals - token->text) : token->len;
 	struct conf_piece word = part(token, 0, len), value;
@@ -288,7 +291,7 @@ static int read_inline_line(struct conf_load *l, const struct conf_node *node,
 	if (rc == 0 && s->n_backends == before)
 		rc = conf_fail(l, node,
 			       "a backend is %s; write ADDRESS[:PORT] [name=NAME] [weight=N] "
-			       "[forward=METHOD]",
+			       "[forward=METHOD] [server_id=HEX]",
 			       QUOTE(line.text, line.len));
 	return rc;
 }

@@ -52,7 +52,7 @@ int conf_read_backends(struct conf_load *l, const struct conf_node *node, struct
 	__attribute__((warn_unused_result));
 
 /* Reads the backends of a file: one a line, ADDRESS[:PORT] [name=NAME] [weight=N]
- * [forward=METHOD]. @file is that of the positions, owned by l->conf. */
+ * [forward=METHOD] [server_id=HEX]. @file is that of the positions, owned by l->conf. */
 int conf_read_backend_lines(struct conf_load *l, const struct conf_piece *text,
 			    struct conf_service *s) __attribute__((warn_unused_result));
 
@@ -127,6 +127,18 @@ int conf_check_nat(struct conf_load *l, const struct conf_node *node, const stru
 	__attribute__((warn_unused_result));
 /* Refuses pools that cannot be, once all services are read. */
 int conf_check_pools(struct conf_load *l) __attribute__((warn_unused_result));
+
+/* ---- conf_quic.c -------------------------------------------------------------------------------*/
+
+/* Reads a `quic_lb`: the word katran, or a list of configurations. */
+int conf_read_quic(struct conf_load *l, const struct conf_node *node, struct conf_quic *quic)
+	__attribute__((warn_unused_result));
+/* A backend's `server_id`, of the form HEX[,HEX]. */
+conf_key_read conf_read_server_ids;
+/* Refuses a quic_lb that a service cannot have, and backends' ids that do not go with it. @node: the
+ * key's value, or NULL. */
+int conf_check_quic(struct conf_load *l, const struct conf_node *node, const struct conf_service *s)
+	__attribute__((warn_unused_result));
 
 /* ---- conf_tunnel.c -----------------------------------------------------------------------------*/
 

@@ -74,6 +74,7 @@ enum {
 	KEY_DENY,
 	KEY_DENY_FILE,
 	KEY_RATE,
+	KEY_QUIC_LB,
 	KEY_BACKENDS,
 	KEY_BACKENDS_FILE,
 	KEY_MAX,
@@ -100,6 +101,7 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_DENY] = {.name = "deny"},
 	[KEY_DENY_FILE] = {"deny_file", conf_read_text, AT(deny_file), .min = 1, .max = 4095},
 	[KEY_RATE] = {.name = "rate"},
+	[KEY_QUIC_LB] = {.name = "quic_lb"},
 	[KEY_BACKENDS] = {.name = "backends"},
 	[KEY_BACKENDS_FILE] = {"backends_file", conf_read_text, AT(backends_file), .min = 1,
 			       .max = 4095},
@@ -266,10 +268,14 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		rc = conf_finish_check(l, given[KEY_CHECK] ? given[KEY_CHECK] : node, s, &has);
 	if (rc == 0 && given[KEY_NAT_POOL])
 		rc = conf_read_nat_pool(l, given[KEY_NAT_POOL], &s->nat_pool);
+	if (rc == 0 && given[KEY_QUIC_LB])
+		rc = conf_read_quic(l, given[KEY_QUIC_LB], &s->quic);
 	if (rc == 0)
 		rc = read_backends(l, s, node, given);
 	if (rc == 0)
 		rc = conf_check_nat(l, given[KEY_NAT_POOL], s);
+	if (rc == 0)
+		rc = conf_check_quic(l, given[KEY_QUIC_LB], s);
 	if (rc == 0)
 		rc = conf_check_tunnel(l, &given[KEY_TUNNEL_SOURCE], given[KEY_GUE_CHECKSUM], s);
 	return rc < 0 ? rc : check_slots(l, s, given[KEY_SLOTS]);
