@@ -57,7 +57,8 @@ help:
 	@echo 'make check      lint, unit, packet and end-to-end tests (root for the last two)'
 	@echo 'make check-kernels  packet and end-to-end tests under other kernels, in qemu;'
 	@echo '                KERNELS="bookworm trixie" are Debian suites, TESTS="packet e2e/nat"'
-	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json'
+	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json;'
+	@echo '                ABLATION=1 shows what each part of the path costs instead'
 	@echo 'make fuzz-packets  the packet path against its oracle (root); N=10000000 SEED=1 FROM=0'
 	@echo 'make lint       format, headers, rooms, sizes'
 	@echo 'make format     clang-format in place'
@@ -131,6 +132,13 @@ $(BENCH_PARTS): | $O/tests/bench/bench.skel.h
 $O/tests/bench/bench_live.o: | $O/tests/bench/live.skel.h
 $O/tests/bench/bench_nat.o: | $O/tests/bench/nat.skel.h
 
+# The same with a part left out or done in another way, which tests/bench/ablation.h names.
+ABLATED := $(patsubst %,$O/tests/bench/ablation/%.bpf.o,$(shell sed -n 's/^\tpart_\(\w*\).*/\1/p' tests/bench/ablation.h))
+$(ABLATED): $O/tests/bench/ablation/%.bpf.o: tests/bench/bench.bpf.c $(wildcard bpf/* tests/bench/*.h include/*.h)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DLEFT_OUT=part_$* -DWAY_$* -include tests/bench/ablation.h -c -o $@ $<
+
 $O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h include/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
@@ -140,11 +148,16 @@ $(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ): $O/%: $O/%.o $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS)
 
-run-bench: $(BENCH)
+ifdef ABLATION
+run-bench: $O/tests/bench/bench_ablation $(ABLATED)
+	$(Q)$^
+else
+run-bench: $(BENCH:%/bench_ablation=)
 	$(Q)O=$O $O/tests/bench/bench_shunt
 	$(Q)$O/tests/bench/bench_nat
 	$(Q)$O/tests/bench/bench_live
 	$(Q)$O/tests/bench/bench_failover
+endif
 
 # A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.
 N    ?= 10000000

@@ -24,14 +24,14 @@ _Static_assert(SHUNT_FORWARD_MAX <= 8, "a byte each in a word");
 
 static __always_inline __u32 shim_len(const struct shunt_backend *be)
 {
-	return SHIM_LENS >> (be->method & 7) * 8 & 0xff;
+	return WITHOUT(gue_and_gre) ? 0 : SHIM_LENS >> (be->method & 7) * 8 & 0xff;
 }
 
 static __always_inline __u8 tunnel_proto(const struct pkt *pkt, const struct shunt_backend *be)
 {
 	__u8 proto = SHIM_PROTOS >> (be->method & 7) * 8 & 0xff;
 
-	if (proto)
+	if (proto && !WITHOUT(gue_and_gre))
 		return proto;
 	return pkt->is_v6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 }
@@ -48,7 +48,7 @@ static __always_inline __u32 tunnel_len(const struct shunt_backend *be)
 /* What the flow adds to the last word of the row's source address. */
 static __always_inline __be32 source_host(const struct pkt *pkt, const struct shunt_backend *be)
 {
-	if (likely(!be->source_bits))
+	if (likely(!be->source_bits) || WITHOUT(source_bits))
 		return 0;
 	return bpf_htonl(shunt_source_host(pkt->hash, be->source_bits));
 }

@@ -37,7 +37,7 @@ static __always_inline void count_row(const struct pkt *pkt)
 	__u32 at = bpf_get_smp_processor_id() * settings.rows + pkt->row;
 	struct shunt_counter *c = bpf_map_lookup_elem(&counters, &at);
 
-	if (!c)
+	if (!c || WITHOUT(counters))
 		return;
 	c->packets++;
 	c->bytes += pkt->l3_len;
@@ -57,7 +57,7 @@ static __always_inline void count_verdict(enum shunt_verdict verdict)
 /* Out where it came in, or through another interface that shunt manages. */
 static __always_inline int egress(const struct xdp_md *ctx, const struct pkt *pkt)
 {
-	if (likely(pkt->egress == ctx->ingress_ifindex))
+	if (likely(pkt->egress == ctx->ingress_ifindex) || WITHOUT(other_interfaces))
 		return XDP_TX;
 	return bpf_redirect_map(&tx_ports, pkt->egress, XDP_DROP);
 }

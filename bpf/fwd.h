@@ -16,7 +16,7 @@ static __always_inline int trim(struct xdp_md *ctx, const struct pkt *pkt)
 	__u32 frame_len = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 	__u32 tail = frame_len - pkt->l2_len - pkt->l3_len;
 
-	if (likely(!tail || frame_len <= ETH_ZLEN))
+	if (likely(!tail || frame_len <= ETH_ZLEN) || WITHOUT(trimming))
 		return 0;
 	return bpf_xdp_adjust_tail(ctx, -(int)tail);
 }
@@ -41,7 +41,7 @@ static __always_inline enum shunt_verdict write_l2(struct cursor *c, const struc
 	if (!eth)
 		return SHUNT_DROP_NO_HEADROOM;
 	write_macs(eth, be);
-	if (likely(!be->tags)) {
+	if (likely(!be->tags) || WITHOUT(vlan_tags_out)) {
 		eth->type = type;
 		return SHUNT_GO_ON;
 	}
@@ -80,9 +80,9 @@ static __always_inline enum shunt_verdict make_room(struct xdp_md *ctx, const st
 static __always_inline enum shunt_verdict may_go_on(const struct pkt *pkt,
 						    const struct shunt_backend *be, __u32 outer_len)
 {
-	if (unlikely(pkt->ttl <= 1))
+	if (unlikely(pkt->ttl <= 1) && !WITHOUT(hop))
 		return SHUNT_DROP_TTL;
-	if (unlikely(pkt->l3_len + outer_len > be->mtu))
+	if (unlikely(pkt->l3_len + outer_len > be->mtu) && !WITHOUT(mtu))
 		return SHUNT_DROP_TOO_BIG;
 	return SHUNT_GO_ON;
 }
@@ -99,6 +99,8 @@ static __always_inline enum shunt_verdict take_hop(struct cursor *c, const struc
 	struct ipv6_head *ip6;
 	__u32 word;
 
+	if (WITHOUT(hop))
+		return SHUNT_GO_ON;
 	if (pkt->is_v6) {
 		ip6 = take(c, sizeof(*ip6));
 		if (!ip6)
@@ -171,7 +173,7 @@ static __always_inline enum shunt_verdict write_rest(struct cursor *c, const str
 {
 	enum shunt_verdict verdict;
 
-	if (unlikely(be->method != SHUNT_IPIP))
+	if (unlikely(be->method != SHUNT_IPIP) && !WITHOUT(gue_and_gre))
 		return be->method == SHUNT_GUE ? write_gue(c, pkt, csum) : write_gre(c, pkt);
 	verdict = take_hop(c, pkt);
 	return verdict ? verdict : SHUNT_FORWARD_IPIP;

@@ -24,7 +24,8 @@ static __always_inline enum shunt_verdict parse_l2(struct cursor *c, struct pkt 
 	if (!eth)
 		return SHUNT_DROP_TRUNCATED;
 	*type = eth->type;
-	for (int i = 0; i < VLAN_TAGS_MAX && unlikely(is_vlan(*type)); i++) {
+	for (int i = 0; !WITHOUT(vlan_tags_in) && i < VLAN_TAGS_MAX && unlikely(is_vlan(*type));
+	     i++) {
 		tag = take(c, sizeof(*tag));
 		if (!tag)
 			return SHUNT_DROP_TRUNCATED;
@@ -50,7 +51,7 @@ static __always_inline enum shunt_verdict parse_ipv4(struct cursor *c, struct pk
 
 	if (!ip)
 		return SHUNT_DROP_TRUNCATED;
-	if (unlikely(ip->version_ihl != 0x45)) {
+	if (unlikely(ip->version_ihl != 0x45) && !WITHOUT(ip_options)) {
 		header_len = (ip->version_ihl & 0xf) * 4;
 		if (ip->version_ihl >> 4 != 4 || header_len < sizeof(*ip))
 			return SHUNT_DROP_BAD_IP;
@@ -208,7 +209,7 @@ static __always_inline enum shunt_verdict parse(struct xdp_md *ctx, struct pkt *
 		return verdict;
 	if (type == bpf_htons(ETH_P_IP))
 		verdict = parse_ipv4(&c, pkt, &l4_len);
-	else if (type == bpf_htons(ETH_P_IPV6))
+	else if (type == bpf_htons(ETH_P_IPV6) && !WITHOUT(ipv6))
 		verdict = parse_ipv6(ctx, &c, pkt, &l4_len);
 	else
 		verdict = SHUNT_PASS_NOT_IP;

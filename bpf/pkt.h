@@ -13,6 +13,11 @@
 
 #include "shunt_abi.h"
 
+/* Whether this is built to show what @part costs, which is left out then (tests/bench/ablation.h). */
+#ifndef WITHOUT
+#define WITHOUT(part) 0
+#endif
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

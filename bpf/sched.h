@@ -18,6 +18,8 @@ static __always_inline __u64 flow_hash(const struct pkt *pkt)
 	const volatile __u64 *k = settings.hash_key;
 	__u64 hash = k[0] + k[1] * pkt->saddr[0] + k[2] * pkt->ports + k[3] * (__u32)pkt->daddr[0];
 
+	if (WITHOUT(hash_key))
+		return (__u64)pkt->ports << 32 ^ pkt->saddr[0];
 	if (pkt->is_v6) {
 		hash += k[4] * pkt->saddr[1] + k[5] * pkt->saddr[2] + k[6] * pkt->saddr[3];
 		hash += k[7] * (pkt->daddr[0] >> 32);
@@ -86,7 +88,7 @@ static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_
 	__u32 number;
 
 	pkt->new_flow = pkt->is_syn;
-	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)))
+	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)) || WITHOUT(flow_table))
 		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
 	number =
 		flow_backend(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn, source_upper(pkt));

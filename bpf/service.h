@@ -144,9 +144,10 @@ static __always_inline enum shunt_verdict service_find4(const struct shunt_ctl *
 
 	if (x->flags & SHUNT_INDEX_EXACT)
 		verdict = service_at4(x, pkt, exact, svc);
-	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
+	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT && !WITHOUT(any_port))
 		verdict = service_at4(x, pkt, shunt_port_proto(0, pkt->l4_proto), svc);
-	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES))
+	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES) &&
+	    !WITHOUT(prefixes))
 		verdict = service_prefix4(x, half, pkt, svc);
 	return verdict;
 }
@@ -161,9 +162,10 @@ static __always_inline enum shunt_verdict service_find6(const struct shunt_ctl *
 
 	if (x->flags & SHUNT_INDEX_EXACT)
 		verdict = service_at6(x, pkt, exact, svc);
-	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT)
+	if (verdict == SHUNT_PASS_NOT_VIP && x->flags & SHUNT_INDEX_ANY_PORT && !WITHOUT(any_port))
 		verdict = service_at6(x, pkt, shunt_port_proto(0, pkt->l4_proto), svc);
-	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES))
+	if (verdict == SHUNT_PASS_NOT_VIP && unlikely(x->flags & SHUNT_INDEX_PREFIXES) &&
+	    !WITHOUT(prefixes))
 		verdict = service_prefix6(x, half, pkt, svc);
 	return verdict;
 }

@@ -41,7 +41,7 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 		return hand_over(ctx, pkt, NULL, SHUNT_STAGE_NAT, verdict);
 	if (verdict)
 		return verdict;
-	if (unlikely(service->policy)) {
+	if (unlikely(service->policy) && !WITHOUT(policies)) {
 		verdict = source_check(pkt, service);
 		if (verdict)
 			return verdict;

@@ -69,6 +69,8 @@ static __always_inline int hand_packet(const struct pkt *pkt, const struct shunt
 	const __u64 *from = (const void *)svc;
 	__u64 *to;
 
+	if (WITHOUT(stages))
+		return verdict;
 	if (!h)
 		return -1;
 	hand_pkt(h, pkt);
@@ -119,6 +121,8 @@ static __always_inline enum shunt_verdict hand_verdict(struct xdp_md *ctx, const
 {
 	struct handover *h = handover_here();
 
+	if (WITHOUT(stages))
+		return verdict ? verdict : SHUNT_DROP_BAD_TABLE;
 	if (!h)
 		return SHUNT_DROP_BAD_TABLE;
 	h->pkt.hash = pkt->hash;

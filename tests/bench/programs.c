@@ -161,6 +161,50 @@ static int copy_tables(const struct programs *p, const struct dp *dp)
 	return rc;
 }
 
+static const struct shunt_service *service_of(const void *entry, bool is_v6, uint64_t *key)
+{
+	const struct shunt_service6 *s6 = entry;
+	const struct shunt_service4 *s4 = entry;
+	uint64_t half[2];
+
+	if (!is_v6) {
+		*key = s4->key;
+		return s4->key ? &s4->svc : NULL;
+	}
+	memcpy(half, s6->addr, sizeof(half));
+	*key = shunt_key6(half[0], half[1], s6->port_proto);
+	return s6->port_proto ? &s6->svc : NULL;
+}
+
+/* An object may have a hash map of its own for the services: from their key's word to each. */
+static int fill_hash(const struct dp *dp, const struct bpf_map *to, const char *name, bool is_v6)
+{
+	size_t one = is_v6 ? sizeof(struct shunt_service6) : sizeof(struct shunt_service4);
+	struct shunt_service6 entry;
+	uint32_t n = entries_of(dp, name);
+	uint64_t key;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && !rc; i++) {
+		const struct shunt_service *svc;
+
+		memset(&entry, 0, one);
+		rc = bpf_map_lookup_elem(dp_map_fd(dp, name), &i, &entry) ? -errno : 0;
+		svc = rc ? NULL : service_of(&entry, is_v6, &key);
+		if (svc)
+			rc = bpf_map_update_elem(bpf_map__fd(to), &key, svc, 0) ? -errno : 0;
+	}
+	return rc;
+}
+
+static int fill_hashes(const struct programs *p, const struct dp *dp)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(p->obj, "services_hash");
+	int rc = map ? fill_hash(dp, map, "services4", false) : 0;
+
+	return map && !rc ? fill_hash(dp, map, "services6", true) : rc;
+}
+
 static int open_over(struct programs *p, const struct dp *dp,
 		     const uint64_t key[static SHUNT_HASH_WORDS], enum bench_world kind,
 		     const struct bench_cases *cases)
@@ -176,6 +220,8 @@ static int open_over(struct programs *p, const struct dp *dp,
 	rc = load(p, dp, cases);
 	if (!rc)
 		rc = copy_tables(p, dp);
+	if (!rc)
+		rc = fill_hashes(p, dp);
 	return rc ? rc : map_state(p);
 }
 
