@@ -11,6 +11,7 @@
 #include "parse.h"
 
 #define ANSWER_TOS 0xc0 /* network control, as routers mark errors (RFC 1812 section 4.3.2.5) */
+#define IPV6_LONGER (sizeof(struct ipv6_head) - sizeof(struct ipv4_head))
 #define ANSWER4_MAX 576 /* bytes: RFC 1812 section 4.3.2.3 */
 #define ANSWER6_MAX 1280 /* RFC 4443 section 2.4 */
 
@@ -20,6 +21,7 @@ struct answer {
 	__u32 quote_len; /* bytes of the packet that are quoted */
 	__u8 type, code, type6; /* for IPv6, where the code is 0 */
 	__be32 rest; /* the last four bytes of the ICMP header */
+	__u32 row; /* of the backend whose path is too narrow; 0: that is not why */
 };
 
 /* Takes a token; 0 when there is none. */
@@ -160,6 +162,24 @@ static __always_inline int answer_ipv6(struct xdp_md *ctx, const struct pkt *pkt
 	return 0;
 }
 
+/* What the path to the backend takes of a packet as it came, of that family; 0: not known.  A header of
+ * the other family is longer or shorter (RFC 7915 sections 4.2 and 5.2). */
+static __always_inline __u32 answer_mtu(__u32 row, int is_v6)
+{
+	const struct shunt_backend *be = backend_at(row);
+	__u32 front, mtu;
+
+	if (!be)
+		return 0;
+	front = tunnel_len(be);
+	mtu = be->mtu;
+	if (be->method == SHUNT_NAT && !(be->flags & SHUNT_BE_ADDR6) != !is_v6) {
+		front = is_v6 ? 0 : IPV6_LONGER;
+		mtu += is_v6 ? IPV6_LONGER : 0;
+	}
+	return mtu > front ? mtu - front : 0;
+}
+
 /* Makes the frame the error @a about the packet in it; -1 when nobody may be told, or not now. */
 static __always_inline int answer(struct xdp_md *ctx, struct pkt *pkt, struct answer *a)
 {
@@ -170,6 +190,11 @@ static __always_inline int answer(struct xdp_md *ctx, struct pkt *pkt, struct an
 	verdict = RARE_VERDICT(rare_parse(ctx, pkt));
 	if (verdict && verdict != SHUNT_PASS_FRAGMENT)
 		return -1;
+	if (a->row) {
+		a->rest = bpf_htonl(answer_mtu(a->row, pkt->is_v6));
+		if (!a->rest)
+			return -1;
+	}
 	if (!allow || !answerable(ctx, pkt) || !answer_allowed(allow))
 		return -1;
 	if (!pkt->is_v6)
@@ -177,15 +202,6 @@ static __always_inline int answer(struct xdp_md *ctx, struct pkt *pkt, struct an
 	a->type = a->type6;
 	a->code = 0;
 	return answer_ipv6(ctx, pkt, a);
-}
-
-/* What the path to the backend takes of a packet as it came; 0: not known. */
-static __always_inline __u32 answer_mtu(__u32 row)
-{
-	const struct shunt_backend *be = backend_at(row);
-	__u32 front = be ? tunnel_len(be) : 0;
-
-	return be && be->mtu > front ? be->mtu - front : 0;
 }
 
 /* A packet whose way has ended with @verdict, and whose frame is as it came: tells the sender why, if
@@ -199,19 +215,15 @@ static __always_inline enum shunt_verdict answer_sender(struct xdp_md *ctx, stru
 {
 	struct answer a = {
 		.type = ICMP_TIME_EXCEEDED, .code = 0, .type6 = ICMP6_TIME_EXCEEDED, .rest = 0};
-	__u32 mtu;
 
 	if (verdict == SHUNT_DROP_TTL)
 		return answer(ctx, pkt, &a) ? verdict : SHUNT_REPLY_TTL;
-	if (verdict != SHUNT_DROP_TOO_BIG)
+	if (verdict != SHUNT_DROP_TOO_BIG || !pkt->row)
 		return verdict;
-	mtu = answer_mtu(pkt->row);
-	if (!mtu)
-		return verdict;
+	a.row = pkt->row;
 	a.type = ICMP_UNREACHABLE;
 	a.code = ICMP_FRAG_NEEDED;
 	a.type6 = ICMP6_TOO_BIG;
-	a.rest = bpf_htonl(mtu);
 	return answer(ctx, pkt, &a) ? verdict : SHUNT_REPLY_TOO_BIG;
 }
 

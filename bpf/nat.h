@@ -304,6 +304,7 @@ static __always_inline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
 
 	if (!pkt)
 		return SHUNT_PASS_NOT_VIP;
+	pkt->row = 0; /* nobody is told of a backend that is in the way */
 	pkt->hash = flow_hash(pkt);
 	f = nat_find_reply(pkt);
 	if (!f.conn)

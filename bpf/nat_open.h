@@ -206,8 +206,9 @@ __noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
 		return NAT_OTHERWISE;
 	if (be->method == SHUNT_MASQ && !(be->flags & SHUNT_BE_ADDR6) != !pkt->is_v6)
 		return SHUNT_DROP_BAD_TABLE; /* no configuration says so */
+	/* else it has been counted: source.h, sched.h */
 	if (unlikely(svc->policy) && pkt->l4_proto == IPPROTO_UDP &&
-	    !(svc->flags & SHUNT_SVC_FLOWS)) {
+	    (svc->flags & (SHUNT_SVC_NAT | SHUNT_SVC_FLOWS)) == SHUNT_SVC_NAT) {
 		verdict = source_opens(pkt, svc);
 		if (verdict)
 			return verdict;

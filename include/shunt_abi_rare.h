@@ -12,7 +12,12 @@
  *   bits 63..44  tag   of the hash of addresses, identification and protocol
  *   bits 43..16  whereto: row of the backend; or 0 (never a backend's): it was passed to the stack
  *   bits 15..0   age   fragment tick of the first fragment
- * 0 is a free word.  A new packet takes the place of the same one, else a free or the oldest one. */
+ * 0 is a free word.  A new packet takes the place of the same one, else a free or the oldest one.
+ * From a 64-bit hash as of a flow, with addresses as they are, and as ports the identification (IPv4: it
+ * and the protocol, in memory order):
+ *   a = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15
+ *   b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9
+ *   bucket a >> 32 & frag_mask, tag b >> 44 | 1 */
 #define SHUNT_FRAGS_PER_BUCKET 8
 #define SHUNT_FRAG_TAG_SHIFT 44
 #define SHUNT_FRAG_WHERETO_SHIFT 16

@@ -21,7 +21,8 @@
 
 #define FUZZ_ROUND 8192
 #define FUZZ_FRAME_MAX 3400 /* what the kernel's test runner takes in one piece, and a bit less */
-#define FUZZ_SPANS 64 /* of ports, under prefixes */
+#define FUZZ_SPANS 64 /* of ports, under prefixes: the last ones are of addresses without ports */
+#define FUZZ_VIPS 12 /* addresses and prefixes */
 #define FUZZ_SOURCES 12 /* prefixes in a list */
 #define FUZZ_LINES (WORLD_SERVICES * WORLD_SLOTS / SHUNT_SLOTS_PER_LINE)
 
@@ -60,6 +61,9 @@ struct fuzz_world {
 	struct oracle_source sources[WORLD_POLICIES][FUZZ_SOURCES];
 	struct shunt_rate_line rates[WORLD_RATE_LINES];
 	uint64_t full[WORLD_POLICIES];
+	struct oracle_vip vips[FUZZ_VIPS];
+	struct shunt_frag_bucket frags[WORLD_FRAG_BUCKETS];
+	struct shunt_answer *answers; /* of each CPU */
 };
 
 /* Makes @w stand over @f, whose tables are filled later. */
@@ -69,6 +73,8 @@ void fuzz_world_close(struct fuzz_world *w);
 void fuzz_world_fill(struct fuzz_world *w, struct dice *d);
 /* Copies the fixture's own services as they stand into @w. */
 void fuzz_world_copy(struct fuzz_world *w);
+/* Puts @svc into an entry that the family's hash leaves empty; the entry's number. */
+uint32_t fuzz_entry_take(struct fixture *f, uint8_t family, const struct shunt_service *svc);
 /* Changes a backend or what is remembered of a flow, in both alike. */
 void fuzz_world_disturb(struct fuzz_world *w, struct dice *d);
 /* Copies what the packet path writes between maps and @w. */
@@ -87,6 +93,17 @@ void fuzz_nat_to_maps(const struct fuzz_world *w);
 struct oracle_nat fuzz_nat_maps(const struct fixture *f);
 /* Makes @r a packet of a backend to one of the connections that there are; false when there is none. */
 bool fuzz_nat_reply(const struct fuzz_world *w, struct dice *d, struct recipe *r);
+
+/* The same of addresses, fragments and answers; the first before any prefix takes an entry. */
+void fuzz_rare_open(struct fuzz_world *w);
+void fuzz_rare_vips(struct fuzz_world *w, struct dice *d);
+void fuzz_rare_fill(struct fuzz_world *w, struct dice *d);
+void fuzz_rare_disturb(struct fuzz_world *w, struct dice *d);
+void fuzz_rare_from_maps(struct fuzz_world *w);
+void fuzz_rare_to_maps(const struct fuzz_world *w);
+bool fuzz_rare_is_same(const struct fuzz_world *w);
+/* Copies the addresses that the fixture knows exactly. */
+void fuzz_rare_copy(struct fuzz_world *w);
 
 /* The same of policies. */
 void fuzz_source_fill(struct fuzz_world *w, struct dice *d);

@@ -315,9 +315,11 @@ void fuzz_frame(const struct fuzz_world *w, const struct fuzz_frames *g, struct 
 	packet_roll(&r, d);
 	switch (roll(d, 24)) {
 	case 0:
+	case 2:
 		fuzz_icmp(&r, d, out);
 		break;
 	case 1:
+	case 3:
 		frame_build(&r, out);
 		fuzz_fragment(&r, d, out);
 		break;

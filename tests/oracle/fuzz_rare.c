@@ -1,181 +1,181 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is rare: pieces of packets, and what ICMP says about flows. */
+/* What is known of addresses, for packets without ports; and the tables of fragments and answers. */
 #include "fuzz.h"
 
 #include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 
-#define N(array) (sizeof(array) / sizeof(*(array)))
-#define PROTO_FRAGMENT 44
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
-static uint8_t pick(struct dice *d, const uint8_t *from, uint32_t n)
+#include "base/mono.h"
+#include "shunt.skel.h"
+
+#define N_WORDS (WORLD_FRAG_BUCKETS * SHUNT_FRAGS_PER_BUCKET)
+
+void fuzz_rare_open(struct fuzz_world *w)
 {
-	return once_in(d, 12) ? (uint8_t)roll64(d) : from[roll(d, n)];
+	w->answers = calloc(w->f->cpus, sizeof(*w->answers));
+	assert_non_null(w->answers);
+	w->tables.vips = w->vips;
+	w->tables.frag_buckets = WORLD_FRAG_BUCKETS;
+	w->tables.hz = mono_kernel_hz();
+	w->state.frags = w->frags;
+	w->state.answers = w->answers;
 }
 
-/* ---- pieces -------------------------------------------------------------------------------------*/
+/* ---- addresses ----------------------------------------------------------------------------------*/
 
-/* Four ids for each flow, so that the pieces of its packets meet. */
-static uint16_t id_of(const struct recipe *r, struct dice *d)
+static struct oracle_vip *vip_new(struct fuzz_world *w, uint8_t family, uint8_t bits)
 {
-	return (uint16_t)((r->sport ^ r->dport * 5) & ~3u) | (uint16_t)roll(d, 4);
+	struct oracle_vip *v = &w->vips[w->tables.n_vips++];
+
+	assert_true(w->tables.n_vips <= FUZZ_VIPS);
+	*v = (struct oracle_vip){.family = family, .bits = bits};
+	return v;
 }
 
-/* A stretch of the @len bytes that IP carries, in units of 8 bytes but for its end. */
-struct piece {
-	size_t from, len;
-	bool more;
-};
-
-static struct piece piece_roll(size_t len, struct dice *d)
+/* The address of the services of a kind, if the maps know it: its entry's flags are at @flags. */
+static void vip_copy(struct fuzz_world *w, uint8_t family, enum world_kind kind)
 {
-	struct piece p = {0, len, false};
+	const uint8_t *flags = world_vip_flags(w->f, family, kind);
+	struct recipe r = world_recipe(family, IPPROTO_TCP, kind);
+	struct oracle_vip *v;
 
-	if (!once_in(d, 2))
-		p.from = 8 * roll(d, (uint32_t)len / 8 + 1);
-	p.len = len - p.from;
-	if (p.len > 8 && !(p.from && once_in(d, 2))) {
-		p.len = 8 * (1 + (size_t)roll(d, (uint32_t)(p.len - 1) / 8));
-		p.more = true;
-	}
-	return p;
-}
-
-/* Leaves @p of what begins at @l4. */
-static void keep(struct frame *f, size_t l4, const struct piece *p)
-{
-	memmove(f->bytes + l4, f->bytes + l4 + p->from, p->len);
-	f->len = l4 + p->len;
-	f->l3_len = f->len - f->l3;
-}
-
-static void fragment4(const struct recipe *r, struct dice *d, struct frame *f)
-{
-	size_t header_len = f->l4 - f->l3;
-	struct piece p = piece_roll(f->l3_len - header_len, d);
-	uint8_t *ip = f->bytes + f->l3;
-
-	keep(f, f->l4, &p);
-	put16(ip + 2, (uint16_t)f->l3_len);
-	put16(ip + 4, id_of(r, d));
-	put16(ip + 6, (uint16_t)((p.more ? 0x2000 : 0) | p.from / 8));
-	put16(ip + 10, 0);
-	put16(ip + 10, (uint16_t)~fold16(sum16(0, ip, header_len)));
-}
-
-/* RFC 8200 section 4.5. */
-static void fragment6(const struct recipe *r, struct dice *d, struct frame *f)
-{
-	struct piece p = piece_roll(f->l3 + f->l3_len - f->l4, d);
-	uint8_t *ip = f->bytes + f->l3, *next = ip + 6, *ext = f->bytes + f->l4;
-
-	keep(f, f->l4, &p);
-	if (f->len + 8 > FUZZ_FRAME_MAX)
+	if (!flags)
 		return;
-	for (int i = 0; i < r->n_ext; i++)
-		next = i ? next + 8 * (size_t)r->ext_units[i - 1] : ip + 40;
-	memmove(ext + 8, ext, p.len);
-	f->len += 8;
-	f->l3_len += 8;
-	ext[0] = *next;
-	ext[1] = 0;
-	put16(ext + 2, (uint16_t)(p.from | p.more));
-	put32(ext + 4, id_of(r, d));
-	*next = PROTO_FRAGMENT;
-	put16(ip + 4, (uint16_t)(f->l3_len - 40));
+	v = vip_new(w, family, family == 4 ? 32 : 128);
+	v->is_exact = true;
+	v->is_live = *flags & SHUNT_VIP_LIVE;
+	memcpy(v->addr, r.dst, 16);
 }
 
-void fuzz_fragment(const struct recipe *r, struct dice *d, struct frame *f)
+void fuzz_rare_copy(struct fuzz_world *w)
 {
-	if (r->family == 4)
-		fragment4(r, d, f);
+	w->tables.n_vips = 0;
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		vip_copy(w, family, WORLD_DSR);
+		vip_copy(w, family, WORLD_ANY);
+	}
+}
+
+/* Of packets without ports a prefix has one span. */
+static void vip_prefix(struct fuzz_world *w, uint32_t span_at, struct dice *d)
+{
+	uint8_t family = once_in(d, 2) ? 4 : 6;
+	struct recipe r = world_recipe(family, IPPROTO_TCP, once_in(d, 2) ? WORLD_ANY : WORLD_DSR);
+	struct oracle_vip *v = vip_new(w, family, (uint8_t)(1 + roll(d, family == 4 ? 32 : 128)));
+	struct shunt_prefix_key key = {
+		.prefixlen = SHUNT_PREFIX_BITS + v->bits,
+		.half = (uint8_t)w->f->ctl->active,
+		.family = family,
+		.protocol = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+	};
+	struct shunt_service svc = {.flags = (uint8_t)roll(d, 2), .slot_mask = 1};
+	struct shunt_prefix value = {span_at, 1};
+	struct shunt_span span = {.entry = SHUNT_SPAN_NOBODY};
+
+	for (uint32_t i = 0; i < v->bits; i++)
+		v->addr[i / 8] |= r.dst[i / 8] & (128 >> i % 8);
+	memcpy(key.addr, v->addr, sizeof(key.addr));
+	v->is_nobody = once_in(d, 4);
+	v->is_live = svc.flags & SHUNT_VIP_LIVE;
+	if (bpf_map_update_elem(bpf_map__fd(w->f->shunt->maps.prefixes), &key, &value,
+				BPF_NOEXIST)) {
+		w->tables.n_vips--; /* has it already */
+		return;
+	}
+	if (!v->is_nobody)
+		span.entry = fuzz_entry_take(w->f, family, &svc);
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(w->f->shunt->maps.spans), &span_at, &span, 0), 0);
+	if (family == 4)
+		w->f->ctl->v4[w->f->ctl->active].flags |= SHUNT_INDEX_PREFIXES;
 	else
-		fragment6(r, d, f);
+		w->f->ctl->v6[w->f->ctl->active].flags |= SHUNT_INDEX_PREFIXES;
 }
 
-/* ---- ICMP ---------------------------------------------------------------------------------------*/
-
-/* The packet that somebody complains about: one of the other direction. */
-static struct recipe quoted(const struct recipe *r)
+static void answers_fill(struct fuzz_world *w, struct dice *d)
 {
-	struct recipe q = *r;
+	static const uint32_t rates[] = {0, 1, 10, 1000000, 1000000};
 
-	memcpy(q.src, r->dst, 16);
-	memcpy(q.dst, r->src, 16);
-	q.sport = r->dport;
-	q.dport = r->sport;
-	q.tags = 0;
-	q.padding = 0;
-	return q;
+	for (uint32_t i = 0; i < w->f->cpus; i++)
+		w->f->answers[i] = (struct shunt_answer){
+			.rate = rates[roll(d, 5)],
+			.credit = roll(d, 40) * w->tables.hz,
+		};
 }
 
-/* Appends the beginning of a packet that the recipe @r is answered with. */
-static void put_quote(const struct recipe *r, struct dice *d, struct frame *f)
+void fuzz_rare_vips(struct fuzz_world *w, struct dice *d)
 {
-	struct recipe q = quoted(r);
-	struct frame packet;
-	size_t len;
-
-	frame_build(&q, &packet);
-	if (once_in(d, 20))
-		fuzz_fragment(&q, d, &packet);
-	if (once_in(d, 20))
-		packet.bytes[packet.l3 + (q.family == 4 ? 9 : 6)] = q.family == 4 ? 1 : 58;
-	len = packet.l4 + 8 - packet.l3;
-	if (once_in(d, 2))
-		len = once_in(d, 4) ? roll(d, (uint32_t)packet.l3_len + 1) : packet.l3_len;
-	if (len > packet.l3_len)
-		len = packet.l3_len;
-	if (len > 576)
-		len = 576;
-	frame_put(f, packet.bytes + packet.l3, len);
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		if (once_in(d, 2))
+			world_vip(w->f, family, WORLD_DSR, once_in(d, 2));
+		if (once_in(d, 2))
+			world_vip(w->f, family, WORLD_ANY, once_in(d, 2));
+	}
+	fuzz_rare_copy(w);
 }
 
-/* RFC 792, RFC 4443. */
-static void put_message(const struct recipe *r, struct dice *d, struct frame *f)
+void fuzz_rare_fill(struct fuzz_world *w, struct dice *d)
 {
-	static const uint8_t types4[] = {3, 3, 3, 4, 5, 11, 12, 8, 8, 0},
-			     types6[] = {1, 2, 2, 3, 4, 128, 128, 129, 135};
-	uint8_t head[8] = {0};
-	bool is_echo;
-
-	head[0] = r->family == 4 ? pick(d, types4, N(types4)) : pick(d, types6, N(types6));
-	head[1] = r->family == 4 && head[0] == 3 ? 4 : pick(d, (uint8_t[]){0, 1, 3, 4}, 4);
-	if (head[0] == 8 || head[0] == 128)
-		head[1] = once_in(d, 20) ? 1 : 0;
-	is_echo = head[0] == 8 || head[0] == 0 || head[0] == 128 || head[0] == 129;
-	put16(head + 6, (uint16_t)(once_in(d, 2) ? 1400 : roll64(d)));
-	frame_put(f, head, 8);
-	if (!is_echo)
-		put_quote(r, d, f);
-	for (uint32_t i = is_echo ? roll(d, 64) : 0; i > 0; i--)
-		frame_put(f, &(uint8_t){(uint8_t)roll64(d)}, 1);
+	for (uint32_t i = roll(d, FUZZ_VIPS - 4); i > 0; i--)
+		vip_prefix(w, FUZZ_SPANS - i, d);
+	answers_fill(w, d);
 }
 
-void fuzz_icmp(const struct recipe *r, struct dice *d, struct frame *out)
-{
-	struct recipe outer = *r;
-	size_t addrs = r->family == 4 ? 0 : 32;
-	uint32_t sum;
+/* ---- between two packets ------------------------------------------------------------------------*/
 
-	outer.n_ext = 0;
-	outer.frag = once_in(d, 30) ? 0x2000 : 0;
-	if (!once_in(d, 4)) /* a router */
-		roll_bytes(d, outer.src, r->family == 4 ? 4 : 16);
-	*out = (struct frame){0};
-	frame_put_l2(out, &outer, r->family);
-	out->l3 = out->len;
-	frame_put_ip(out, &outer, r->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 0);
-	out->l4 = out->len;
-	put_message(r, d, out);
-	out->l3_len = out->len - out->l3;
-	/* the header again, with its length */
-	out->len = out->l3;
-	frame_put_ip(out, &outer, r->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
-		     out->l3 + out->l3_len - out->l4);
-	out->len = out->l3 + out->l3_len;
-	sum = addrs ? 58 + (uint32_t)(out->len - out->l4) : 0;
-	sum = sum16(sum, out->bytes + out->l3 + 8, addrs);
-	sum = sum16(sum, out->bytes + out->l4, out->len - out->l4);
-	put16(out->bytes + out->l4 + 2, (uint16_t)~fold16(sum));
+static void disturb_frag(struct fuzz_world *w, struct dice *d)
+{
+	uint32_t ticks = SHUNT_FRAG_TIMEOUT_S * w->tables.hz >> SHUNT_FRAG_TICK_SHIFT;
+	uint32_t at = roll(d, N_WORDS);
+	__u64 *word = &w->frags[at / SHUNT_FRAGS_PER_BUCKET].word[at % SHUNT_FRAGS_PER_BUCKET];
+
+	if (!*word)
+		return;
+	switch (roll(d, 4)) {
+	case 0:
+		*word = 0;
+		break;
+	case 1: /* some other backend of the service, or one beyond the table */
+		*word ^= 1ull << (SHUNT_FRAG_WHERETO_SHIFT + (once_in(d, 2) ? roll(d, 3) : 20));
+		break;
+	case 2: /* from the next tick */
+		*word = (*word & ~0xffffull) | (uint16_t)(*word + 1);
+		break;
+	default: /* about as old as may be */
+		*word = (*word & ~0xffffull) | (uint16_t)(*word - ticks + roll(d, 3) - 1);
+	}
+}
+
+void fuzz_rare_disturb(struct fuzz_world *w, struct dice *d)
+{
+	if (once_in(d, 3))
+		w->answers[roll(d, w->f->cpus)].credit = roll(d, 3) * w->tables.hz;
+	else
+		disturb_frag(w, d);
+	fuzz_rare_to_maps(w);
+}
+
+void fuzz_rare_from_maps(struct fuzz_world *w)
+{
+	memcpy(w->frags, w->f->frags, sizeof(w->frags));
+	memcpy(w->answers, w->f->answers, w->f->cpus * sizeof(*w->answers));
+}
+
+void fuzz_rare_to_maps(const struct fuzz_world *w)
+{
+	memcpy(w->f->frags, w->frags, sizeof(w->frags));
+	memcpy(w->f->answers, w->answers, w->f->cpus * sizeof(*w->answers));
+}
+
+bool fuzz_rare_is_same(const struct fuzz_world *w)
+{
+	return memcmp(w->f->frags, w->frags, sizeof(w->frags)) == 0 &&
+	       memcmp(w->f->answers, w->answers, w->f->cpus * sizeof(*w->answers)) == 0;
 }

@@ -59,7 +59,7 @@ static bool state_is_same(const struct fuzz_bench *b)
 		       0 &&
 	       memcmp(f->verdicts, s->verdicts, f->cpus * sizeof(*s->verdicts)) == 0 &&
 	       memcmp(f->flows, s->flows, WORLD_FLOW_BUCKETS * sizeof(*s->flows)) == 0 &&
-	       fuzz_source_is_same(&b->world);
+	       fuzz_source_is_same(&b->world) && fuzz_rare_is_same(&b->world);
 }
 
 /* The frame is nobody's when it was dropped. */
@@ -97,7 +97,7 @@ static void ask_oracle(struct fuzz_bench *b, const struct frame *in)
 		.tick = (uint32_t)(b->jiffies >> SHUNT_NAT_TICK_SHIFT),
 	};
 	struct oracle_seen seen = {verdict_seen(b), fuzz_nat_maps(w->f), b->outcome.out.bytes,
-				   b->outcome.out.len};
+				   b->outcome.out.len, w->f->frags};
 	struct oracle_case c = {.t = &w->tables, .s = &w->state, .in = &arrival, .seen = &seen};
 
 	oracle_run(&c, &b->result);
@@ -211,7 +211,7 @@ static void packet(struct fuzz_bench *b, struct fuzz_run *run, uint64_t number)
 	struct frame in;
 
 	b->dice = dice_for(run, number);
-	if (once_in(&b->dice, 12))
+	if (once_in(&b->dice, 10))
 		fuzz_world_disturb(&b->world, &b->dice);
 	b->poison = once_in(&b->dice, 2) ? (uint8_t)roll64(&b->dice) : 0;
 	fuzz_frame(&b->world, &b->frames, &b->dice, &in);

@@ -46,6 +46,7 @@ void fuzz_world_open(struct fuzz_world *w, struct fixture *f)
 	w->tables.rate_lines = WORLD_RATE_LINES;
 	w->state.rates = w->rates;
 	w->state.full = w->full;
+	fuzz_rare_open(w);
 }
 
 void fuzz_world_close(struct fuzz_world *w)
@@ -53,6 +54,7 @@ void fuzz_world_close(struct fuzz_world *w)
 	free(w->state.counters);
 	free(w->state.verdicts);
 	free(w->state.flows);
+	free(w->answers);
 }
 
 void fuzz_world_from_maps(struct fuzz_world *w)
@@ -63,6 +65,7 @@ void fuzz_world_from_maps(struct fuzz_world *w)
 	memcpy(w->state.flows, w->f->flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
 	fuzz_nat_from_maps(w);
 	fuzz_source_from_maps(w);
+	fuzz_rare_from_maps(w);
 }
 
 void fuzz_world_to_maps(const struct fuzz_world *w)
@@ -73,6 +76,7 @@ void fuzz_world_to_maps(const struct fuzz_world *w)
 	memcpy(w->f->flows, w->state.flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
 	fuzz_nat_to_maps(w);
 	fuzz_source_to_maps(w);
+	fuzz_rare_to_maps(w);
 }
 
 /* What varies by flow is 0 in the source. */
@@ -244,8 +248,7 @@ static void prefixes_clear(struct fixture *f)
 		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
 }
 
-/* Puts @svc into an entry that the family's hash leaves empty; the entry's number. */
-static uint32_t entry_take(struct fixture *f, uint8_t family, const struct shunt_service *svc)
+uint32_t fuzz_entry_take(struct fixture *f, uint8_t family, const struct shunt_service *svc)
 {
 	uint32_t at = f->ctl->active * 4 * WORLD_SERVICES, i = 0;
 
@@ -269,7 +272,7 @@ static void span_write(struct fuzz_world *w, uint32_t number, struct oracle_serv
 	s->nobody = once_in(d, 4);
 	if (!s->nobody) {
 		s->svc = *world_service(w->f, s->family, s->proto, roll(d, WORLD_ANY));
-		span.entry = entry_take(w->f, s->family, &s->svc);
+		span.entry = fuzz_entry_take(w->f, s->family, &s->svc);
 	}
 	assert_int_equal(
 		bpf_map_update_elem(bpf_map__fd(w->f->shunt->maps.spans), &number, &span, 0), 0);
@@ -311,7 +314,7 @@ static void prefix_add(struct fuzz_world *w, uint8_t family, uint8_t proto, uint
 
 static void prefixes_vary(struct fuzz_world *w, struct dice *d)
 {
-	uint32_t n = once_in(d, 4) ? 0 : roll(d, FUZZ_SPANS / SPANS_EACH + 1);
+	uint32_t n = once_in(d, 4) ? 0 : roll(d, (FUZZ_SPANS - FUZZ_VIPS) / SPANS_EACH + 1);
 
 	prefixes_clear(w->f);
 	for (uint32_t i = 0; i < n; i++)
@@ -342,6 +345,7 @@ void fuzz_world_copy(struct fuzz_world *w)
 {
 	prefixes_clear(w->f);
 	services_copy(w);
+	fuzz_rare_copy(w);
 	rest_copy(w);
 }
 
@@ -360,9 +364,11 @@ void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 	index_vary(f, 4, d);
 	index_vary(f, 6, d);
 	services_copy(w);
+	fuzz_rare_vips(w, d);
 	prefixes_vary(w, d);
 	fuzz_nat_fill(w, d);
 	fuzz_source_fill(w, d);
+	fuzz_rare_fill(w, d);
 	rest_copy(w);
 }
 
@@ -418,12 +424,15 @@ static void disturb_flow(struct fuzz_world *w, struct dice *d)
 
 void fuzz_world_disturb(struct fuzz_world *w, struct dice *d)
 {
-	switch (roll(d, 6)) {
+	switch (roll(d, 8)) {
 	case 0:
 		disturb_backend(w, d);
 		break;
 	case 2:
 		fuzz_source_disturb(w, d);
+		break;
+	case 3:
+		fuzz_rare_disturb(w, d);
 		break;
 	case 1:
 		fuzz_nat_disturb(w, d);

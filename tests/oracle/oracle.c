@@ -68,7 +68,7 @@ static const struct shunt_service *find_prefix(const struct oracle_tables *t,
 }
 
 /* The exact port before any port, and prefixes last.  A packet to port 0 is for no exact port. */
-static const struct shunt_service *find(const struct oracle_tables *t,
+const struct shunt_service *oracle_find(const struct oracle_tables *t,
 					const struct oracle_parsed *p)
 {
 	const struct shunt_service *svc = find_port(t, p, p->dport);
@@ -88,13 +88,12 @@ static uint32_t word32(const uint8_t *at)
 	return word;
 }
 
-struct oracle_tuple oracle_tuple_of(const struct oracle_arrival *in, const struct oracle_parsed *p)
+struct oracle_tuple oracle_tuple_of(const struct oracle_parsed *p)
 {
-	const uint8_t *ports = in->frame + p->l4;
 	struct oracle_tuple q = {
 		.family = p->family,
 		.proto = p->proto,
-		.sport = (uint16_t)(ports[0] << 8 | ports[1]),
+		.sport = p->sport,
 		.dport = p->dport,
 	};
 
@@ -201,7 +200,7 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt_service *svc,
 				 uint32_t *number, struct oracle_result *r)
 {
-	struct oracle_tuple tuple = oracle_tuple_of(c->in, &c->p);
+	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
 	struct oracle_flow flow = {
 		.hash = oracle_hash(c->t, &tuple),
 		.tick = (uint16_t)c->in->tick,
@@ -216,9 +215,25 @@ enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt
 		oracle_slot(c, svc, svc->flags & SHUNT_SVC_TURNS, flow.hash, number, r));
 }
 
+enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct shunt_service *svc,
+				       uint32_t *number, struct oracle_result *r)
+{
+	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
+	struct oracle_flow flow = {
+		.hash = oracle_hash(c->t, &tuple),
+		.tick = (uint16_t)c->in->tick,
+		.svc = svc,
+	};
+
+	if (svc->flags & SHUNT_SVC_FLOWS &&
+	    oracle_recall(c->t, c->s, &flow, number, r) == ORACLE_KNOWN)
+		return SHUNT_GO_ON;
+	return slot_verdict(oracle_slot(c, svc, false, flow.hash, number, r));
+}
+
 enum shunt_verdict oracle_forward_to_row(const struct oracle_case *c, struct oracle_result *r)
 {
-	struct oracle_tuple tuple = oracle_tuple_of(c->in, &c->p);
+	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
 	const struct shunt_backend *be = &c->t->backends[r->row];
 
 	r->egress = be->ifindex;
@@ -266,6 +281,8 @@ static void finish(const struct oracle_case *c, struct oracle_result *r)
 	class = verdict_rows[r->verdict].class;
 	if (class == SHUNT_CLASS_DROP)
 		r->action = XDP_DROP;
+	if (class == SHUNT_CLASS_REPLY)
+		r->action = XDP_TX;
 	if (class == SHUNT_CLASS_PASS) {
 		r->len = c->in->len;
 		memcpy(r->frame, c->in->frame, c->in->len);
@@ -294,59 +311,79 @@ static enum shunt_verdict steer_to(const struct oracle_case *c, const struct shu
 	return verdict == SHUNT_GO_ON ? oracle_forward_to_row(c, r) : verdict;
 }
 
-/* Whether an address cannot be that of somebody who sends to one. */
-static bool is_martian(const struct oracle_parsed *p)
+static bool is_for_a_group(const struct oracle_parsed *p)
+{
+	if (p->family == 6)
+		return p->dst[0] == 255;
+	return (p->dst[0] >= 224 && p->dst[0] < 240) || memcmp(p->dst, "\xff\xff\xff\xff", 4) == 0;
+}
+
+bool oracle_is_martian(const struct oracle_parsed *p)
 {
 	static const uint8_t zero[16], mapped[12] = {[10] = 0xff, 0xff};
-	bool for_all = p->dst[0] >= 224 && p->dst[0] < 240;
 
 	if (p->family == 6)
-		return p->dst[0] != 255 && (p->src[0] == 255 || memcmp(p->src, mapped, 12) == 0 ||
-					    (memcmp(p->src, zero, 15) == 0 && p->src[15] <= 1) ||
-					    memcmp(p->src, p->dst, 16) == 0);
-	if (for_all || memcmp(p->dst, "\xff\xff\xff\xff", 4) == 0)
-		return false;
+		return p->src[0] == 255 || memcmp(p->src, mapped, 12) == 0 ||
+		       (memcmp(p->src, zero, 15) == 0 && p->src[15] <= 1) ||
+		       memcmp(p->src, p->dst, 16) == 0;
 	return p->src[0] == 0 || p->src[0] == 127 || p->src[0] == 255 ||
 	       (p->src[0] >= 224 && p->src[0] < 240) || memcmp(p->src, p->dst, 4) == 0;
 }
 
+enum shunt_verdict oracle_martian(const struct oracle_parsed *p)
+{
+	if (!oracle_is_martian(p))
+		return SHUNT_GO_ON;
+	return is_for_a_group(p) ? SHUNT_PASS_NOT_VIP : SHUNT_DROP_BAD_SOURCE;
+}
+
+/* What has a service, or may be a backend's answer. */
+static enum shunt_verdict steer_sound(const struct oracle_case *c, struct oracle_result *r)
+{
+	const struct shunt_service *svc = oracle_find(c->t, &c->p);
+	enum shunt_verdict verdict = oracle_martian(&c->p);
+
+	r->may_be_told = true;
+	if (verdict == SHUNT_PASS_NOT_VIP || (verdict == SHUNT_GO_ON && !svc))
+		return oracle_nat_reply(c, r);
+	if (verdict == SHUNT_GO_ON)
+		verdict = oracle_source(c, svc, r);
+	if (verdict != SHUNT_GO_ON) {
+		oracle_nat_untouched(c, r);
+		return verdict;
+	}
+	return svc->flags & SHUNT_SVC_NAT ? oracle_nat_request(c, svc, r) : steer_to(c, svc, r);
+}
+
 static enum shunt_verdict steer(struct oracle_case *c, struct oracle_result *r)
 {
-	const struct shunt_service *svc;
-	enum shunt_verdict verdict;
+	enum shunt_verdict verdict = oracle_parse(c->in->frame, c->in->len, &c->p);
 
-	verdict = oracle_parse(c->in->frame, c->in->len, &c->p);
-	if (verdict != SHUNT_GO_ON) {
-		oracle_nat_untouched(c, r);
-		return verdict;
-	}
-	if (is_martian(&c->p)) {
-		oracle_nat_untouched(c, r);
-		return SHUNT_DROP_BAD_SOURCE;
-	}
-	svc = find(c->t, &c->p);
-	if (!svc)
-		return oracle_nat_reply(c, r);
-	verdict = oracle_source(c, svc, r);
-	if (verdict != SHUNT_GO_ON) {
-		oracle_nat_untouched(c, r);
-		return verdict;
-	}
-	if (svc->flags & SHUNT_SVC_NAT)
-		return oracle_nat_request(c, svc, r);
-	return steer_to(c, svc, r);
+	if (verdict == SHUNT_GO_ON)
+		return steer_sound(c, r);
+	oracle_nat_untouched(c, r);
+	if (verdict == SHUNT_PASS_FRAGMENT)
+		return oracle_fragment(c, r);
+	return verdict == SHUNT_PASS_ICMP ? oracle_icmp(c, r) : verdict;
 }
 
 void oracle_run(struct oracle_case *c, struct oracle_result *r)
 {
 	memset(r, 0, offsetof(struct oracle_result, frame));
 	r->verdict = steer(c, r);
+	if (r->may_be_told && (r->verdict == SHUNT_DROP_TTL || r->verdict == SHUNT_DROP_TOO_BIG))
+		r->verdict = oracle_answer(c, r->verdict, r);
 	finish(c, r);
 }
 
 static uint64_t *flow_word(struct oracle_state *s, size_t at)
 {
 	return (uint64_t *)&s->flows[at / SHUNT_FLOWS_PER_BUCKET].word[at % SHUNT_FLOWS_PER_BUCKET];
+}
+
+static __u64 *frag_word(struct oracle_state *s, size_t at)
+{
+	return &s->frags[at / SHUNT_FRAGS_PER_BUCKET].word[at % SHUNT_FRAGS_PER_BUCKET];
 }
 
 static __u64 *rate_word(struct oracle_state *s, size_t at)
@@ -378,6 +415,10 @@ void oracle_apply(const struct oracle_tables *t, struct oracle_state *s, uint32_
 		*rate_word(s, r->source_word) = r->source_is;
 	if (r->full_written)
 		s->full[r->full_policy] = r->full_is;
+	if (r->frag_written)
+		*frag_word(s, r->frag_word) = r->frag_is;
+	if (r->answer_written)
+		s->answers[cpu] = r->answer_is;
 }
 
 void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
@@ -390,4 +431,8 @@ void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t
 		*rate_word(s, r->source_word) = r->source_was;
 	if (r->full_written)
 		s->full[r->full_policy] = r->full_was;
+	if (r->frag_written)
+		*frag_word(s, r->frag_word) = r->frag_was;
+	if (r->answer_written)
+		s->answers[cpu] = r->answer_was;
 }

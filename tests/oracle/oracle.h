@@ -50,6 +50,16 @@ struct oracle_policy {
 	uint32_t otherwise; /* for all others */
 };
 
+/* An address that has services, or a prefix. */
+struct oracle_vip {
+	uint8_t family;
+	uint8_t addr[16];
+	uint8_t bits;
+	bool is_exact; /* it comes before all prefixes */
+	bool is_live; /* one of its services has a live backend */
+	bool is_nobody; /* a prefix that has none */
+};
+
 struct oracle_tables {
 	const struct oracle_service *services;
 	size_t n_services;
@@ -67,6 +77,10 @@ struct oracle_tables {
 	const struct oracle_policy *policies; /* by number; [0] is unused */
 	size_t n_policies;
 	uint32_t rate_lines; /* a power of two */
+	const struct oracle_vip *vips;
+	size_t n_vips;
+	uint32_t frag_buckets; /* a power of two */
+	uint32_t hz; /* jiffies a second */
 };
 
 /* ---- what the packet path writes, laid out as in the maps --------------------------------------*/
@@ -84,6 +98,8 @@ struct oracle_state {
 	struct oracle_nat nat;
 	struct shunt_rate_line *rates;
 	uint64_t *full; /* of each policy: when its service's bucket is full */
+	struct shunt_frag_bucket *frags;
+	struct shunt_answer *answers;
 };
 
 /* ---- a packet ----------------------------------------------------------------------------------*/
@@ -103,17 +119,20 @@ struct oracle_seen {
 	struct oracle_nat nat; /* as it left the tables */
 	const uint8_t *frame; /* that left */
 	size_t len;
+	const struct shunt_frag_bucket *frags; /* as it left them */
 };
 
-/* What the headers say of a sound TCP or UDP packet.  Numbers are in host order. */
+/* What the headers say of a sound packet.  Numbers are in host order.  Of one that is not TCP or UDP, or
+ * a fragment, there are no ports, and @l4 is where what IP carries is, or IPv6's fragment header. */
 struct oracle_parsed {
 	uint8_t family;
 	uint8_t proto;
 	uint8_t tos; /* or traffic class */
 	uint8_t ttl; /* or hop limit */
 	uint8_t src[16], dst[16]; /* IPv4 in the first four */
-	uint16_t dport;
+	uint16_t sport, dport;
 	bool is_syn; /* TCP, SYN without ACK */
+	bool is_whole; /* TCP or UDP, and no fragment */
 	size_t l3, l4; /* where the headers start in the frame */
 	size_t l3_len; /* of the IP packet */
 };
@@ -135,6 +154,12 @@ struct oracle_result {
 	bool source_written, full_written;
 	size_t source_word, full_policy;
 	uint64_t source_was, source_is, full_was, full_is;
+	bool frag_written;
+	size_t frag_word;
+	uint64_t frag_was, frag_is;
+	bool answer_written; /* on the CPU that runs */
+	struct shunt_answer answer_was, answer_is;
+	bool may_be_told; /* the sender, what has become of the packet */
 	uint32_t egress; /* ifindex that it leaves by, if it leaves */
 	const char *wrong; /* with what was seen; NULL: nothing */
 	/* the frame as it leaves; of one that is dropped nothing is said */
@@ -168,6 +193,21 @@ const char *oracle_name(enum shunt_verdict verdict);
 /* The verdict that a frame of at least 14 bytes must get before any service is looked for;
  * SHUNT_GO_ON with @out filled when it is a sound TCP or UDP packet. */
 enum shunt_verdict oracle_parse(const uint8_t *frame, size_t len, struct oracle_parsed *out);
+/* The same for the TCP or UDP header at @l4, of which @len bytes are there. */
+enum shunt_verdict oracle_parse_ports(const uint8_t *l4, size_t len, struct oracle_parsed *p);
+/* Follows the extension headers of which the first is a @p->proto, from byte @at of @bytes to @end:
+ * sets proto and l4 to what is behind them, or with PASS_FRAGMENT to the fragment header. */
+enum shunt_verdict oracle_parse_chain(const uint8_t *bytes, size_t at, size_t end,
+				      struct oracle_parsed *p);
+bool oracle_is_ext(uint8_t proto);
+
+/* The service that the packet is for; NULL when there is none. */
+const struct shunt_service *oracle_find(const struct oracle_tables *t,
+					const struct oracle_parsed *p);
+/* Whether the source cannot be that of somebody who sends to the destination, and what becomes of a
+ * packet for which a service is looked for: SHUNT_GO_ON, or the verdict. */
+bool oracle_is_martian(const struct oracle_parsed *p);
+enum shunt_verdict oracle_martian(const struct oracle_parsed *p);
 
 /* Whether the service takes the packet from its source; and, if it opens a flow besides, another
  * flow.  SHUNT_GO_ON, or the verdict; in @r what is written. */
@@ -205,6 +245,10 @@ bool oracle_slot(const struct oracle_case *c, const struct shunt_service *svc, b
 enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt_service *svc,
 				 uint32_t *number, struct oracle_result *r);
 
+/* The same for a packet that is only about the flow: nothing is remembered. */
+enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct shunt_service *svc,
+				       uint32_t *number, struct oracle_result *r);
+
 /* Sets @r's row to that of the service's backend @number; SHUNT_GO_ON, or the verdict when it may not
  * be used. */
 enum shunt_verdict oracle_backend(const struct oracle_case *c, const struct shunt_service *svc,
@@ -228,7 +272,7 @@ struct oracle_tuple {
 	uint8_t src[16], dst[16]; /* IPv4 in the first four, the rest 0 */
 	uint16_t sport, dport;
 };
-struct oracle_tuple oracle_tuple_of(const struct oracle_arrival *in, const struct oracle_parsed *p);
+struct oracle_tuple oracle_tuple_of(const struct oracle_parsed *p);
 /* As struct shunt_settings says. */
 uint64_t oracle_hash(const struct oracle_tables *t, const struct oracle_tuple *q);
 
@@ -242,6 +286,13 @@ static inline bool oracle_translates(const struct shunt_backend *be)
 enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct shunt_service *svc,
 				      struct oracle_result *r);
 enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_result *r);
+/* A fragment, and an ICMP message. */
+enum shunt_verdict oracle_fragment(struct oracle_case *c, struct oracle_result *r);
+enum shunt_verdict oracle_icmp(struct oracle_case *c, struct oracle_result *r);
+/* The packet ends with @verdict, DROP_TTL or DROP_TOO_BIG: tells its sender so, if that may be. */
+enum shunt_verdict oracle_answer(const struct oracle_case *c, enum shunt_verdict verdict,
+				 struct oracle_result *r);
+
 /* Whether the tables of translated connections are as they were, with what was seen. */
 void oracle_nat_untouched(const struct oracle_case *c, struct oracle_result *r);
 

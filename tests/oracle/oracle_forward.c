@@ -199,7 +199,7 @@ static bool vouches_for_itself(const struct oracle_parsed *p, const uint8_t *ip)
 	const uint8_t *udp = ip + (p->l4 - p->l3);
 	size_t l4_len = p->l3 + p->l3_len - p->l4;
 
-	if (p->family == 6 && p->l4 - p->l3 != 40)
+	if (!p->is_whole || (p->family == 6 && p->l4 - p->l3 != 40))
 		return false;
 	if (p->proto == PROTO_TCP)
 		return true;

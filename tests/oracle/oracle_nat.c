@@ -292,7 +292,8 @@ static enum shunt_verdict open_new(const struct oracle_case *c, const struct shu
 		return oracle_forward_to_row(c, r);
 	if (be->method == SHUNT_MASQ && (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) != q->family)
 		return SHUNT_DROP_BAD_TABLE;
-	if (c->p.proto == PROTO_UDP && !(svc->flags & SHUNT_SVC_FLOWS)) {
+	if (c->p.proto == PROTO_UDP && svc->flags & SHUNT_SVC_NAT &&
+	    !(svc->flags & SHUNT_SVC_FLOWS)) {
 		verdict = oracle_new_flow(c, svc, r);
 		if (verdict != SHUNT_GO_ON)
 			return verdict;
@@ -314,7 +315,7 @@ enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct 
 				      struct oracle_result *r)
 {
 	struct oracle_nat_step step = {.used = ORACLE_NOBODY, .lost = ORACLE_NOBODY};
-	struct oracle_tuple q = oracle_tuple_of(c->in, &c->p);
+	struct oracle_tuple q = oracle_tuple_of(&c->p);
 	uint32_t rec = oracle_nat_find_request(c, &c->s->nat, &q);
 	enum shunt_verdict verdict;
 	const char *wrong;
@@ -338,7 +339,7 @@ enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct 
 
 enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_result *r)
 {
-	struct oracle_tuple q = oracle_tuple_of(c->in, &c->p), request, to;
+	struct oracle_tuple q = oracle_tuple_of(&c->p), request, to;
 	uint32_t rec = oracle_nat_find_reply(c, &c->s->nat, &q);
 	struct oracle_nat_step step = {.used = rec, .lost = ORACLE_NOBODY};
 	struct shunt_backend way = {0};

@@ -79,9 +79,6 @@ static enum shunt_verdict parse_ipv4(const uint8_t *ip, size_t len, struct oracl
 		return SHUNT_DROP_TRUNCATED;
 	if (total_len < header_len || total_len > len)
 		return SHUNT_DROP_BAD_IP;
-	/* not the reserved bit, not "don't fragment": "more fragments" and the offset */
-	if (be16(ip + 6) & 0x3fff)
-		return SHUNT_PASS_FRAGMENT;
 	p->family = 4;
 	p->tos = ip[1];
 	p->ttl = ip[8];
@@ -90,39 +87,46 @@ static enum shunt_verdict parse_ipv4(const uint8_t *ip, size_t len, struct oracl
 	memcpy(p->dst, ip + 16, 4);
 	p->l3_len = total_len;
 	p->l4 = p->l3 + header_len;
-	return SHUNT_GO_ON;
+	/* not the reserved bit, not "don't fragment": "more fragments" and the offset */
+	return be16(ip + 6) & 0x3fff ? SHUNT_PASS_FRAGMENT : SHUNT_GO_ON;
 }
 
-/* Follows the chain that starts with @p->proto, @at bytes into the packet of @end bytes. */
-static enum shunt_verdict parse_ext_headers(const uint8_t *ip, size_t at, size_t end,
-					    struct oracle_parsed *p)
+bool oracle_is_ext(uint8_t proto)
+{
+	return ext_kind(proto) != NULL;
+}
+
+enum shunt_verdict oracle_parse_chain(const uint8_t *bytes, size_t at, size_t end,
+				      struct oracle_parsed *p)
 {
 	const struct ext_kind *kind;
 	size_t ext_len;
 
 	for (int followed = 0;; followed++) {
+		p->l4 = at;
 		if (p->proto == PROTO_FRAGMENT)
 			return SHUNT_PASS_FRAGMENT;
 		kind = ext_kind(p->proto);
 		if (!kind)
-			break;
+			return SHUNT_GO_ON;
 		if (followed == EXT_HEADERS_FOLLOWED)
 			return SHUNT_PASS_EXT_HEADERS;
 		if (end - at < 8)
 			return SHUNT_DROP_BAD_IP;
-		ext_len = kind->first + kind->unit * ip[at + 1];
+		ext_len = kind->first + kind->unit * bytes[at + 1];
 		if (ext_len > end - at)
 			return SHUNT_DROP_BAD_IP;
-		p->proto = ip[at];
+		p->proto = bytes[at];
 		at += ext_len;
 	}
-	p->l4 = p->l3 + at;
-	return SHUNT_GO_ON;
 }
 
 /* RFC 8200 section 3; no jumbograms. */
-static enum shunt_verdict parse_ipv6(const uint8_t *ip, size_t len, struct oracle_parsed *p)
+static enum shunt_verdict parse_ipv6(const uint8_t *frame, size_t frame_len,
+				     struct oracle_parsed *p)
 {
+	const uint8_t *ip = frame + p->l3;
+	size_t len = frame_len - p->l3;
 	size_t total_len;
 
 	if (len < 40)
@@ -137,7 +141,7 @@ static enum shunt_verdict parse_ipv6(const uint8_t *ip, size_t len, struct oracl
 	memcpy(p->src, ip + 8, 16);
 	memcpy(p->dst, ip + 24, 16);
 	p->l3_len = total_len;
-	return parse_ext_headers(ip, 40, total_len, p);
+	return oracle_parse_chain(frame, p->l3 + 40, p->l3 + total_len, p);
 }
 
 /* RFC 9293 section 3.1.  The packet carries @len bytes from @tcp on. */
@@ -150,6 +154,7 @@ static enum shunt_verdict parse_tcp(const uint8_t *tcp, size_t len, struct oracl
 	header_len = 4 * (size_t)(tcp[12] / 16);
 	if (header_len < 20 || header_len > len)
 		return SHUNT_DROP_BAD_L4;
+	p->sport = be16(tcp);
 	p->dport = be16(tcp + 2);
 	p->is_syn = (tcp[13] & 0x12) == 0x02;
 	return SHUNT_GO_ON;
@@ -160,9 +165,15 @@ static enum shunt_verdict parse_udp(const uint8_t *udp, size_t len, struct oracl
 {
 	if (len < 8 || be16(udp + 4) < 8 || be16(udp + 4) > len)
 		return SHUNT_DROP_BAD_L4;
+	p->sport = be16(udp);
 	p->dport = be16(udp + 2);
 	p->is_syn = false;
 	return SHUNT_GO_ON;
+}
+
+enum shunt_verdict oracle_parse_ports(const uint8_t *l4, size_t len, struct oracle_parsed *p)
+{
+	return p->proto == PROTO_TCP ? parse_tcp(l4, len, p) : parse_udp(l4, len, p);
 }
 
 enum shunt_verdict oracle_parse(const uint8_t *frame, size_t len, struct oracle_parsed *out)
@@ -178,16 +189,17 @@ enum shunt_verdict oracle_parse(const uint8_t *frame, size_t len, struct oracle_
 	if (type == TYPE_IPV4)
 		verdict = parse_ipv4(frame + out->l3, len - out->l3, out);
 	else if (type == TYPE_IPV6)
-		verdict = parse_ipv6(frame + out->l3, len - out->l3, out);
+		verdict = parse_ipv6(frame, len, out);
 	else
 		verdict = SHUNT_PASS_NOT_IP;
 	if (verdict != SHUNT_GO_ON)
 		return verdict;
 	l4_len = out->l3 + out->l3_len - out->l4;
-	if (out->proto == PROTO_TCP)
-		return parse_tcp(frame + out->l4, l4_len, out);
-	if (out->proto == PROTO_UDP)
-		return parse_udp(frame + out->l4, l4_len, out);
+	if (out->proto == PROTO_TCP || out->proto == PROTO_UDP) {
+		verdict = oracle_parse_ports(frame + out->l4, l4_len, out);
+		out->is_whole = verdict == SHUNT_GO_ON;
+		return verdict;
+	}
 	if (out->proto == (out->family == 4 ? PROTO_ICMP : PROTO_ICMPV6))
 		return SHUNT_PASS_ICMP;
 	return SHUNT_PASS_NOT_TCP_UDP;

@@ -318,6 +318,21 @@ void world_vip(struct fixture *f, uint8_t family, enum world_kind kind, bool liv
 	vip(family, kind, (uint8_t *)f->services6[at].addr);
 }
 
+const uint8_t *world_vip_flags(const struct fixture *f, uint8_t family, enum world_kind kind)
+{
+	uint64_t key = vip_key(family, kind), at = entry_of(f, family, key);
+	uint32_t half = f->ctl->active;
+
+	if (family == 4)
+		return f->ctl->v4[half].flags & SHUNT_INDEX_VIPS && f->services4[at].key == key
+			       ? &f->services4[at].svc.flags
+			       : NULL;
+	return f->ctl->v6[half].flags & SHUNT_INDEX_VIPS &&
+			       f->services6[at].port_proto == vip_proto(family)
+		       ? &f->services6[at].svc.flags
+		       : NULL;
+}
+
 void world_build(struct fixture *f)
 {
 	services_build(f, 4);

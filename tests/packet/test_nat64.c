@@ -229,6 +229,27 @@ static void pools_are_of_the_backends_family(void **state)
 	nat_assert_returned(f, &t, &r);
 }
 
+/* RFC 7915 sections 4.2 and 5.2: the path's MTU as it is for the sender's own header. */
+static void the_sender_is_told_what_fits(void **state)
+{
+	struct fixture *f = *state;
+	bool is4 = nat_family == 4;
+	struct recipe r = nat_request(IPPROTO_UDP, 12345);
+	uint16_t most = (uint16_t)(is4 ? WORLD_MTU - 20 : WORLD_MTU + 20);
+	uint16_t told_at = is4 ? 14 + 20 + 6 : 14 + 40 + 6;
+	struct outcome o;
+
+	for (uint32_t i = 0; i < f->cpus; i++)
+		f->answers[i] = (struct shunt_answer){.rate = 1, .credit = 1u << 30};
+	r.payload = (uint16_t)(most - (is4 ? 20 : 40) - 8);
+	nat_arrive(f, &r, &o);
+	assert_int_equal(o.verdicts, 0);
+	r.payload++;
+	nat_arrive(f, &r, &o);
+	assert_int_equal(o.verdict, SHUNT_REPLY_TOO_BIG);
+	assert_int_equal(get16(o.out.bytes + told_at), most);
+}
+
 #define T46(name)                                                                                  \
 	{                                                                                          \
 #name " (IPv4 to IPv6)", name, nat_setup46, NULL, NULL                             \
@@ -249,7 +270,9 @@ int main(void)
 		T64(extension_headers_that_matter_are_not_left_out),
 		T64(what_may_be_cut_up_has_an_id),
 		T46(it_is_the_size_that_leaves_which_must_fit),
+		T46(the_sender_is_told_what_fits),
 		T64(it_is_the_size_that_leaves_which_must_fit),
+		T64(the_sender_is_told_what_fits),
 		T46(masq_does_not_cross),
 		T64(masq_does_not_cross),
 		T46(pools_are_of_the_backends_family),
