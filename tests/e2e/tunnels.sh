@@ -94,20 +94,20 @@ check "all backends are up" wait_for 5 all_up 5 || { shunt backends | sed 's/^/#
 check "a source that is not this host's is warned of" grep -q \
   "tunnel source fd00:6::/120 is not this host's.*ip route add local fd00:6::/120 dev lo" "$W/shuntd.log"
 is "and one that is, is not" "$(grep -c 'tunnel source 10.0.5.0/24' "$W/shuntd.log")" 0
-watch 1 300 4 4
+watch 1 450 4 4
 is "ipip: answered from every source" "$(spread 100 http://$VIP4:80/)" "100 b1"
 sources=$(watched 1 | awk '{print $1}' | sort -u)
-holds "ipip: sources vary by flow ($(wc -l <<<"$sources") of 64)" "$(wc -l <<<"$sources") > 30"
+holds "ipip: sources vary by flow ($(wc -l <<<"$sources") of 64)" "$(wc -l <<<"$sources") > 25"
 is "ipip: all within the prefix" "$(grep -vcE '^10\.0\.5\.[0-9]+$' <<<"$sources")" 0
-watch 2 300 4 47
+watch 2 450 4 47
 is "gre: answered from every source" "$(spread 100 http://$VIP4:81/)" "100 b2"
-holds "gre: sources vary by flow" "$(watched 2 | awk '{print $1}' | sort -u | wc -l) > 30"
-watch 1 300 6 41
+holds "gre: sources vary by flow" "$(watched 2 | awk '{print $1}' | sort -u | wc -l) > 25"
+watch 1 450 6 41
 is "ipip over IPv6: answered from every source" "$(spread 100 "http://[$VIP6]:82/")" "100 b1"
 sources=$(watched 1 | awk '{print $1}' | sort -u)
-holds "ipip over IPv6: sources vary by flow" "$(wc -l <<<"$sources") > 30"
+holds "ipip over IPv6: sources vary by flow" "$(wc -l <<<"$sources") > 25"
 is "ipip over IPv6: within the service's own prefix" "$(grep -vc '^fd00:6::' <<<"$sources")" 0
-watch 2 300 6 17
+watch 2 450 6 17
 is "gue with gue_checksum: zero is answered" "$(spread 100 "http://[$VIP6]:83/")" "100 b2"
 watched 2 >"$W/gue"
 is "gue: no checksum there" "$(awk '{print $5}' "$W/gue" | sort -u)" 0
