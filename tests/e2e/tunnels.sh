@@ -119,6 +119,61 @@ is "gue with gue_checksum: full is answered" "$(awk '{n += $1} END {print n}' <<
 is "gue: every packet has a checksum" "$(watched 1 | awk '$5 == 0' | wc -l)" 0
 check "shuntd stops" shuntd_stop
 
+# ---- what the outer header takes from the packet, and what not ---------------------------------------
+
+# A datagram with a class, a TTL and no DF: what the headers are on the way, in octets.
+cat >"$W/marked.py" <<'END'
+import socket, sys
+vip, port, tos, ttl = sys.argv[1], *map(int, sys.argv[2:])
+six = ":" in vip
+s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+if six:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tos)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+else:
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+    s.setsockopt(socket.IPPROTO_IP, 10, 0) # IP_MTU_DISCOVER: no DF
+s.settimeout(2)
+s.sendto(b"x" * 700, (vip, port))
+print(s.recv(2000).decode().split()[0])
+END
+cat >"$W/headers.py" <<'END'
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind(("b1", 0))
+s.settimeout(8)
+print("ready", flush=True)
+def header(p):
+    if p[0] >> 4 == 4:
+        return f"tos {p[1]} id {'0' if p[4:6] == bytes(2) else 'any'} df {p[6] >> 6 & 1} ttl {p[8]}", p[20:]
+    return f"class {(p[0] & 15) << 4 | p[1] >> 4} hops {p[7]}", p[40:]
+while True:
+    f = s.recv(2000)
+    if len(f) > 740 and f[12:14] in (b"\x08\x00", b"\x86\xdd") and (f[23] == 4 or f[20] == 41):
+        outer, rest = header(f[14:])
+        print(outer, "/", header(rest)[0], flush=True)
+END
+config <<END
+services:
+$(service u4 udp $VIP4 5353 "forward: ipip" "check: none" "backends: [10.0.0.11]")
+$(service u6 udp $VIP6 5353 "forward: ipip" "check: none" "backends: ['fd00::11']")
+END
+check "shuntd starts once more" shuntd_start || finish
+check "both backends are up" wait_for 5 all_up 2
+start headers sw "$python" "$W/headers.py"
+wait_for 5 grep -q ready "$W/headers.log"
+for tos in 184 186 185 187 0 3; do # EF with each of the four ECN codepoints; none, and CE alone
+  is "class $tos: answered" "$(on client "$python" "$W/marked.py" $VIP4 5353 $tos 9)" b1
+  is "class $tos: answered over IPv6" "$(on client "$python" "$W/marked.py" $VIP6 5353 $tos 9)" b1
+  check "class $tos goes outside too; DF, id 0, a TTL of its own, and a hop less inside" \
+    grep -qE "^tos $tos id 0 df 1 ttl 64 / tos $tos id [a-z0-9]+ df 0 ttl 8\$" "$W/headers.log"
+  check "class $tos over IPv6" grep -qx "class $tos hops 64 / class $tos hops 8" "$W/headers.log"
+done
+refuses "a TTL of 1 is used up here" 1 "timed out" on client "$python" "$W/marked.py" $VIP4 5353 0 1
+is "and counted" "$(shunt stats --json | jq '[.verdicts[] | select(.name | test("ttl|time")) | .packets] | add')" 1
+check "shuntd stops" shuntd_stop
+
 bad=$(on b1 "$O/shunt-decap" status eth0 --json | jq '.[0].bad')
 is "no backend saw a malformed tunnel packet" "$bad" 0
 finish
