@@ -21,6 +21,7 @@
 #include "frag.h"
 #include "icmp.h"
 #include "answer.h"
+#include "nat_rare.h"
 #include "quic.h"
 #include "finish.h"
 
@@ -141,6 +142,29 @@ int shunt_quic(struct xdp_md *ctx)
 	struct handover *h = handover_here();
 
 	return h ? end(ctx, &h->pkt, steer_quic(ctx, h)) : finish_lost();
+}
+
+/* A fragment or an ICMP message with NAT: of a translated connection, or else shunt_rare's. */
+SEC("xdp")
+int shunt_nat_rare(struct xdp_md *ctx)
+{
+	struct handover *h = handover_here();
+	enum shunt_verdict verdict, before;
+	int is_first = 0;
+
+	if (!h)
+		return finish_lost();
+	before = h->verdict;
+	if (before == SHUNT_PASS_ICMP)
+		verdict = nat_icmp(ctx, &h->pkt);
+	else
+		verdict = nat_fragment(ctx, &h->pkt, &is_first);
+	if (!verdict || (is_first && RARE_VERDICTS >> verdict & 1)) {
+		h->verdict = verdict ? verdict : before;
+		bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_RARE);
+		verdict = h->verdict;
+	}
+	return finish(ctx, &h->pkt, verdict);
 }
 
 char LICENSE[] SEC("license") = "GPL";

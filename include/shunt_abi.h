@@ -400,6 +400,7 @@ shunt_nat_timeout_of(__u32 state)
 enum shunt_stage {
 	SHUNT_STAGE_NAT, /* shunt_nat: requests and replies of services that translate */
 	SHUNT_STAGE_RARE, /* shunt_rare: fragments, ICMP, answers to the sender */
+	SHUNT_STAGE_NAT_RARE, /* shunt_nat_rare: fragments and ICMP of translated connections */
 	SHUNT_STAGE_QUIC, /* shunt_quic: connection ids */
 	SHUNT_STAGE_MAX,
 };

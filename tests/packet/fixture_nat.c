@@ -59,6 +59,7 @@ static int setup(void **state, uint8_t family, uint8_t backend_family)
 	fixture_reset(state);
 	nat_service(f, IPPROTO_TCP, SHUNT_NAT);
 	nat_service(f, IPPROTO_UDP, SHUNT_NAT);
+	world_vip(f, nat_family, WORLD_DSR, true);
 	memcpy(f->nat_ctl->timeout, nat_timeouts, sizeof(nat_timeouts));
 	f->nat_ctl->first_port = FIRST_PORT;
 	f->nat_ctl->ports = PORTS;

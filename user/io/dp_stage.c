@@ -13,6 +13,7 @@
 static const char *const programs[SHUNT_STAGE_MAX] = {
 	[SHUNT_STAGE_NAT] = "shunt_nat",
 	[SHUNT_STAGE_RARE] = "shunt_rare",
+	[SHUNT_STAGE_NAT_RARE] = "shunt_nat_rare",
 	[SHUNT_STAGE_QUIC] = "shunt_quic",
 };
 
@@ -21,15 +22,19 @@ static struct bpf_program *program_of(struct bpf_object *obj, enum shunt_stage s
 	return bpf_object__find_program_by_name(obj, programs[stage]);
 }
 
+static void choose(struct bpf_object *obj, enum shunt_stage stage, bool wanted)
+{
+	struct bpf_program *program = program_of(obj, stage);
+
+	if (program)
+		bpf_program__set_autoload(program, wanted);
+}
+
 void dp_stages_choose(struct bpf_object *obj, const struct shunt_settings *settings)
 {
-	struct bpf_program *nat = program_of(obj, SHUNT_STAGE_NAT);
-	struct bpf_program *quic = program_of(obj, SHUNT_STAGE_QUIC);
-
-	if (nat)
-		bpf_program__set_autoload(nat, settings->nat_mask != 0);
-	if (quic)
-		bpf_program__set_autoload(quic, settings->staged & SHUNT_SVC_QUIC);
+	choose(obj, SHUNT_STAGE_NAT, settings->nat_mask != 0);
+	choose(obj, SHUNT_STAGE_NAT_RARE, settings->nat_mask != 0);
+	choose(obj, SHUNT_STAGE_QUIC, settings->staged & SHUNT_SVC_QUIC);
 }
 
 int dp_stages_fill(struct bpf_object *obj)
