@@ -91,13 +91,21 @@ static void another_program_is_named(void **state)
 	assert_int_equal(dp_open(&opt, &other, &err), 0);
 	assert_int_equal(dp_attach(other, TWO, (unsigned int)ifindex, DP_NATIVE, &err), 0);
 	refused(dp, TWO, DP_NATIVE, -EBUSY, "name \"shunt_xdp\"");
+	refused(dp, TWO, DP_NATIVE, -EBUSY, "attached by link ");
+	refused(dp, TWO, DP_NATIVE, -EBUSY, "in native mode; take it off first (another shuntd's");
 	refused(dp, TWO, DP_GENERIC, -EBUSY, "name \"shunt_xdp\"");
 	assert_int_equal(dp_attached(dp, TWO), 0);
 	dp_detach(other, TWO);
 	assert_int_equal(bpf_xdp_attach(ifindex, dp_program_fd(other), XDP_FLAGS_SKB_MODE, NULL),
 			 0); /* the old way, without a link */
-	refused(dp, TWO, DP_NATIVE, -EBUSY, "name \"shunt_xdp\"");
-	refused(dp, TWO, DP_GENERIC, -EBUSY, "name \"shunt_xdp\"");
+	refused(dp, TWO, DP_NATIVE, -EBUSY, "attached by netlink in generic mode");
+	refused(dp, TWO, DP_GENERIC, -EBUSY, "ip link set dev " TWO " xdpgeneric off");
+	assert_int_equal(bpf_xdp_detach(ifindex, XDP_FLAGS_SKB_MODE, NULL), 0);
+	assert_int_equal(bpf_xdp_attach(ifindex, dp_program_fd(other), XDP_FLAGS_DRV_MODE, NULL),
+			 0);
+	refused(dp, TWO, DP_NATIVE, -EBUSY, "ip link set dev " TWO " xdpdrv off");
+	assert_int_equal(bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE, NULL), 0);
+	attach(dp, TWO, DP_NATIVE);
 	dp_close(other);
 	close_dp(dp);
 }

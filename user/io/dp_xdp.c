@@ -23,36 +23,94 @@ static int query(uint32_t ifindex, struct bpf_xdp_query_opts *q)
 	return bpf_xdp_query((int)ifindex, 0, q);
 }
 
-/* The name needs CAP_SYS_ADMIN, the id nothing. */
-static void program_name(uint32_t id, char name[static BPF_OBJ_NAME_LEN])
+/* ---- another program --------------------------------------------------------------------------*/
+
+struct foreign {
+	uint32_t id, link; /* link 0: attached by netlink, without one */
+	bool generic;
+	char name[BPF_OBJ_NAME_LEN];
+	char tag[2 * BPF_TAG_SIZE + 1];
+};
+
+/* These need CAP_SYS_ADMIN, the id nothing. */
+static void describe(struct foreign *f)
 {
-	auto_close int fd = bpf_prog_get_fd_by_id(id);
+	auto_close int fd = bpf_prog_get_fd_by_id(f->id);
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
+	size_t i;
 
-	snprintf(name, BPF_OBJ_NAME_LEN, "?");
-	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.name[0])
-		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	snprintf(f->name, sizeof(f->name), "?");
+	snprintf(f->tag, sizeof(f->tag), "?");
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return;
+	if (info.name[0])
+		memcpy(f->name, info.name, sizeof(f->name));
+	for (i = 0; i < BPF_TAG_SIZE; i++)
+		snprintf(f->tag + 2 * i, 3, "%02x", info.tag[i]);
+}
+
+/* The link that attaches program @id to the interface; 0: none. */
+static uint32_t link_of(uint32_t ifindex, uint32_t id)
+{
+	uint32_t link = 0, there, runs;
+
+	while (bpf_link_get_next_id(link, &link) == 0) {
+		auto_close int fd = bpf_link_get_fd_by_id(link);
+
+		if (fd >= 0 && dp_xdp_link_info(fd, &there, &runs) == 0 && there == ifindex &&
+		    runs == id)
+			return link;
+	}
+	return 0;
+}
+
+/* How to take it off, in words. */
+static void remedy(const struct foreign *f, const char *ifname, char *out, size_t size)
+{
+	if (strcmp(f->name, "xdp_dispatcher") == 0)
+		snprintf(out, size,
+			 "it is libxdp's, with other programs behind it (xdp-loader status): "
+			 "xdp-loader unload %s --all",
+			 ifname);
+	else if (f->link)
+		snprintf(out, size,
+			 "%s, or bpftool link detach id %u, or end the process that holds it",
+			 strcmp(f->name, "shunt_xdp") == 0
+				 ? "another shuntd's: shuntd --remove -c ITS-FILE"
+				 : "remove its pin",
+			 f->link);
+	else
+		snprintf(out, size, "ip link set dev %s %s off", ifname,
+			 f->generic ? "xdpgeneric" : "xdpdrv");
 }
 
 static int fail_busy(const char *ifname, struct dp_error *err)
 {
-	char name[BPF_OBJ_NAME_LEN];
+	uint32_t ifindex = if_nametoindex(ifname);
 	struct bpf_xdp_query_opts q;
-	uint32_t id = 0;
+	struct foreign f = {0};
+	char by[32] = "netlink", how[192];
 
-	if (query(if_nametoindex(ifname), &q) == 0)
-		id = q.drv_prog_id ? q.drv_prog_id : q.skb_prog_id ? q.skb_prog_id : q.prog_id;
-	if (!id)
+	if (query(ifindex, &q) == 0)
+		f.id = q.drv_prog_id ? q.drv_prog_id : q.skb_prog_id ? q.skb_prog_id : q.prog_id;
+	if (!f.id)
 		return dp_fail(err, -EBUSY, "%s: the kernel says that XDP is busy there", ifname);
-	program_name(id, name);
+	f.generic = f.id == q.skb_prog_id;
+	f.link = link_of(ifindex, f.id);
+	describe(&f);
+	remedy(&f, ifname, how, sizeof(how));
+	if (f.link)
+		snprintf(by, sizeof(by), "link %u", f.link);
 	return dp_fail(
 		err, -EBUSY,
-		"%s runs another XDP program already, id %u, name \"%s\"; take it off first "
-		"(another shuntd's: shuntd --remove -c ITS-FILE; else ip link set dev %s xdp "
-		"off, or remove its link's pin, see bpftool net)",
-		ifname, id, name, ifname);
+		"%s runs another XDP program already: id %u, name \"%s\", tag %s, attached by "
+		"%s in %s mode; take it off first (%s)",
+		ifname, f.id, f.name, f.tag, by, mode_name(f.generic ? DP_GENERIC : DP_NATIVE),
+		how);
 }
+
+/* ---- what stands in the way -------------------------------------------------------------------*/
 
 static int mtu_of(const char *ifname)
 {

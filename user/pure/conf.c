@@ -21,6 +21,8 @@ const char *const conf_gue_checksum_words[] = {
 	[CONF_GUE_FULL] = "full", [CONF_GUE_ZERO] = "zero", NULL};
 const char *const conf_check_words[] = {
 	[CONF_CHECK_NONE] = "none", [CONF_CHECK_TCP] = "tcp", [CONF_CHECK_HTTP] = "http", NULL};
+const char *const conf_attach_words[] = {
+	[CONF_ATTACH_EXCLUSIVE] = "exclusive", [CONF_ATTACH_SHARED] = "shared", NULL};
 const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",
 				      [CONF_XDP_NATIVE] = "native",
 				      [CONF_XDP_GENERIC] = "generic",

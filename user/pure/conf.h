@@ -16,6 +16,7 @@
 #define CONF_WEIGHT_MAX 1000
 #define CONF_WEIGHT_DEFAULT 1
 
+enum conf_attach { CONF_ATTACH_EXCLUSIVE, CONF_ATTACH_SHARED };
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_on_empty { CONF_EMPTY_ALL, CONF_EMPTY_DROP, CONF_EMPTY_PASS };
 enum conf_gue_checksum { CONF_GUE_FULL, CONF_GUE_ZERO };
@@ -157,6 +158,7 @@ struct conf {
 	char instance[32];
 	struct conf_interface *interfaces;
 	size_t n_interfaces;
+	enum conf_attach attach; /* exclusive; shared is refused, conf_parse.c says why */
 	char *hash_secret; /* NULL: the built-in one, which an attacker knows too */
 	struct conf_tunnel tunnel;
 	uint64_t flow_table; /* flows to make room for; default 1 M */

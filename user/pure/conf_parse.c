@@ -15,6 +15,7 @@
 
 enum {
 	KEY_INTERFACES,
+	KEY_ATTACH,
 	KEY_INSTANCE,
 	KEY_HASH_SECRET,
 	KEY_TUNNEL_SOURCE,
@@ -40,6 +41,8 @@ enum {
 
 static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_INTERFACES] = {"interfaces", NULL, AT(interfaces), .required = true},
+	[KEY_ATTACH] = {"attach", conf_read_word, AT(attach), "exclusive",
+			.words = conf_attach_words},
 	/* A folder's name under /sys/fs/bpf, where the kernel refuses dots. */
 	[KEY_INSTANCE] = {"instance", conf_read_name, AT(instance), "default", .min = 1, .max = 31,
 			  .marks = "_-"},
@@ -138,6 +141,25 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* Not built: the library's dispatcher takes extension programs (freplace) only. What was tried, with
+ * libxdp 1.3.1 and the dispatcher of 1.5.4: on Linux 6.1 such a program cannot tail call ordinary
+ * ones (-EINVAL), but works, tail calls and all, when every stage is an extension too; on 6.12.107 and
+ * 7.2 none is loaded that moves a packet's start or tail calls ("changes packet data, while original
+ * does not"), for which the dispatcher has to be of libxdp 1.5.5 or later; and a kernel may refuse
+ * extensions altogether (-EPERM). */
+static int check_attach(struct conf_load *l, const struct conf_node *node)
+{
+	const struct conf_pos pos = node ? conf_node_pos(l, node) : (struct conf_pos){0};
+
+	if (l->conf->attach != CONF_ATTACH_SHARED)
+		return 0;
+	return conf_complain(
+		l->err, &pos,
+		"attach: shared, behind libxdp's dispatcher, is not there yet (newer kernels "
+		"let no program there write tunnel headers, unless libxdp is 1.5.5 or later); "
+		"write exclusive, and take other XDP programs off these interfaces");
+}
+
 static int read_interfaces(struct conf_load *l, const struct conf_node *node)
 {
 	struct conf *c = l->conf;
@@ -200,6 +222,8 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 		rc = conf_read_mapping(l, &top_mapping, tree->root, l->conf, given);
 	if (rc == 0)
 		rc = read_interfaces(l, given[KEY_INTERFACES]);
+	if (rc == 0)
+		rc = check_attach(l, given[KEY_ATTACH]);
 	if (rc == 0 && given[KEY_DEFAULTS])
 		rc = conf_read_defaults(l, given[KEY_DEFAULTS]);
 	if (rc == 0)
