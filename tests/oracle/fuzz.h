@@ -22,6 +22,8 @@
 #define FUZZ_ROUND 8192
 #define FUZZ_FRAME_MAX 3400 /* what the kernel's test runner takes in one piece, and a bit less */
 #define FUZZ_SPANS 64 /* of ports, under prefixes: the last ones are of addresses without ports */
+#define FUZZ_CIDS 8 /* connection ids */
+#define FUZZ_CID_LEN 20
 #define FUZZ_VIPS 12 /* addresses and prefixes */
 #define FUZZ_SOURCES 12 /* prefixes in a list */
 #define FUZZ_LINES (WORLD_SERVICES * WORLD_SLOTS / SHUNT_SLOTS_PER_LINE)
@@ -64,6 +66,8 @@ struct fuzz_world {
 	struct oracle_vip vips[FUZZ_VIPS];
 	struct shunt_frag_bucket frags[WORLD_FRAG_BUCKETS];
 	struct shunt_answer *answers; /* of each CPU */
+	struct oracle_quic quics[WORLD_QUIC_RECORDS];
+	uint8_t cids[FUZZ_CIDS][FUZZ_CID_LEN]; /* of servers that there are */
 };
 
 /* Makes @w stand over @f, whose tables are filled later. */
@@ -104,6 +108,12 @@ void fuzz_rare_to_maps(const struct fuzz_world *w);
 bool fuzz_rare_is_same(const struct fuzz_world *w);
 /* Copies the addresses that the fixture knows exactly. */
 void fuzz_rare_copy(struct fuzz_world *w);
+
+/* The same of connection ids. */
+void fuzz_quic_fill(struct fuzz_world *w, struct dice *d);
+void fuzz_quic_service(struct fixture *f, struct shunt_service *svc, struct dice *d);
+/* Writes a QUIC header into the datagram in @f. */
+void fuzz_quic_payload(const struct fuzz_world *w, struct dice *d, struct frame *f);
 
 /* The same of policies. */
 void fuzz_source_fill(struct fuzz_world *w, struct dice *d);

@@ -325,6 +325,8 @@ void fuzz_frame(const struct fuzz_world *w, const struct fuzz_frames *g, struct 
 		break;
 	default:
 		frame_build(&r, out);
+		if (r.proto == IPPROTO_UDP && once_in(d, 3))
+			fuzz_quic_payload(w, d, out);
 	}
 	if (out->len > FUZZ_FRAME_MAX)
 		out->len = FUZZ_FRAME_MAX;

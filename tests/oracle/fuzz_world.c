@@ -180,6 +180,8 @@ static void service_vary(struct fixture *f, uint8_t family, uint8_t proto, enum 
 		fuzz_nat_service(svc, d);
 	if (once_in(d, 3))
 		fuzz_source_service(svc, family, d);
+	if (proto == IPPROTO_UDP && !(svc->flags & SHUNT_SVC_NAT) && once_in(d, 2))
+		fuzz_quic_service(f, svc, d);
 	if (kind != WORLD_BAD_SLOTS)
 		slots_vary(f, svc, kind == WORLD_BAD_ROW, d);
 	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++) {
@@ -368,6 +370,7 @@ void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 	prefixes_vary(w, d);
 	fuzz_nat_fill(w, d);
 	fuzz_source_fill(w, d);
+	fuzz_quic_fill(w, d);
 	fuzz_rare_fill(w, d);
 	rest_copy(w);
 }

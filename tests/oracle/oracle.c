@@ -300,12 +300,18 @@ static void finish(const struct oracle_case *c, struct oracle_result *r)
 static enum shunt_verdict steer_to(const struct oracle_case *c, const struct shunt_service *svc,
 				   struct oracle_result *r)
 {
+	enum shunt_verdict verdict;
 	uint32_t number;
-	enum shunt_verdict verdict = oracle_number(c, svc, &number, r);
 
+	if (svc->flags & SHUNT_SVC_QUIC && oracle_quic_row(c, svc, r)) {
+		oracle_nat_untouched(c, r);
+		return oracle_forward_to_row(c, r);
+	}
+	verdict = oracle_number(c, svc, &number, r);
 	if (verdict == SHUNT_GO_ON)
 		verdict = oracle_backend(c, svc, number, r);
-	if (verdict == SHUNT_GO_ON && oracle_translates(&c->t->backends[r->row]))
+	if (verdict == SHUNT_GO_ON && !(svc->flags & SHUNT_SVC_QUIC) &&
+	    oracle_translates(&c->t->backends[r->row]))
 		return oracle_nat_request(c, svc, r);
 	oracle_nat_untouched(c, r);
 	return verdict == SHUNT_GO_ON ? oracle_forward_to_row(c, r) : verdict;

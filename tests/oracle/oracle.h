@@ -60,6 +60,27 @@ struct oracle_vip {
 	bool is_nobody; /* a prefix that has none */
 };
 
+/* How the backends of a service put their ids into connection ids. */
+struct oracle_quic_config {
+	uint8_t id_len; /* 0: there is no such configuration */
+	uint8_t nonce_len;
+	bool has_key;
+	uint8_t key[16];
+};
+
+#define ORACLE_SERVERS_MAX 16
+
+struct oracle_quic {
+	bool is_katran;
+	struct oracle_quic_config config[SHUNT_QUIC_CONFIGS + 1];
+	struct {
+		uint8_t id[SHUNT_QUIC_ID_MAX];
+		size_t len;
+		uint32_t number;
+	} server[ORACLE_SERVERS_MAX];
+	size_t n_servers;
+};
+
 struct oracle_tables {
 	const struct oracle_service *services;
 	size_t n_services;
@@ -81,6 +102,8 @@ struct oracle_tables {
 	size_t n_vips;
 	uint32_t frag_buckets; /* a power of two */
 	uint32_t hz; /* jiffies a second */
+	const struct oracle_quic *quics; /* by number; [0] is unused */
+	size_t n_quics;
 };
 
 /* ---- what the packet path writes, laid out as in the maps --------------------------------------*/
@@ -248,6 +271,14 @@ enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt
 /* The same for a packet that is only about the flow: nothing is remembered. */
 enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct shunt_service *svc,
 				       uint32_t *number, struct oracle_result *r);
+
+/* The server's id in a connection id of @len octets; its length, or 0. */
+size_t oracle_quic_id(const struct oracle_quic *q, const uint8_t *cid, size_t len,
+		      uint8_t id[static SHUNT_QUIC_ID_MAX]);
+/* Sets @r's row to that of the backend that has issued the packet's connection id; false when there is
+ * none that may be used. */
+bool oracle_quic_row(const struct oracle_case *c, const struct shunt_service *svc,
+		     struct oracle_result *r);
 
 /* Sets @r's row to that of the service's backend @number; SHUNT_GO_ON, or the verdict when it may not
  * be used. */

@@ -217,6 +217,18 @@ static void spoil_fragments(struct fuzz_world *w)
 	w->tables.frag_buckets /= 2;
 }
 
+static void spoil_quic_servers(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < w->quics[1].n_servers; i++)
+		w->quics[1].server[i].number ^= 1;
+}
+
+static void spoil_quic_keys(struct fuzz_world *w)
+{
+	for (size_t i = 0; i < SHUNT_QUIC_CONFIGS; i++)
+		w->quics[1].config[i].key[15] ^= 1;
+}
+
 static void spoil_nothing(struct fuzz_world *w)
 {
 	(void)w;
@@ -258,6 +270,8 @@ static void what_the_oracle_is_told_wrong_shows_soon(void **state)
 		{"prefixes of addresses", spoil_vip_prefixes},
 		{"answers", spoil_answers},
 		{"fragments", spoil_fragments},
+		{"QUIC: servers", spoil_quic_servers},
+		{"QUIC: keys", spoil_quic_keys},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
