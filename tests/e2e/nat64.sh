@@ -22,10 +22,14 @@ $(service web4 tcp $VIP4 80 "forward: nat" "$HTTP" "$both")
 $(service web6 tcp $VIP6 80 "forward: nat" "$HTTP" "$both")
 $(service in6 tcp $VIP4 7000 "forward: nat" "$TCP" "backends: ['[fd00::13]:7777', '[fd00::14]:7777']")
 $(service in4 tcp $VIP6 7000 "forward: nat" "$TCP" "backends: ['10.0.0.11:7777', '10.0.0.12:7777']")
-$(service dns4 udp $VIP4 53 "forward: nat" "check: none" "nat_pool: ['fd00::9']" "backends: ['[fd00::13]:5300 name=b3', '[fd00::14]:5300 name=b4']")
+$(service dns4 udp $VIP4 53 "forward: nat" "check: none" "nat_pool: ['fd00::9', 'fd00::99']" "backends: ['[fd00::13]:5300 name=b3', '[fd00::14]:5300 name=b4']")
 $(service dns6 udp $VIP6 53 "forward: nat" "check: none" "nat_pool: [10.0.0.9]" "backends: ['10.0.0.11:5300 name=b1', '10.0.0.12:5300 name=b2']")
 END
 running 16
+check "the daemon says which of the pool's addresses this host does not have" \
+  grep -q 'nat_pool: this host does not have the address fd00::99.*ip address add fd00::99/128' "$W/shuntd.log"
+is "and only that one" "$(grep -c 'nat_pool: this host' "$W/shuntd.log")" 1
+address lb eth0 fd00::99/64
 
 # whom VIP [no_check]: what a UDP server says of its client; no_check: asked without a checksum.
 whom() {
@@ -46,8 +50,8 @@ is "IPv4 to IPv6: UDP is answered through the address that was asked" \
 is "IPv6 to IPv4: UDP is answered through the address that was asked" \
   "$(ask_udp $VIP6 53 40 3 | awk '{n += $1; print $2} END {print n}' | sort | xargs)" "40 b1 b2"
 is "the backend sees the pool's address of its own family" \
-  "$(whom $VIP4 | awk '{print $2}') $(whom $VIP6 | awk '{print $2}')" "fd00::9 10.0.0.9"
-is "UDP without a checksum gets one on its way to IPv6" "$(whom $VIP4 no_check | awk '{print $2}')" fd00::9
+  "$(whom $VIP4 | awk '{sub("::99", "::9"); print $2}') $(whom $VIP6 | awk '{print $2}')" "fd00::9 10.0.0.9"
+is "UDP without a checksum gets one on its way to IPv6" "$(whom $VIP4 no_check | awk '{sub("::99", "::9"); print $2}')" fd00::9
 is "nothing was dropped" \
   "$(shunt stats --json | jq '[.verdicts[]? | select(.name | test("^drop_(nat|bad|too)")) | .packets] | add // 0')" 0
 finish
