@@ -25,6 +25,7 @@ static void adopt_next_hop(struct backend *b)
 	struct backend_row_spec spec;
 
 	b->nexthop.state = NL_RESOLVING;
+	b->told = VIEW_NH_RESOLVING;
 	backend_row_read(&b->row, &spec);
 	if (!spec.usable)
 		return;
@@ -39,6 +40,7 @@ static void adopt_next_hop(struct backend *b)
 	memcpy(b->nexthop.dmac, spec.dmac, sizeof(spec.dmac));
 	memcpy(b->nexthop.smac, spec.smac, sizeof(spec.smac));
 	b->adopted = true;
+	b->told = VIEW_NH_RESOLVED;
 }
 
 static struct backend *adopt_backend(struct engine *e, struct service *s, uint32_t number)

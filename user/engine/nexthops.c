@@ -21,17 +21,27 @@ static bool is_needed(const struct backend *b)
 	return b->conf->forward != SHUNT_LOCAL;
 }
 
-int nexthops_watch(struct engine *e, struct backend *b)
+/* What has become of the next hop, or of what the method asks of it, since it was told last. */
+static void tell(struct engine *e, struct backend *b)
+{
+	enum view_nexthop before = b->told, after = nexthops_state(e, b);
+
+	b->told = after;
+	if (before != after && before != VIEW_NH_RESOLVING)
+		engine_tell(e, SHUNT_EVENT_NEXTHOP, b->service, b,
+			    "backend %s/%s: next hop: %s -> %s%s", b->service->name, b->name,
+			    view_nexthop_name(before), view_nexthop_name(after),
+			    view_nexthop_advice(after));
+	else if (before != after && after != VIEW_NH_RESOLVED && after != VIEW_NH_NOT_NEEDED)
+		engine_warn(e, "backend %s/%s: next hop: %s%s", b->service->name, b->name,
+			    view_nexthop_name(after), view_nexthop_advice(after));
+}
+
+static int watch(struct engine *e, struct backend *b)
 {
 	struct nl_nexthop known;
 	int err;
 
-	if (!is_needed(b)) {
-		nexthops_unwatch(e, b);
-		return 0;
-	}
-	if (b->watched)
-		return 0;
 	err = index_add(&e->by_addr, &b->by_addr, addr_key(&b->addr));
 	if (err)
 		return err;
@@ -47,6 +57,19 @@ int nexthops_watch(struct engine *e, struct backend *b)
 		b->adopted = false;
 	}
 	return 0;
+}
+
+int nexthops_watch(struct engine *e, struct backend *b)
+{
+	int err = 0;
+
+	if (!is_needed(b))
+		nexthops_unwatch(e, b);
+	else if (!b->watched)
+		err = watch(e, b);
+	if (!err)
+		tell(e, b); /* the method may be another one */
+	return err;
 }
 
 void nexthops_unwatch(struct engine *e, struct backend *b)
@@ -124,7 +147,6 @@ static void warn_of_router(struct engine *e, const struct backend *b, const stru
 static void note(struct engine *e, struct backend *b, const struct nl_nexthop *nh)
 {
 	const struct addr former = b->nexthop.via;
-	enum view_nexthop before = nexthops_state(e, b), after;
 	bool had_one = b->nexthop.state == NL_RESOLVED;
 
 	/* While a next hop is looked for again, the former one still serves. */
@@ -133,15 +155,7 @@ static void note(struct engine *e, struct backend *b, const struct nl_nexthop *n
 	b->nexthop = *nh;
 	b->adopted = false;
 	warn_of_router(e, b, &former);
-	after = nexthops_state(e, b);
-	if (before != after && before != VIEW_NH_RESOLVING)
-		engine_tell(e, SHUNT_EVENT_NEXTHOP, b->service, b,
-			    "backend %s/%s: next hop: %s -> %s%s", b->service->name, b->name,
-			    view_nexthop_name(before), view_nexthop_name(after),
-			    view_nexthop_advice(after));
-	else if (before != after && after != VIEW_NH_RESOLVED)
-		engine_warn(e, "backend %s/%s: next hop: %s%s", b->service->name, b->name,
-			    view_nexthop_name(after), view_nexthop_advice(after));
+	tell(e, b);
 	service_touch(e, b->service);
 }
 

@@ -102,6 +102,7 @@ static struct backend *new_backend(struct service *s, const struct conf_backend 
 	b->addr = conf->addr;
 	b->number = number;
 	b->nexthop.state = NL_RESOLVING;
+	b->told = VIEW_NH_RESOLVING;
 	return b;
 }
 

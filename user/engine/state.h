@@ -58,6 +58,7 @@ struct backend {
 	uint32_t slots; /* owned now */
 	struct shunt_backend row; /* as last written */
 	struct nl_nexthop nexthop;
+	enum view_nexthop told; /* what was last said of it; resolving: nothing yet */
 	struct health health;
 	uint64_t probe_id; /* 0: not probed */
 	struct probe_result result; /* the last one */
@@ -219,7 +220,8 @@ void checks_stop(struct engine *e, struct backend *b);
 
 /* ---- nexthops.c ---------------------------------------------------------------------------------*/
 int nexthops_open(struct engine *e, struct engine_error *err);
-/* Starts or ends watching as the forwarding method asks; nothing when it is so already. */
+/* Starts or ends watching as the forwarding method asks, and tells what the method lacks, if that is
+ * news. */
 int nexthops_watch(struct engine *e, struct backend *b);
 void nexthops_unwatch(struct engine *e, struct backend *b);
 enum view_nexthop nexthops_state(const struct engine *e, const struct backend *b);
