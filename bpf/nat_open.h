@@ -161,7 +161,7 @@ static __always_inline __u32 nat_choose(struct pkt *pkt, const struct shunt_serv
 	if (unlikely(!(svc->flags & SHUNT_SVC_NAT)))
 		return pkt->row - svc->row; /* it has been chosen */
 	if (svc->flags & SHUNT_SVC_FLOWS)
-		return backend_number(pkt, svc);
+		return backend_number(pkt, svc, SCHED_POLICY);
 	if (svc->flags & SHUNT_SVC_TURNS)
 		slot = cursor_next(svc) & svc->slot_mask;
 	return slot_number(svc, slot);

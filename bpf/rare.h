@@ -84,7 +84,7 @@ static __always_inline __u32 rare_choose(struct pkt *pkt, __u32 is_about)
 	if (is_about)
 		verdict = backend_of_flow(pkt, service, &backend);
 	else
-		verdict = backend_choose(pkt, service, &backend);
+		verdict = backend_choose(pkt, service, SCHED_POLICY, &backend);
 	if (!verdict && nat_translates(backend))
 		return SHUNT_PASS_NOT_VIP;
 	return verdict;

@@ -51,24 +51,27 @@ static __always_inline __u32 cursor_next(const struct shunt_service *svc)
 	return own->cursor++ + (__u64)cpu * (svc->slot_mask + 1) / settings.cpus;
 }
 
+/* Whom to ask whether a flow may begin: the service's rates for new ones of that source. */
+struct source_question {
+	__u64 source; /* source_upper() */
+	__u32 policy;
+};
+
 /* The backend that the flow was given, if that holds; else one by turn, to be remembered, when the
  * packet may start a flow (@starts) or the flow has lost its backend; else, and when there is no
- * place to remember, one by hash, on which all later packets of the flow agree.  New flows other than
- * SYNs, which have been asked already, are subject to the service's rates; @source is source_upper().
- * A global function, so that the verifier checks it once. */
-__noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32 is_syn,
-			      __u32 starts, __u64 source)
+ * place to remember, one by hash, on which all later packets of the flow agree. */
+static __always_inline __u32 flow_backend_of(const struct shunt_service *svc, __u64 hash,
+					     __u32 is_syn, __u32 starts,
+					     const struct source_question *q)
 {
 	__u32 limits, number, slot, refused;
 
-	if (!svc)
-		return SLOT_BAD_TABLE;
 	limits = flow_limits(svc);
 	number = flow_find(hash, svc->salt, svc->row, limits, !is_syn);
 	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
 		return number;
-	if (unlikely(svc->policy) && number == FLOW_UNKNOWN && starts && !is_syn) {
-		refused = source_rate(source, svc->policy);
+	if (q && number == FLOW_UNKNOWN && starts && !is_syn) {
+		refused = source_rate(q->source, q->policy);
 		if (refused)
 			return SLOT_REFUSED | refused;
 	}
@@ -82,7 +85,31 @@ __noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32
 	return number | FLOW_IS_NEW;
 }
 
-static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_service *svc)
+/* Global functions, so that the verifier checks each once. */
+__noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32 is_syn,
+			      __u32 starts)
+{
+	return svc ? flow_backend_of(svc, hash, is_syn, starts, NULL) : SLOT_BAD_TABLE;
+}
+
+/* The same where the service may have a policy: new flows other than SYNs, which have been asked already,
+ * are subject to its rates.  @source: source_upper(). */
+__noinline __u32 flow_backend_asked(const struct shunt_service *svc, __u64 hash, __u32 is_syn,
+				    __u32 starts, __u64 source)
+{
+	struct source_question q = {.source = source};
+
+	if (!svc)
+		return SLOT_BAD_TABLE;
+	q.policy = svc->policy;
+	return flow_backend_of(svc, hash, is_syn, starts, q.policy ? &q : NULL);
+}
+
+/* Whether the service may have a policy. */
+enum sched_policy { SCHED_NO_POLICY, SCHED_POLICY };
+
+static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_service *svc,
+					    enum sched_policy policy)
 {
 	int is_udp = pkt->l4_proto == IPPROTO_UDP;
 	__u32 number;
@@ -90,8 +117,11 @@ static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_
 	pkt->new_flow = pkt->is_syn;
 	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)) || WITHOUT(flow_table))
 		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
-	number =
-		flow_backend(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn, source_upper(pkt));
+	if (policy == SCHED_POLICY)
+		number = flow_backend_asked(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn,
+					    source_upper(pkt));
+	else
+		number = flow_backend(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn);
 	if (is_udp && number & FLOW_IS_NEW)
 		pkt->new_flow = 1;
 	return number & ~FLOW_IS_NEW;
@@ -136,11 +166,13 @@ static __always_inline enum shunt_verdict backend_numbered(struct pkt *pkt,
 	return SHUNT_GO_ON;
 }
 
-static __always_inline enum shunt_verdict
-backend_choose(struct pkt *pkt, const struct shunt_service *svc, const struct shunt_backend **out)
+static __always_inline enum shunt_verdict backend_choose(struct pkt *pkt,
+							 const struct shunt_service *svc,
+							 enum sched_policy policy,
+							 const struct shunt_backend **out)
 {
 	pkt->hash = flow_hash(pkt);
-	return backend_numbered(pkt, svc, backend_number(pkt, svc), out);
+	return backend_numbered(pkt, svc, backend_number(pkt, svc, policy), out);
 }
 
 /* The backend that has the flow, for a packet that is only about it: nothing is remembered. */

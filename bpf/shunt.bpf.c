@@ -25,9 +25,30 @@
 #include "quic.h"
 #include "finish.h"
 
-static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *pkt)
+/* To one of the service's backends, as that one's method says. */
+static __always_inline enum shunt_verdict to_backend(struct xdp_md *ctx, struct pkt *pkt,
+						     const struct shunt_service *service,
+						     enum sched_policy policy)
 {
 	const struct shunt_backend *backend;
+	enum shunt_verdict verdict = backend_choose(pkt, service, policy, &backend);
+
+	if (verdict)
+		return verdict;
+	if (settings.nat_mask && unlikely(nat_translates(backend))) { /* since this moment */
+		hand_row(pkt->row);
+		return hand_over(ctx, pkt, service, SHUNT_STAGE_NAT, SHUNT_DROP_BAD_TABLE);
+	}
+	return forward(ctx, pkt, backend, SUM_QUICKLY);
+}
+
+static __always_inline int is_staged(const struct shunt_service *service)
+{
+	return (service->policy && !WITHOUT(policies)) || service->flags & settings.staged;
+}
+
+static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *pkt)
+{
 	const struct shunt_service *service = NULL;
 	enum shunt_verdict verdict;
 
@@ -42,21 +63,9 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 		return hand_over(ctx, pkt, NULL, SHUNT_STAGE_NAT, verdict);
 	if (verdict)
 		return verdict;
-	if (unlikely(service->policy) && !WITHOUT(policies)) {
-		verdict = source_check(pkt, service);
-		if (verdict)
-			return verdict;
-	}
-	if (settings.staged && unlikely(service->flags & settings.staged))
+	if (unlikely(is_staged(service)))
 		return hand_service(ctx, pkt, service);
-	verdict = backend_choose(pkt, service, &backend);
-	if (verdict)
-		return verdict;
-	if (settings.nat_mask && unlikely(nat_translates(backend))) { /* since this moment */
-		hand_row(pkt->row);
-		return hand_over(ctx, pkt, service, SHUNT_STAGE_NAT, SHUNT_DROP_BAD_TABLE);
-	}
-	return forward(ctx, pkt, backend, SUM_QUICKLY);
+	return to_backend(ctx, pkt, service, SCHED_NO_POLICY);
 }
 
 /* Ends the packet's way, here or in shunt_rare. */
@@ -81,6 +90,26 @@ SEC("xdp")
 int shunt_xdp(struct xdp_md *ctx)
 {
 	return packet(ctx);
+}
+
+static __always_inline enum shunt_verdict ask_policy(struct xdp_md *ctx, struct handover *h)
+{
+	enum shunt_verdict verdict = source_check(&h->pkt, &h->svc);
+
+	if (verdict)
+		return verdict;
+	if (h->svc.flags & settings.staged)
+		return hand_on(ctx, h->svc.flags);
+	return to_backend(ctx, &h->pkt, &h->svc, SCHED_POLICY);
+}
+
+/* A packet for a service that does not take them from everybody, or not as many as come. */
+SEC("xdp")
+int shunt_policy(struct xdp_md *ctx)
+{
+	struct handover *h = handover_here();
+
+	return h ? end(ctx, &h->pkt, ask_policy(ctx, h)) : finish_lost();
 }
 
 /* A packet for a service that translates; or for none, and then it may be a backend's reply. */
@@ -125,13 +154,9 @@ int shunt_rare(struct xdp_md *ctx)
 static __always_inline enum shunt_verdict steer_quic(struct xdp_md *ctx, struct handover *h)
 {
 	const struct shunt_backend *backend;
-	enum shunt_verdict verdict;
 
-	if (quic_backend(ctx, &h->pkt, &h->svc, &backend)) {
-		verdict = backend_choose(&h->pkt, &h->svc, &backend);
-		if (verdict)
-			return verdict;
-	}
+	if (quic_backend(ctx, &h->pkt, &h->svc, &backend))
+		return to_backend(ctx, &h->pkt, &h->svc, SCHED_POLICY);
 	return forward(ctx, &h->pkt, backend, SUM_QUICKLY);
 }
 

@@ -93,18 +93,27 @@ static __always_inline enum shunt_verdict hand_over(struct xdp_md *ctx, const st
 	return verdict;
 }
 
-/* Goes on in the stage that the service's flags ask for. */
-static __always_inline enum shunt_verdict hand_service(struct xdp_md *ctx, const struct pkt *pkt,
-						       const struct shunt_service *svc)
+/* Goes on in the stage that the service's flags ask for, with what has been handed over. */
+static __always_inline enum shunt_verdict hand_on(struct xdp_md *ctx, __u32 flags)
 {
-	__u32 flags = svc->flags;
-
-	if (hand_packet(pkt, svc, SHUNT_DROP_BAD_TABLE))
-		return SHUNT_DROP_BAD_TABLE;
 	if (flags & SHUNT_SVC_NAT)
 		bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_NAT);
 	else
 		bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_QUIC);
+	return SHUNT_DROP_BAD_TABLE;
+}
+
+/* Goes on in the stage that the service's policy, or else its flags, ask for. */
+static __always_inline enum shunt_verdict hand_service(struct xdp_md *ctx, const struct pkt *pkt,
+						       const struct shunt_service *svc)
+{
+	__u32 policy = svc->policy, flags = svc->flags;
+
+	if (hand_packet(pkt, svc, SHUNT_DROP_BAD_TABLE))
+		return SHUNT_DROP_BAD_TABLE;
+	if (!policy)
+		return hand_on(ctx, flags);
+	bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_POLICY);
 	return SHUNT_DROP_BAD_TABLE;
 }
 

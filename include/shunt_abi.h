@@ -402,6 +402,7 @@ enum shunt_stage {
 	SHUNT_STAGE_RARE, /* shunt_rare: fragments, ICMP, answers to the sender */
 	SHUNT_STAGE_NAT_RARE, /* shunt_nat_rare: fragments and ICMP of translated connections */
 	SHUNT_STAGE_QUIC, /* shunt_quic: connection ids */
+	SHUNT_STAGE_POLICY, /* shunt_policy: what a service's policy says of sources */
 	SHUNT_STAGE_MAX,
 };
 

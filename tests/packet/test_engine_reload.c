@@ -146,13 +146,21 @@ static void write_config_with_file(struct bench *b, const char *path)
 	b->services[0].there = true;
 }
 
+/* A file that is being written anew may be read while it is empty. */
+static bool has_weight(const struct bench *b, uint16_t weight)
+{
+	const struct service *s = b->engine->services[0];
+
+	return s->n_backends > 0 && s->backends[0]->weight == weight;
+}
+
 static void wait_for_weight(struct bench *b, uint16_t weight)
 {
 	mono_t end = mono_add_us(mono_now(), 1500000);
 
 	while (mono_diff_us(mono_now(), end) > 0) {
 		turn(b, 5);
-		if (b->engine->services[0]->backends[0]->weight == weight)
+		if (has_weight(b, weight))
 			return;
 	}
 	fail_msg("weight %u is not in force", weight);

@@ -417,8 +417,8 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 	settings->rate_mask = entries[DP_RATES] - 1;
 	settings->staged = (settings->nat_mask ? SHUNT_SVC_NAT : 0) |
 			   (entries[DP_QUIC_RECORDS] > 1 ? SHUNT_SVC_QUIC : 0);
-	dp_stages_choose(skel->obj, settings);
 	rc = prepare_maps(skel, from, entries, reuse);
+	dp_stages_choose(skel->obj, settings);
 	if (rc == 0)
 		rc = shunt_bpf__load(skel);
 	if (rc == 0)

@@ -11,10 +11,9 @@
 
 /* In the order of enum shunt_stage; one that the object does not have is skipped. */
 static const char *const programs[SHUNT_STAGE_MAX] = {
-	[SHUNT_STAGE_NAT] = "shunt_nat",
-	[SHUNT_STAGE_RARE] = "shunt_rare",
-	[SHUNT_STAGE_NAT_RARE] = "shunt_nat_rare",
-	[SHUNT_STAGE_QUIC] = "shunt_quic",
+	[SHUNT_STAGE_NAT] = "shunt_nat",	   [SHUNT_STAGE_RARE] = "shunt_rare",
+	[SHUNT_STAGE_NAT_RARE] = "shunt_nat_rare", [SHUNT_STAGE_QUIC] = "shunt_quic",
+	[SHUNT_STAGE_POLICY] = "shunt_policy",
 };
 
 static struct bpf_program *program_of(struct bpf_object *obj, enum shunt_stage stage)
@@ -32,9 +31,13 @@ static void choose(struct bpf_object *obj, enum shunt_stage stage, bool wanted)
 
 void dp_stages_choose(struct bpf_object *obj, const struct shunt_settings *settings)
 {
+	struct bpf_map *policies =
+		bpf_object__find_map_by_name(obj, "policies"); /* [0] is unused */
+
 	choose(obj, SHUNT_STAGE_NAT, settings->nat_mask != 0);
 	choose(obj, SHUNT_STAGE_NAT_RARE, settings->nat_mask != 0);
 	choose(obj, SHUNT_STAGE_QUIC, settings->staged & SHUNT_SVC_QUIC);
+	choose(obj, SHUNT_STAGE_POLICY, !policies || bpf_map__max_entries(policies) > 1);
 }
 
 int dp_stages_fill(struct bpf_object *obj)

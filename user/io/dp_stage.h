@@ -8,7 +8,8 @@
 struct bpf_object;
 struct shunt_settings;
 
-/* Before the load: leaves out the stages that packets under @settings have no use for. */
+/* Before the load: leaves out the stages that packets under @settings, and with maps of the sizes that are
+ * set, have no use for. */
 void dp_stages_choose(struct bpf_object *obj, const struct shunt_settings *settings);
 
 /* After the load: puts those that were loaded into the object's map `stages`. 0 or -errno. */
