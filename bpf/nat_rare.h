@@ -83,7 +83,12 @@ __noinline int nat_of_first(struct pkt *pkt, struct nat_of *of)
 	verdict = service_find(pkt, &svc);
 	if (verdict == SHUNT_PASS_NOT_VIP)
 		nat_of_reply(pkt, of);
-	if (verdict || !(svc->flags & SHUNT_SVC_NAT) || nat_of_request(pkt, of))
+	if (verdict || !(svc->flags & SHUNT_SVC_NAT))
+		return SHUNT_GO_ON;
+	verdict = svc->policy ? source_check(pkt, svc) : SHUNT_GO_ON;
+	if (verdict)
+		return verdict;
+	if (nat_of_request(pkt, of))
 		return SHUNT_GO_ON;
 	copy = *svc;
 	got = nat_open(pkt, &copy);

@@ -138,6 +138,29 @@ static void pieces_that_come_first_are_not_translated(void **state)
 	rare_assert(f, &in, SHUNT_PASS_FRAGMENT, XDP_PASS);
 }
 
+static void pieces_are_not_taken_from_everybody(void **state)
+{
+	struct fixture *f = *state;
+
+	f->policies[1] = (struct shunt_policy){
+		.root.out = SHUNT_SOURCE_DENIED,
+		.flags = SHUNT_POLICY_LIST,
+	};
+	for (int i = 0; i < 2; i++) {
+		struct recipe r = long_request(nat_protos[i]);
+		struct frame whole, in;
+		struct outcome o;
+
+		world_service(f, nat_family, nat_protos[i], WORLD_DSR)->policy = 1;
+		build(&r, &whole);
+		rare_piece(&r, &whole, &pieces[0], &in);
+		fixture_run(f, &in, &o);
+		assert_int_equal(o.verdict, SHUNT_DROP_DENIED);
+		assert_int_equal(o.action, XDP_DROP);
+	}
+	assert_int_equal(nat_records(f), 0);
+}
+
 static void pieces_follow_the_record_not_the_slot(void **state)
 {
 	struct fixture *f = *state;
@@ -351,6 +374,7 @@ int main(void)
 		T(pieces_of_masq_too),
 		T6(pieces_with_extension_headers),
 		T(pieces_that_come_first_are_not_translated),
+		T(pieces_are_not_taken_from_everybody),
 		T(pieces_follow_the_record_not_the_slot),
 		T46(pieces_do_not_change_their_family),
 		T64(pieces_do_not_change_their_family),
