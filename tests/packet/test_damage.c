@@ -5,6 +5,7 @@
  * not sound is not forwarded, no byte of what leaves is left as found, and no byte is written that is
  * not a header's. */
 #include "fixture_nat.h"
+#include "fixture_rare.h"
 
 #include <linux/bpf.h>
 #include <netinet/in.h>
@@ -15,6 +16,9 @@
 #include <cmocka.h>
 
 #include "../oracle/fuzz_report.h"
+
+#define HEADERS_MAX                                                                                \
+	68 /* bytes from the transport header on: ICMP's, and the headers that it quotes */
 
 static struct fuzz_bench bench;
 static struct fuzz_nat nat_base; /* the connections that there are when a frame comes */
@@ -67,7 +71,7 @@ static void write_be(uint8_t *at, size_t width, uint32_t value)
 /* Every byte, every word and every double word of the headers, which is every field and more. */
 static void change_everywhere(const struct frame *in, struct dice *d)
 {
-	size_t end = in->l4 + 20 < in->len ? in->l4 + 20 : in->len;
+	size_t end = in->l4 + HEADERS_MAX < in->len ? in->l4 + HEADERS_MAX : in->len;
 
 	for (size_t width = 1; width <= 4; width *= 2)
 		for (size_t at = in->l3 % width; at + width <= end; at += width) {
@@ -83,14 +87,19 @@ static void change_everywhere(const struct frame *in, struct dice *d)
 		}
 }
 
+static void damage_frame(const struct frame *in, struct dice *d)
+{
+	assert_true(is_sent(in, "whole", 0));
+	cut_everywhere(in);
+	change_everywhere(in, d);
+}
+
 static void damage(const struct recipe *r, struct dice *d)
 {
 	struct frame in;
 
 	frame_build(r, &in);
-	assert_true(is_sent(&in, "whole", 0));
-	cut_everywhere(&in);
-	change_everywhere(&in, d);
+	damage_frame(&in, d);
 }
 
 /* ---- shapes -------------------------------------------------------------------------------------*/
@@ -169,6 +178,62 @@ static void masq_takes_no_broken_frame(void **state)
 	translation_takes_no_broken_frame(state, SHUNT_MASQ);
 }
 
+/* ---- what is rare -------------------------------------------------------------------------------*/
+
+/* The first piece of a packet, and, when that has come, the next one. */
+static void damage_pieces(const struct recipe *r, struct dice *d)
+{
+	struct piece first = {.id = 0x01020304, .len = 32, .more = true};
+	struct piece next = {.id = 0x01020304, .from = 32, .len = 16};
+	struct frame whole, in;
+
+	frame_build(r, &whole);
+	rare_piece(r, &whole, &first, &in);
+	damage_frame(&in, d);
+	assert_true(is_sent(&in, "first", 0));
+	rare_piece(r, &whole, &next, &in);
+	damage_frame(&in, d);
+}
+
+/* An error about what the backend has sent, and an echo request. */
+static void damage_icmp(const struct recipe *r, struct dice *d)
+{
+	struct recipe sent = *r;
+	struct frame quoted, in;
+	struct icmp m = {.type = r->family == 4 ? 3 : 1};
+
+	memcpy(sent.src, r->dst, 16);
+	memcpy(sent.dst, r->src, 16);
+	sent.sport = r->dport;
+	sent.dport = r->sport;
+	frame_build(&sent, &quoted);
+	m.body = quoted.bytes + quoted.l3;
+	m.len = quoted.l3_len;
+	rare_icmp(r, &m, &in);
+	damage_frame(&in, d);
+	m = (struct icmp){.type = r->family == 4 ? 8 : 128, .rest = 7, .body = m.body, .len = 9};
+	rare_icmp(r, &m, &in);
+	damage_frame(&in, d);
+}
+
+static void what_is_rare_is_not_taken_broken(void **state)
+{
+	static const enum world_kind kinds[] = {WORLD_DSR, WORLD_IPIP6, WORLD_GUE6_TAG};
+	struct dice d = {3};
+
+	rare_setup(state);
+	fuzz_world_copy(&bench.world);
+	nat_base = bench.world.nat;
+	for (int i = 0; i < 12; i++) {
+		struct recipe r = world_recipe(i % 2 ? 6 : 4, nat_protos[i / 2 % 2], kinds[i / 4]);
+
+		r.tags = (uint8_t)(i % 3);
+		r.payload = 40;
+		damage_pieces(&r, &d);
+		damage_icmp(&r, &d);
+	}
+}
+
 /* ---- an oracle that is wrong must be noticed ------------------------------------------------------*/
 
 static void damage_is_compared(void **state)
@@ -209,6 +274,7 @@ int main(void)
 		 NULL},
 		{"masq_takes_no_broken_frame (IPv6)", masq_takes_no_broken_frame, nat_setup6, NULL,
 		 NULL},
+		cmocka_unit_test(what_is_rare_is_not_taken_broken),
 		cmocka_unit_test(damage_is_compared),
 	};
 

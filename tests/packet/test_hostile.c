@@ -3,6 +3,7 @@
  * chains of extension headers, fragments that are too small, loops.  A row each, with its verdict, over
  * every method that could take them for sound. */
 #include "fixture_nat.h"
+#include "fixture_rare.h"
 
 #include <arpa/inet.h>
 #include <linux/bpf.h>
@@ -253,6 +254,79 @@ static void whatever_lies_is_not_translated(void **state)
 	}
 }
 
+/* ---- fragments -----------------------------------------------------------------------------------
+ * Of a TCP segment with 20 bytes of header, or a datagram with 8 (RFC 1858, RFC 3128, RFC 5722). */
+
+static const struct {
+	const char *says;
+	uint8_t proto;
+	size_t from, len;
+	bool more;
+	uint16_t offset; /* that it claims, if not 0 */
+	enum shunt_verdict verdict;
+} fragments[] = {
+	{"half of TCP's header", IPPROTO_TCP, 0, 8, true, 0, SHUNT_DROP_FRAGMENT_BAD},
+	{"all but its end", IPPROTO_TCP, 0, 16, true, 0, SHUNT_DROP_FRAGMENT_BAD},
+	{"TCP's flags once more", IPPROTO_TCP, 8, 24, false, 0, SHUNT_DROP_FRAGMENT_BAD},
+	{"the end of TCP's header", IPPROTO_TCP, 16, 24, false, 0, SHUNT_DROP_FRAGMENT_BAD},
+	{"without the first", IPPROTO_TCP, 24, 24, false, 0, SHUNT_DROP_FRAGMENT_ORPHAN},
+	{"UDP without the first", IPPROTO_UDP, 8, 24, true, 0, SHUNT_DROP_FRAGMENT_ORPHAN},
+	{"not a multiple of 8", IPPROTO_UDP, 0, 20, true, 0, SHUNT_DROP_FRAGMENT_BAD},
+	{"nothing", IPPROTO_UDP, 8, 0, false, 0, SHUNT_DROP_FRAGMENT_BAD},
+	{"beyond the longest packet", IPPROTO_UDP, 8, 24, false, 0xfff8, SHUNT_DROP_FRAGMENT_BAD},
+};
+
+static void fragments_that_would_deceive_are_dropped(void **state)
+{
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < sizeof(fragments) / sizeof(*fragments); k++) {
+			struct recipe r = world_recipe(i ? 6 : 4, fragments[k].proto, WORLD_DSR);
+			struct piece p = {7, fragments[k].from, fragments[k].len, fragments[k].more,
+					  false};
+			struct frame whole, in;
+			struct outcome o;
+
+			rare_setup(state);
+			frame_build(&r, &whole);
+			rare_piece(&r, &whole, &p, &in);
+			if (fragments[k].offset && i)
+				put16(in.bytes + in.l4 - 6, fragments[k].offset);
+			else if (fragments[k].offset)
+				put16(in.bytes + in.l3 + 6, fragments[k].offset / 8);
+			fixture_run(*state, &in, &o);
+			if (o.verdict != fragments[k].verdict || o.action != XDP_DROP)
+				fail_msg("%s, IPv%d: verdict %d", fragments[k].says, i ? 6 : 4,
+					 o.verdict);
+		}
+}
+
+/* ---- ICMP ----------------------------------------------------------------------------------------*/
+
+/* An error that quotes an error is about no flow, and an error is not answered by another one. */
+static void an_error_about_an_error_goes_nowhere(void **state)
+{
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		struct recipe r = world_recipe(family, IPPROTO_UDP, WORLD_DSR), back = r;
+		struct icmp inner = {.type = family == 4 ? 3 : 1}, outer = inner;
+		struct frame whole, error, in;
+
+		rare_setup(state);
+		memcpy(back.src, r.dst, 16);
+		memcpy(back.dst, r.src, 16);
+		frame_build(&r, &whole);
+		inner.body = whole.bytes + whole.l3;
+		inner.len = whole.l3_len;
+		rare_icmp(&back, &inner, &error);
+		outer.body = error.bytes + error.l3;
+		outer.len = error.l3_len;
+		rare_icmp(&r, &outer, &in);
+		rare_assert(*state, &in, SHUNT_PASS_ICMP, XDP_PASS);
+		r.ttl = 1;
+		rare_icmp(&r, &outer, &in);
+		rare_assert(*state, &in, SHUNT_PASS_ICMP, XDP_PASS);
+	}
+}
+
 /* ---- loops --------------------------------------------------------------------------------------*/
 
 /* Lets what leaves come in again until it does not leave; how often it did, and the last verdict. */
@@ -352,6 +426,8 @@ int main(void)
 		TEST(a_martian_for_no_service_is_dropped_too),
 		TEST(whatever_lies_has_its_verdict),
 		TEST(whatever_lies_is_not_translated),
+		TEST(fragments_that_would_deceive_are_dropped),
+		TEST(an_error_about_an_error_goes_nowhere),
 		TEST(a_loop_ends_with_its_hops),
 		TEST(a_tunnel_into_itself_ends_when_it_is_too_big),
 		TEST(a_vip_may_be_a_client_but_not_for_ever),
