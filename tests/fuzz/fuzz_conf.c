@@ -73,6 +73,31 @@ static void check_complaint(const struct conf_error *err)
 	assert(strstr(err->text, ": "));
 }
 
+static void check_source(const struct conf_source *source, uint8_t family)
+{
+	struct addr first = source->addr;
+
+	if (addr_is_none(&first)) {
+		assert(source->bits == 0);
+		return;
+	}
+	assert(first.family == family && !addr_is_unusable(&first));
+	assert(source->bits == 0 || (source->bits >= 4 && source->bits <= 32));
+	addr_clear_beyond(&first, (uint8_t)(addr_bits(&first) - source->bits));
+	assert(addr_compare(&first, &source->addr) == 0);
+}
+
+static void check_backend(const struct conf_service *s, const struct conf_backend *b)
+{
+	assert(b->name[0] && conf_find_backend(s, b->name) == b);
+	assert(!addr_is_unusable(&b->addr));
+	assert(b->weight <= CONF_WEIGHT_MAX && b->pos.line && b->pos.column);
+	assert(b->forward < SHUNT_FORWARD_MAX);
+	assert(b->port == s->port || (s->port && conf_translates(b->forward)));
+	assert(b->forward != SHUNT_MASQ || b->addr.family == s->vip.family);
+	assert(addr_is_within(&b->addr, &s->vip, s->vip_bits) == (b->forward == SHUNT_LOCAL));
+}
+
 static void check_service(const struct conf *c, const struct conf_service *s)
 {
 	const struct conf_check *k = &s->check;
@@ -86,14 +111,10 @@ static void check_service(const struct conf *c, const struct conf_service *s)
 	assert((k->kind == CONF_CHECK_HTTP) == (k->path != NULL));
 	assert((k->kind == CONF_CHECK_HTTP) == (k->statuses > 0));
 	assert(s->n_backends > 0 || s->backends_file);
-	for (size_t i = 0; i < s->n_backends; i++) {
-		const struct conf_backend *b = &s->backends[i];
-
-		assert(b->name[0] && conf_find_backend(s, b->name) == b);
-		assert(!addr_is_unusable(&b->addr));
-		assert(b->weight <= CONF_WEIGHT_MAX && b->port == s->port);
-		assert(b->pos.line && b->pos.column);
-	}
+	check_source(&s->tunnel.source4, 4);
+	check_source(&s->tunnel.source6, 6);
+	for (size_t i = 0; i < s->n_backends; i++)
+		check_backend(s, &s->backends[i]);
 }
 
 static void check_conf(const struct conf *c)
