@@ -6,7 +6,7 @@
  * their addresses translated.  The identification stays: it is 32 bits in IPv6; of IPv4 two clients may
  * meet behind one address of the pool with the same one, which a balancer without reassembly cannot
  * rule out by any other number either; then checksums tell the receiver.  Between the families
- * fragments are not translated.
+ * fragments are not translated, errors are.
  *
  * An error about what the backend was sent goes to the client and is about what the client had sent,
  * and the other way round.  It comes from the service's address, or the pool's: of the routers between
@@ -17,6 +17,7 @@
 #include "frag.h"
 #include "icmp.h"
 #include "nat.h"
+#include "nat64_icmp.h"
 #include "rare.h"
 
 #define NAT_FRAG_KEY 0x9e3779b97f4a7c15ull
@@ -419,26 +420,78 @@ static __always_inline __u32 nat_error_at(struct xdp_md *ctx, struct pkt *pkt)
 	return at;
 }
 
+/* Makes the error whose ICMP header is @at one of the other family, and sends it @plan's way.  @l4: where
+ * the quoted ports are. */
+__noinline int nat_cross_error(struct xdp_md *ctx, struct pkt *pkt, struct nat_plan *plan, __u32 at,
+			       __u32 l4)
+{
+	const __u32 longer = sizeof(struct icmp_head) + 2 * sizeof(struct ipv6_head);
+	const __u32 shorter = sizeof(struct icmp_head) + 2 * sizeof(struct ipv4_head);
+	struct nat64_error e = {};
+	enum shunt_verdict verdict;
+	struct cursor c;
+	__u64 delta = 0;
+	__u32 l3_len;
+
+	if (!pkt || !plan)
+		return SHUNT_DROP_BAD_TABLE;
+	if (nat64_read(ctx, pkt, at, l4, &e, &delta))
+		return SHUNT_DROP_TRUNCATED;
+	if (e.told == NAT64_UNTOLD)
+		return SHUNT_DROP_NAT_FAMILY;
+	delta += plan->to.is_v6 ? nat_sum_addrs6(&plan->to)
+				: (__u64)plan->to.saddr[0] + plan->to.daddr[0];
+	nat_put_ports(ctx, pkt, l4, csum_add_up(delta), nat_turned(plan->to.ports));
+	e.len = pkt->l2_len + pkt->l3_len - l4;
+	l3_len = pkt->l3_len;
+	if (plan->to.is_v6 && e.len > NAT64_QUOTE6_MAX) { /* the end of the quote goes */
+		pkt->l3_len -= e.len - NAT64_QUOTE6_MAX;
+		e.len = NAT64_QUOTE6_MAX;
+	}
+	e.sum = nat_sum_bytes(ctx, l4, e.len);
+	if (e.sum == SUM_UNKNOWN || nat_trim(ctx, pkt))
+		return SHUNT_DROP_NAT_FAMILY;
+	verdict = make_room(ctx, pkt, &plan->way,
+			    (plan->to.is_v6 ? longer : shorter) - (l4 - pkt->l2_len));
+	pkt->l3_len = l3_len; /* as it is counted */
+	if (verdict)
+		return verdict;
+	c = cursor_at_start(ctx);
+	verdict = write_l2(&c, &plan->way,
+			   plan->to.is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+	if (verdict)
+		return verdict;
+	return (plan->to.is_v6 ? nat64_write6(&c, pkt, &plan->to, &e)
+			       : nat64_write4(&c, pkt, &plan->to, &e))
+		       ? SHUNT_DROP_NO_HEADROOM
+		       : SHUNT_GO_ON;
+}
+
 /* SHUNT_GO_ON: the message is not about a translated connection. */
 static __always_inline enum shunt_verdict nat_icmp(struct xdp_md *ctx, struct pkt *pkt)
 {
-	__u32 at = nat_error_at(ctx, pkt), l4;
+	__u32 at = nat_error_at(ctx, pkt), l4, is_whole;
 	enum shunt_verdict verdict;
 	struct nat_plan plan = {};
 	struct nat_of of = {};
 
 	if (!at)
 		return SHUNT_GO_ON;
+	is_whole = icmp_is_whole(ctx, pkt, at, pkt->l2_len + pkt->l3_len - at);
 	l4 = nat_quote(ctx, pkt, at + sizeof(struct icmp_head));
 	if (!l4 || (!nat_of_reply(pkt, &of) && !nat_of_request(pkt, &of)))
 		return SHUNT_GO_ON;
 	verdict = nat_plan(pkt, &of, &plan);
 	if (verdict)
 		return verdict;
-	if (!plan.to.is_v6 != !pkt->is_v6)
-		return SHUNT_DROP_NAT_FAMILY;
 	if (pkt->ttl <= 1)
 		return SHUNT_DROP_TTL;
+	if (!plan.to.is_v6 != !pkt->is_v6) {
+		if (!is_whole) /* or it would be by a new checksum */
+			return SHUNT_DROP_BAD_L4;
+		verdict = nat_cross_error(ctx, pkt, &plan, at, l4);
+		return verdict ? verdict : nat_verdict(&of, &plan);
+	}
 	verdict = nat_put_error(ctx, pkt, &plan.to, at, l4);
 	if (!verdict)
 		verdict = nat_put_l2(ctx, pkt, &plan.way);

@@ -83,24 +83,28 @@ __noinline int nat_steal(__u32 rec, __u32 before)
 	return 1;
 }
 
+/* Ticks that the half-open record has been silent for, and one; 0 of one that is not half open. */
+__noinline __u32 nat_silent_for(__u32 rec)
+{
+	const struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	const __u64 *word = nat_word_of(rec);
+
+	if (!conn || !word || !(nat_load(word) >> 63) || !nat_is_half_open(conn->state))
+		return 0;
+	return nat_now() - conn->seen + 1;
+}
+
 /* The half-open record of bucket @at that has been silent the longest, @sofar being that of another
- * one, as NAT_OLD(ticks, record). */
-#define NAT_OLD(ticks, rec) ((__u64)((ticks) + 1) << 32 | (rec))
+ * one: both as ticks and one, and in the lower half the record. */
 __noinline __u64 nat_oldest_in(__u32 at, __u64 sofar, __u32 first)
 {
-	const struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_requests, &at);
-	const struct shunt_nat_conn *conn;
-	__u32 way, rec, silent;
+	__u32 rec, silent;
 
-	for (__u32 i = 0; b && i < SHUNT_NAT_WAYS; i++) {
-		way = (first + i) % SHUNT_NAT_WAYS;
-		rec = at * SHUNT_NAT_WAYS + way;
-		conn = bpf_map_lookup_elem(&nat_conns, &rec);
-		if (!conn || !(nat_load(&b->word[way]) >> 63) || !nat_is_half_open(conn->state))
-			continue;
-		silent = nat_now() - conn->seen;
-		if (silent + 1 > sofar >> 32)
-			sofar = NAT_OLD(silent, rec);
+	for (__u32 i = 0; i < SHUNT_NAT_WAYS; i++) {
+		rec = at * SHUNT_NAT_WAYS + (first + i) % SHUNT_NAT_WAYS;
+		silent = nat_silent_for(rec);
+		if (silent > sofar >> 32)
+			sofar = (__u64)silent << 32 | rec;
 	}
 	return sofar;
 }

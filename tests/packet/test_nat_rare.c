@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fragments and ICMP errors of translated connections, byte for byte, there and back. */
-#include "fixture_nat.h"
-#include "fixture_rare.h"
+#include "fixture_nat_error.h"
 
 #include <arpa/inet.h>
 #include <linux/bpf.h>
@@ -10,30 +9,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
-
-static void build(const struct recipe *r, struct frame *out)
-{
-	frame_build(r, out);
-}
-
-static void assert_leaves(struct fixture *f, const struct frame *in, const struct frame *must,
-			  bool to_client)
-{
-	struct outcome o;
-
-	fixture_run(f, in, &o);
-	assert_int_equal(o.action, XDP_TX);
-	assert_int_equal(o.verdicts, to_client);
-	if (to_client)
-		assert_int_equal(o.verdict, SHUNT_RETURN_NAT);
-	else
-		assert_int_equal(o.packets, 1);
-	assert_int_equal(o.out.len, must->len);
-	assert_memory_equal(o.out.bytes, must->bytes, must->len);
-	fixture_run_poisoned(f, in, 0xa5, &o);
-	assert_int_equal(o.out.len, must->len);
-	assert_memory_equal(o.out.bytes, must->bytes, must->len);
-}
 
 /* ---- fragments ----------------------------------------------------------------------------------*/
 
@@ -49,12 +24,12 @@ static void pieces_become(struct fixture *f, const struct recipe *r, const struc
 {
 	struct frame whole_in, whole_out, in, out;
 
-	build(r, &whole_in);
-	build(t, &whole_out);
+	frame_build(r, &whole_in);
+	frame_build(t, &whole_out);
 	for (size_t i = 0; i < 3; i++) {
 		rare_piece(r, &whole_in, &pieces[i], &in);
 		rare_piece(t, &whole_out, &pieces[i], &out);
-		assert_leaves(f, &in, &out, to_client);
+		nat_assert_leaves(f, &in, &out, to_client);
 	}
 }
 
@@ -116,7 +91,7 @@ static void pieces_that_come_first_are_not_translated(void **state)
 	struct frame whole, in;
 	struct piece other = pieces[1];
 
-	build(&r, &whole);
+	frame_build(&r, &whole);
 	rare_piece(&r, &whole, &pieces[1], &in);
 	rare_assert(f, &in, SHUNT_DROP_FRAGMENT_ORPHAN, XDP_DROP);
 	pieces_become(f, &r, &t, false);
@@ -125,13 +100,13 @@ static void pieces_that_come_first_are_not_translated(void **state)
 	rare_assert(f, &in, SHUNT_DROP_FRAGMENT_ORPHAN, XDP_DROP);
 	a = nat_answer(&t);
 	a.payload = r.payload;
-	build(&a, &whole);
+	frame_build(&a, &whole);
 	rare_piece(&a, &whole, &pieces[1], &in);
 	rare_assert(f, &in, SHUNT_PASS_FRAGMENT, XDP_PASS);
 	b = nat_returned(&a, &r);
 	pieces_become(f, &a, &b, true);
 	a.dport++; /* no connection's */
-	build(&a, &whole);
+	frame_build(&a, &whole);
 	other.id++;
 	other.from = 0;
 	rare_piece(&a, &whole, &other, &in);
@@ -152,7 +127,7 @@ static void pieces_are_not_taken_from_everybody(void **state)
 		struct outcome o;
 
 		world_service(f, nat_family, nat_protos[i], WORLD_DSR)->policy = 1;
-		build(&r, &whole);
+		frame_build(&r, &whole);
 		rare_piece(&r, &whole, &pieces[0], &in);
 		fixture_run(f, &in, &o);
 		assert_int_equal(o.verdict, SHUNT_DROP_DENIED);
@@ -168,12 +143,12 @@ static void pieces_follow_the_record_not_the_slot(void **state)
 	struct shunt_service *svc = world_service(f, nat_family, IPPROTO_UDP, WORLD_DSR);
 	struct frame whole_in, whole_out, in, out;
 
-	build(&r, &whole_in);
-	build(&t, &whole_out);
+	frame_build(&r, &whole_in);
+	frame_build(&t, &whole_out);
 	for (size_t i = 0; i < 3; i++) {
 		rare_piece(&r, &whole_in, &pieces[i], &in);
 		rare_piece(&t, &whole_out, &pieces[i], &out);
-		assert_leaves(f, &in, &out, false);
+		nat_assert_leaves(f, &in, &out, false);
 		for (uint32_t k = 0; k < WORLD_SLOTS; k++)
 			*world_slot(f, svc, k) = 2;
 	}
@@ -187,7 +162,7 @@ static void pieces_do_not_change_their_family(void **state)
 	struct recipe r = long_request(IPPROTO_UDP);
 	struct frame whole, in;
 
-	build(&r, &whole);
+	frame_build(&r, &whole);
 	rare_piece(&r, &whole, &pieces[0], &in);
 	rare_assert(f, &in, SHUNT_DROP_NAT_FAMILY, XDP_DROP);
 	rare_piece(&r, &whole, &pieces[1], &in);
@@ -195,36 +170,6 @@ static void pieces_do_not_change_their_family(void **state)
 }
 
 /* ---- ICMP ---------------------------------------------------------------------------------------*/
-
-/* Fills @out with an error from @from to @to (their addresses as in @r's direction) that quotes the
- * first @quoted bytes of @of's packet. */
-static void error_about(const struct recipe *from, const struct recipe *of, size_t quoted,
-			struct frame *out)
-{
-	struct frame whole;
-	struct icmp m = {.type = from->family == 4 ? 3 : 1,
-			 .code = from->family == 4 ? 1 : 3,
-			 .rest = 0x05dc};
-
-	build(of, &whole);
-	m.body = whole.bytes + whole.l3;
-	m.len = quoted < whole.l3_len ? quoted : whole.l3_len;
-	rare_icmp(from, &m, out);
-}
-
-/* A router beyond the receiver of @sent says that it could not deliver that. */
-static struct recipe router_of(const struct recipe *sent)
-{
-	struct recipe e = nat_answer(sent);
-
-	memset(e.src, 0, 16);
-	e.src[0] = nat_family == 4 ? 172 : 0xfd;
-	e.src[1] = 0x1f;
-	e.src[3] = 9;
-	e.payload = 0;
-	e.n_ext = e.option_words = 0;
-	return e;
-}
 
 static void errors_about_requests_go_to_the_client(void **state)
 {
@@ -243,16 +188,16 @@ static void errors_about_requests_go_to_the_client(void **state)
 				r.ext_units[0] = words;
 			}
 			nat_forwarded(f, &r, 1, &t);
-			e = router_of(&t);
+			e = nat_router_of(&t);
 			back = nat_returned(&e, &r);
 			seen = r; /* as the client had sent it, with the hops of the quote */
 			seen.ttl = t.ttl;
 			for (size_t n = head + 8; n < head + 40; n += 2) {
 				struct frame in, out;
 
-				error_about(&e, &t, n, &in);
-				error_about(&back, &seen, n, &out);
-				assert_leaves(f, &in, &out, true);
+				nat_error_about(&e, &t, n, &in);
+				nat_error_about(&back, &seen, n, &out);
+				nat_assert_leaves(f, &in, &out, true);
 			}
 		}
 }
@@ -269,16 +214,16 @@ static void errors_about_replies_go_to_the_backend(void **state)
 		b = nat_returned(&a, &r);
 		nat_assert_returned(f, &t, &r);
 		a.ttl = b.ttl;
-		e = router_of(&b);
+		e = nat_router_of(&b);
 		memcpy(e.dmac, r.dmac, 6);
 		memcpy(e.smac, r.smac, 6);
 		there = nat_translated(&e, 1, 12345);
 		for (size_t n = (nat_family == 4 ? 20 : 40) + 8; n < 90; n += 2) {
 			struct frame in, out;
 
-			error_about(&e, &b, n, &in);
-			error_about(&there, &a, n, &out);
-			assert_leaves(f, &in, &out, false);
+			nat_error_about(&e, &b, n, &in);
+			nat_error_about(&there, &a, n, &out);
+			nat_assert_leaves(f, &in, &out, false);
 		}
 	}
 }
@@ -291,12 +236,12 @@ static void errors_without_a_checksum_in_their_quote(void **state)
 	struct icmp m = {.type = 11};
 
 	nat_forwarded(f, &r, 1, &t);
-	e = router_of(&t);
+	e = nat_router_of(&t);
 	back = nat_returned(&e, &r);
 	seen = r;
 	seen.ttl = t.ttl;
-	build(&t, &whole_t);
-	build(&seen, &whole_r);
+	frame_build(&t, &whole_t);
+	frame_build(&seen, &whole_r);
 	put16(whole_t.bytes + whole_t.l4 + 6, 0);
 	put16(whole_r.bytes + whole_r.l4 + 6, 0);
 	m.len = 28;
@@ -304,7 +249,7 @@ static void errors_without_a_checksum_in_their_quote(void **state)
 	rare_icmp(&e, &m, &in);
 	m.body = whole_r.bytes + whole_r.l3;
 	rare_icmp(&back, &m, &out);
-	assert_leaves(f, &in, &out, true);
+	nat_assert_leaves(f, &in, &out, true);
 }
 
 static void errors_about_nothing_of_ours_are_the_stacks(void **state)
@@ -315,7 +260,7 @@ static void errors_about_nothing_of_ours_are_the_stacks(void **state)
 	struct frame in;
 
 	nat_forwarded(f, &r, 1, &t);
-	e = router_of(&t);
+	e = nat_router_of(&t);
 	for (int i = 0; i < 5; i++) {
 		other = t;
 		other.sport = (uint16_t)(t.sport + (i == 0));
@@ -323,13 +268,13 @@ static void errors_about_nothing_of_ours_are_the_stacks(void **state)
 		other.src[3] = (uint8_t)(t.src[3] + (i == 2));
 		other.dst[3] = (uint8_t)(t.dst[3] + (i == 3));
 		other.proto = i == 4 ? IPPROTO_UDP : IPPROTO_TCP;
-		error_about(&e, &other, head + 8, &in);
+		nat_error_about(&e, &other, head + 8, &in);
 		rare_assert(f, &in, SHUNT_PASS_ICMP, XDP_PASS);
 	}
-	error_about(&e, &t, head + 7, &in); /* too short for ports and what tells connections */
+	nat_error_about(&e, &t, head + 7, &in); /* too short for ports and what tells connections */
 	rare_assert(f, &in, SHUNT_PASS_ICMP, XDP_PASS);
 	e.ttl = 1;
-	error_about(&e, &t, head + 8, &in);
+	nat_error_about(&e, &t, head + 8, &in);
 	rare_assert(f, &in, SHUNT_DROP_TTL, XDP_DROP);
 }
 
@@ -342,8 +287,8 @@ static void a_cut_error_is_never_translated(void **state)
 	struct outcome o;
 
 	nat_forwarded(f, &r, 1, &t);
-	e = router_of(&t);
-	error_about(&e, &t, 100, &in);
+	e = nat_router_of(&t);
+	nat_error_about(&e, &t, 100, &in);
 	for (size_t len = 14; len < in.len; len++) {
 		cut = in;
 		cut.len = len;
@@ -383,6 +328,8 @@ int main(void)
 		T4(errors_without_a_checksum_in_their_quote),
 		T(errors_about_nothing_of_ours_are_the_stacks),
 		T(a_cut_error_is_never_translated),
+		T46(a_cut_error_is_never_translated),
+		T64(a_cut_error_is_never_translated),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
