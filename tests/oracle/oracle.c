@@ -310,8 +310,7 @@ static enum shunt_verdict steer_to(const struct oracle_case *c, const struct shu
 	verdict = oracle_number(c, svc, &number, r);
 	if (verdict == SHUNT_GO_ON)
 		verdict = oracle_backend(c, svc, number, r);
-	if (verdict == SHUNT_GO_ON && !(svc->flags & SHUNT_SVC_QUIC) &&
-	    oracle_translates(&c->t->backends[r->row]))
+	if (verdict == SHUNT_GO_ON && oracle_translates(&c->t->backends[r->row]))
 		return oracle_nat_request(c, svc, r);
 	oracle_nat_untouched(c, r);
 	return verdict == SHUNT_GO_ON ? oracle_forward_to_row(c, r) : verdict;
