@@ -22,6 +22,8 @@
 #define RETURN_VERDICTS (0 SHUNT_VERDICTS(IS_RETURN))
 #define FORWARDS __builtin_popcountll(FORWARD_VERDICTS) /* they come first: from 1 on */
 _Static_assert(FORWARD_VERDICTS == (2ull << FORWARDS) - 2, "one comparison tells them apart");
+#define RETURNS __builtin_popcountll(RETURN_VERDICTS) /* then these */
+_Static_assert(RETURN_VERDICTS == ((1ull << RETURNS) - 1) << (FORWARDS + 1), "and these");
 #define REPLY_VERDICTS (0 SHUNT_VERDICTS(IS_REPLY))
 #define PASS_VERDICTS (0 SHUNT_VERDICTS(IS_PASS))
 
@@ -66,7 +68,7 @@ static __always_inline int is_sent(enum shunt_verdict verdict)
 {
 	if (likely(verdict <= FORWARDS))
 		return verdict != SHUNT_FORWARD_LOCAL;
-	return RETURN_VERDICTS >> verdict & 1;
+	return verdict <= FORWARDS + RETURNS;
 }
 
 static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,

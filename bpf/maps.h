@@ -34,7 +34,7 @@ SHUNT_ARRAY(frags, struct shunt_frag_bucket, 64);
 SHUNT_ARRAY(answers, struct shunt_answer, 1);
 SHUNT_ARRAY(handover, struct shunt_handover, 1);
 SHUNT_ARRAY(policies, struct shunt_policy, 1);
-SHUNT_ARRAY(sources, __u64, 1);
+SHUNT_ARRAY(sources, struct shunt_source_line, 1);
 SHUNT_ARRAY(rates, struct shunt_rate_line, 1);
 SHUNT_ARRAY(quic_records, struct shunt_quic, 1);
 SHUNT_ARRAY(quic_servers, struct shunt_quic_server, 1);

@@ -22,27 +22,49 @@
 
 static __always_inline __u64 source_word(__u32 at)
 {
-	const __u64 *word = bpf_map_lookup_elem(&sources, &at);
+	__u32 line = at / SHUNT_SOURCE_LINE;
+	const struct shunt_source_line *l = bpf_map_lookup_elem(&sources, &line);
 
-	return word ? *word : SOURCE_BAD_TABLE;
+	return l ? l->word[at % SHUNT_SOURCE_LINE] : SOURCE_BAD_TABLE;
 }
 
-/* The answer for @number among the @n words from @at on.  Half of them go each time without a branch,
- * which could not be foreseen and which the verifier would follow both ways. */
+/* 1 if @word begins at or before @number.  Without a branch, which could not be foreseen and which the
+ * verifier would follow both ways. */
+static __always_inline __u32 source_begins(__u64 word, __u32 number)
+{
+	return 1 - (__u32)is_less(number, word >> 32);
+}
+
+/* The answer for @number among the @n words from @at on. */
 __noinline __u32 source_search(__u32 at, __u32 n, __u32 number)
 {
-	const __u64 *word;
-	__u32 middle;
+	const struct shunt_source_line *l;
+	__u32 middle, line;
 
 	for (int i = 0; i < SHUNT_SOURCE_SEARCH && n > 1; i++) {
 		middle = at + n / 2;
-		word = bpf_map_lookup_elem(&sources, &middle);
-		if (!word)
+		line = middle / SHUNT_SOURCE_LINE;
+		l = bpf_map_lookup_elem(&sources, &line);
+		if (!l)
 			return SOURCE_BAD_TABLE;
-		at += n / 2 * (1 - (__u32)is_less(number, *word >> 32));
+		at += n / 2 * source_begins(l->word[middle % SHUNT_SOURCE_LINE], number);
 		n -= n / 2;
 	}
 	return source_word(at);
+}
+
+/* The same for the words of one line. */
+static __always_inline __u32 source_in_line(__u32 at, __u32 number)
+{
+	__u32 line = at / SHUNT_SOURCE_LINE;
+	const struct shunt_source_line *l = bpf_map_lookup_elem(&sources, &line);
+	__u32 i = 0;
+
+	if (!l)
+		return SOURCE_BAD_TABLE;
+	for (int k = 1; k < (int)SHUNT_SOURCE_LINE; k++)
+		i += source_begins(l->word[k], number);
+	return l->word[i % SHUNT_SOURCE_LINE];
 }
 
 /* The answer of the set for @number; its buckets begin at @at, the list at @list_at. */
@@ -50,47 +72,54 @@ static __always_inline __u32 source_answer(const struct shunt_source_set *set, _
 					   __u32 list_at, __u32 number)
 {
 	__u64 bucket;
+	__u32 n;
 
 	if (number - set->base > set->last)
 		return set->out;
 	bucket = source_word(at + ((number - set->base) >> (set->shift & 31)));
-	if (likely(!(bucket >> 32)))
+	n = bucket >> 32;
+	if (likely(!n))
 		return bucket;
-	return source_search(list_at + (__u32)bucket, bucket >> 32, number);
+	at = list_at + (__u32)bucket;
+	if (likely(n <= SHUNT_SOURCE_LINE)) /* a call costs more */
+		return source_in_line(at, number);
+	return source_search(at, n, number);
 }
 
 /* Reads the set at @at; 0: there is none. */
 static __always_inline int source_set_at(__u32 at, struct shunt_source_set *set)
 {
-	const __u64 *first = bpf_map_lookup_elem(&sources, &at), *second;
+	__u32 line = at / SHUNT_SOURCE_LINE;
+	const struct shunt_source_line *l = bpf_map_lookup_elem(&sources, &line);
 
-	at++;
-	second = bpf_map_lookup_elem(&sources, &at);
-	if (!first || !second)
+	if (!l)
 		return 0;
-	*set = (struct shunt_source_set){*first, *first >> 32, *second, *second >> 32};
+	*set = (struct shunt_source_set){l->word[0], l->word[0] >> 32, l->word[1],
+					 l->word[1] >> 32};
 	return 1;
 }
 
-/* The answer of @p's list on the source whose address is @a, @b in memory order (IPv4 in the lower half
- * of @a). */
-static __always_inline __u32 source_list(const struct shunt_policy *p, __u64 a, __u64 b)
+/* The answer for the next 32 bits, @number, to which @answer has led. */
+static __always_inline __u32 source_next(__u32 list_at, __u32 answer, __be32 number)
 {
-	struct shunt_source_set set = p->root;
-	__u32 buckets_at = p->root_at, answer, at;
+	__u32 at = list_at + (answer & ~SHUNT_SOURCE_DEEPER);
+	struct shunt_source_set set;
 
-	for (int step = 0; step < 4; step++) {
-		answer = source_answer(&set, buckets_at, p->list_at, bpf_ntohl((__u32)a));
-		if (likely(!(answer & SHUNT_SOURCE_DEEPER)))
-			return answer;
-		at = p->list_at + (answer & ~SHUNT_SOURCE_DEEPER);
-		if (!source_set_at(at, &set))
-			break;
-		buckets_at = at + 2;
-		a = a >> 32 | b << 32;
-		b >>= 32;
-	}
-	return SOURCE_BAD_TABLE;
+	if (!source_set_at(at, &set))
+		return SOURCE_BAD_TABLE;
+	return source_answer(&set, at + 2, list_at, bpf_ntohl(number));
+}
+
+/* What a list says after the first 32 bits of an IPv6 address, which led to @answer.  @a and @b are the
+ * address in memory order.  A global function over numbers, which the verifier checks once. */
+__noinline __u32 source_deeper(__u64 a, __u64 b, __u32 list_at, __u32 answer)
+{
+	answer = source_next(list_at, answer, a >> 32);
+	if (answer & SHUNT_SOURCE_DEEPER)
+		answer = source_next(list_at, answer, b);
+	if (answer & SHUNT_SOURCE_DEEPER)
+		answer = source_next(list_at, answer, b >> 32);
+	return answer & SHUNT_SOURCE_DEEPER ? SOURCE_BAD_TABLE : answer;
 }
 
 /* ---- rates --------------------------------------------------------------------------------------*/
@@ -169,35 +198,10 @@ __noinline __u32 source_rate(__u64 a, __u32 policy)
 
 /* Whether a packet of @svc counts as a new flow before anything is known of its flow: a SYN; UDP, where
  * nothing is remembered.  Else UDP counts where it is remembered (sched.h, nat.h). */
-static __always_inline int source_is_new(const struct shunt_service *svc, __u32 is_syn, __u32 proto)
+static __always_inline int source_is_new(const struct pkt *pkt, const struct shunt_service *svc)
 {
-	if (is_syn)
-		return 1;
-	return proto == IPPROTO_UDP && !(svc->flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_NAT));
-}
-
-/* What the policy of @svc has to say of a packet: its list's answer, or that of source_rate(). */
-__noinline __u32 source_answer_for(__u64 a, __u64 b, struct shunt_service *svc, __u32 is_syn,
-				   __u32 proto)
-{
-	const struct shunt_policy *p;
-	__u32 policy, answer;
-
-	if (!svc)
-		return SOURCE_BAD_TABLE;
-	policy = svc->policy;
-	p = bpf_map_lookup_elem(&policies, &policy);
-	if (!p)
-		return SOURCE_BAD_TABLE;
-	if (p->flags & SHUNT_POLICY_LIST) {
-		answer = source_list(p, a, b);
-		if (answer)
-			return answer;
-	}
-	if (!(p->flags & (SHUNT_POLICY_SERVICE_RATE | SHUNT_POLICY_SOURCE_RATE)) ||
-	    !source_is_new(svc, is_syn, proto))
-		return 0;
-	return source_rate(a, policy);
+	return pkt->is_syn ||
+	       (pkt->l4_proto == IPPROTO_UDP && !(svc->flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_NAT)));
 }
 
 static __always_inline __u64 source_upper(const struct pkt *pkt)
@@ -210,24 +214,20 @@ static __always_inline __u64 source_lower(const struct pkt *pkt)
 	return pkt->is_v6 ? pkt->saddr[2] | (__u64)pkt->saddr[3] << 32 : 0;
 }
 
-/* A constant for the verifier, which would else follow every verdict to its end. */
-static __always_inline enum shunt_verdict known(enum shunt_verdict verdict)
-{
-	barrier_var(verdict);
-	return verdict;
-}
-
+/* What is not to be taken, as its verdict.  A range is all that the verifier is to know of it, or it
+ * would follow each. */
 static __always_inline enum shunt_verdict source_verdict(__u32 answer)
 {
-	if (answer == SHUNT_SOURCE_DENIED)
-		return known(SHUNT_DROP_DENIED);
-	if (answer == SHUNT_SOURCE_NOT_ALLOWED)
-		return known(SHUNT_DROP_NOT_ALLOWED);
-	if (answer == SOURCE_OVER_OWN_RATE)
-		return known(SHUNT_DROP_RATE_SOURCE);
-	if (answer == SOURCE_OVER_RATE)
-		return known(SHUNT_DROP_RATE_SERVICE);
-	return known(SHUNT_DROP_BAD_TABLE);
+	_Static_assert(SHUNT_DROP_NOT_ALLOWED - SHUNT_DROP_DENIED ==
+				       SHUNT_SOURCE_NOT_ALLOWED - SHUNT_SOURCE_DENIED &&
+			       SHUNT_DROP_RATE_SOURCE - SHUNT_DROP_DENIED ==
+				       SOURCE_OVER_OWN_RATE - SHUNT_SOURCE_DENIED &&
+			       SHUNT_DROP_RATE_SERVICE - SHUNT_DROP_DENIED ==
+				       SOURCE_OVER_RATE - SHUNT_SOURCE_DENIED,
+		       "in the same order");
+	if (answer > SOURCE_OVER_RATE)
+		return SHUNT_DROP_BAD_TABLE;
+	return SHUNT_DROP_DENIED + (answer - SHUNT_SOURCE_DENIED);
 }
 
 /* Whether the packet may open a flow, as far as the policy's rates are concerned. */
@@ -239,13 +239,30 @@ static __always_inline enum shunt_verdict source_opens(const struct pkt *pkt,
 	return likely(!answer) ? SHUNT_GO_ON : source_verdict(answer);
 }
 
+/* What the list has to say of the packet's source: nearly always known by its first 32 bits, and without
+ * a call. */
+static __always_inline __u32 source_list(const struct pkt *pkt, const struct shunt_policy *p)
+{
+	__u32 answer = source_answer(&p->root, p->root_at, p->list_at, bpf_ntohl(pkt->saddr[0]));
+
+	if (unlikely(answer & SHUNT_SOURCE_DEEPER))
+		return source_deeper(source_upper(pkt), source_lower(pkt), p->list_at, answer);
+	return answer;
+}
+
 /* What the service's policy, of which there is one, has to say of the packet. */
 static __always_inline enum shunt_verdict source_check(const struct pkt *pkt,
 						       const struct shunt_service *svc)
 {
-	__u32 answer = source_answer_for(source_upper(pkt), source_lower(pkt),
-					 (struct shunt_service *)svc, pkt->is_syn, pkt->l4_proto);
+	__u32 policy = svc->policy, answer = 0;
+	const struct shunt_policy *p = bpf_map_lookup_elem(&policies, &policy);
 
+	if (!p)
+		return SHUNT_DROP_BAD_TABLE;
+	if (p->flags & SHUNT_POLICY_LIST)
+		answer = source_list(pkt, p);
+	if (!answer && p->flags & SHUNT_POLICY_RATES && source_is_new(pkt, svc))
+		answer = source_rate(source_upper(pkt), policy);
 	return likely(!answer) ? SHUNT_GO_ON : source_verdict(answer);
 }
 

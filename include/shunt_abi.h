@@ -464,7 +464,7 @@ struct shunt_settings {
  *   nat_addrs   as many x struct shunt_nat_addrs
  *   nat_ctl     1 x struct shunt_nat_ctl
  *   policies    P x struct shunt_policy      by number; [0] is unused
- *   sources     W x __u64                    words of the policies' lists
+ *   sources     W x struct shunt_source_line words of the policies' lists
  *   rates       lines x struct shunt_rate_line
  *   frags       buckets x struct shunt_frag_bucket
  *   answers     cpus x struct shunt_answer

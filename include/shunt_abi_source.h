@@ -15,16 +15,22 @@
  * of the block [base, base + last] are cut into equal buckets, and a bucket is one word:
  *   upper half 0: the lower half is the answer for all of the bucket
  *   upper half n: n words, sorted, from the lower half on (counted from the list's first word), of
- *                 which the last whose upper half is not above the number has the answer below
+ *                 which the last whose upper half is not above the number has the answer below; they
+ *                 begin a line, and copies of the last one fill up what is left of it
  * and numbers outside of the block have the answer `out`.  So most addresses are answered by one
  * word, and the others by a binary search of a few.  An answer is one of the three below; or, with
  * SHUNT_SOURCE_DEEPER, where the set for the next 32 bits begins: with its struct
  * shunt_source_set, two words, and then its buckets. */
 #define SHUNT_SOURCE_TAKEN 0u
-#define SHUNT_SOURCE_NOT_ALLOWED 1u /* there is an allow list, and nothing of it fits */
-#define SHUNT_SOURCE_DENIED 2u
+#define SHUNT_SOURCE_DENIED 1u
+#define SHUNT_SOURCE_NOT_ALLOWED 2u /* there is an allow list, and nothing of it fits */
 #define SHUNT_SOURCE_DEEPER 0x80000000u
-#define SHUNT_SOURCE_SEARCH 20 /* halvings: at most 2^20 intervals in a bucket */
+#define SHUNT_SOURCE_LINE 4u /* words; lists and sets begin a line */
+#define SHUNT_SOURCE_SEARCH 16 /* halvings: at most 2^16 intervals in a bucket */
+
+struct shunt_source_line {
+	__u64 word[SHUNT_SOURCE_LINE];
+};
 
 struct shunt_source_set {
 	__u32 base;
@@ -86,6 +92,7 @@ static inline __attribute__((always_inline)) __u64 shunt_rate_ahead(__u64 full, 
 #define SHUNT_POLICY_LIST 1u
 #define SHUNT_POLICY_SERVICE_RATE 2u
 #define SHUNT_POLICY_SOURCE_RATE 4u
+#define SHUNT_POLICY_RATES (SHUNT_POLICY_SERVICE_RATE | SHUNT_POLICY_SOURCE_RATE)
 
 struct shunt_policy {
 	/* a cache line that packets read */

@@ -138,6 +138,16 @@ static void add_among_all(struct bench_cases *cases, const struct way *w)
 	bench_case_add(cases, &c);
 }
 
+/* The same for services that deny others than these clients. */
+static void add_listed(struct bench_cases *cases, const struct way *w)
+{
+	struct bench_case c = case_of(w);
+
+	c.policy = BENCH_LISTED;
+	snprintf(c.name, sizeof(c.name), "%s-tcp-maglev-listed", w->name);
+	bench_case_add(cases, &c);
+}
+
 static const struct bench_case refused[] = {
 	{.name = "drop-bad-ip-v4", .frame = BENCH_LONG_IP, .verdict = SHUNT_DROP_BAD_IP},
 	{.name = "drop-bad-ip-v6",
@@ -154,6 +164,15 @@ static const struct bench_case refused[] = {
 	 .world = BENCH_FULL,
 	 .frame = BENCH_STRANGER,
 	 .verdict = SHUNT_PASS_NOT_VIP},
+	{.name = "drop-denied-v4",
+	 .pool = BENCH_POOL,
+	 .policy = BENCH_DENIED,
+	 .verdict = SHUNT_DROP_DENIED},
+	{.name = "drop-denied-v6",
+	 .is_v6 = true,
+	 .pool = BENCH_POOL,
+	 .policy = BENCH_DENIED,
+	 .verdict = SHUNT_DROP_DENIED},
 	{.name = "drop-no-backend-v4", .pool = BENCH_POOL_DOWN, .verdict = SHUNT_DROP_NO_BACKEND},
 };
 
@@ -182,6 +201,8 @@ void bench_cases_fill(struct bench_cases *cases)
 		add_forwarded(cases, &ways[i], false, false);
 	for (size_t i = 0; i < COMBINED; i++)
 		add_among_all(cases, &ways[i]);
+	for (size_t i = 0; i < 2; i++)
+		add_listed(cases, &ways[i]);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
 		add_refused(cases, &refused[i]);
 }

@@ -27,6 +27,9 @@ enum bench_frame {
 /* Backends of a case's service. */
 enum bench_pool { BENCH_NO_SERVICE, BENCH_POOL, BENCH_POOL_DOWN };
 
+/* Whether the service has a list of 100,000 denied prefixes, and the client is in it. */
+enum bench_policy { BENCH_NO_POLICY, BENCH_LISTED, BENCH_DENIED };
+
 struct bench_case {
 	char name[32];
 	enum bench_kind kind;
@@ -42,6 +45,7 @@ struct bench_case {
 	/* Of cases: */
 	enum shunt_verdict verdict; /* 0: forwarded */
 	enum bench_pool pool;
+	enum bench_policy policy;
 	uint32_t service; /* index, from 0, of those that have a pool; bench_case_add() */
 	uint8_t protocol;
 	enum shunt_forward method;

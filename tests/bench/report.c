@@ -137,6 +137,8 @@ static const struct {
 	{"drop-bad-l4-v4", 1, "floor-parse-v4", 1.5},
 	{"pass-not-vip-v4", 1, "floor-parse-v4", 1.5},
 	{"pass-not-vip-v6", 1, "floor-parse-v6", 1.5},
+	{"drop-denied-v4", 1, "floor-parse-v4", 1.5},
+	{"drop-denied-v6", 1, "floor-parse-v6", 1.5},
 	{"drop-no-backend-v4", 1, "floor-parse-v4", 1.5},
 };
 

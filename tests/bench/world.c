@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "world.h"
 
+#include "lists.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
@@ -102,6 +104,7 @@ static struct dp_service service(const struct world *w, const struct bench_case 
 			.slots_at = c->service * (world_slots() / SHUNT_SLOTS_PER_LINE),
 			.slot_mask = world_slots() - 1,
 			.row = c->service * ROWS,
+			.policy = lists_policy(c),
 			.salt = c->service + 1,
 			.backends = WORLD_BACKENDS,
 			.flags = c->scheduler == SHUNT_RR ? SHUNT_SVC_FLOWS : 0,
@@ -122,6 +125,7 @@ static size_t add_extras(const struct dp_service *like, struct dp_service *out)
 		out[i].vip_bits = !prefix ? 0 : is_v6 ? 48 : 24;
 		out[i].port = prefix ? WORLD_PORT : 0;
 		out[i].protocol = i & 2 ? IPPROTO_UDP : IPPROTO_TCP;
+		out[i].svc.policy = is_v6 ? 2 : 1;
 	}
 	return EXTRAS;
 }
@@ -147,7 +151,8 @@ static int fill_tables(struct world *w, struct dp_error *err)
 	}
 	if (w->kind == BENCH_FULL)
 		n += add_extras(&s[0], &s[n]);
-	return dp_services_switch(w->dp, s, n, err);
+	rc = lists_write(w->dp);
+	return rc ? rc : dp_services_switch(w->dp, s, n, err);
 }
 
 static uint32_t entries_of(const struct world *w, const char *map)
@@ -183,6 +188,7 @@ static int set_up(struct world *w, struct dp_error *err)
 		}};
 	int rc;
 
+	lists_sizes(&opt.sizes);
 	if (w->kind == BENCH_FULL) {
 		opt.sizes.nat = NAT_CONNECTIONS;
 		opt.sizes.nat6 = true;

@@ -81,7 +81,7 @@ static struct shunt_rate rate_roll(struct dice *d, uint32_t most)
 
 void fuzz_source_fill(struct fuzz_world *w, struct dice *d)
 {
-	uint32_t at = 1;
+	uint32_t at = SHUNT_SOURCE_LINE;
 
 	for (uint32_t i = 1; i < WORLD_POLICIES; i++) {
 		struct oracle_policy *p = &w->policies[i];

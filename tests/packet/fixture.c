@@ -61,7 +61,7 @@ static size_t table_len(const struct table *t)
 			{"nat_ctl", 1, sizeof(*(f)->nat_ctl), (void **)&(f)->nat_ctl},             \
 			{"policies", WORLD_POLICIES, sizeof(*(f)->policies),                       \
 			 (void **)&(f)->policies},                                                 \
-			{"sources", WORLD_SOURCE_WORDS, 8, (void **)&(f)->sources},                \
+			{"sources", WORLD_SOURCE_WORDS / 4, 32, (void **)&(f)->sources},           \
 			{"rates", WORLD_RATE_LINES, sizeof(*(f)->rates), (void **)&(f)->rates},    \
 			{"frags", WORLD_FRAG_BUCKETS, sizeof(*(f)->frags), (void **)&(f)->frags},  \
 			{"answers", (f)->cpus, sizeof(*(f)->answers), (void **)&(f)->answers},     \

@@ -104,7 +104,7 @@ static void compare(struct fixture *f, uint8_t family, const struct source_list 
 	struct recipe r = world_recipe(family, IPPROTO_TCP, WORLD_DSR);
 
 	world_service(f, family, IPPROTO_TCP, WORLD_DSR)->policy = POLICY;
-	write_list(f, list, 555);
+	write_list(f, list, 556);
 	for (int i = 0; i < 400; i++) {
 		const struct source_prefix *near = rules[(size_t)rand() % n_rules].prefix;
 

@@ -168,6 +168,7 @@ void dp_nat_write(struct dp *dp, const struct shunt_nat_ctl *c);
 /* Policies and the words of their lists, at numbers and places that no service in force names. */
 void dp_policy_write(struct dp *dp, uint32_t number, const struct shunt_policy *p);
 void dp_policy_read(const struct dp *dp, uint32_t number, struct shunt_policy *p);
+/* @at and @n are of whole lines. */
 void dp_sources_write(struct dp *dp, uint32_t at, const uint64_t *words, size_t n);
 
 /* QUIC's records of services, and servers' ids, at numbers and places that no service in force names.

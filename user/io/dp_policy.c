@@ -23,7 +23,9 @@ void dp_policy_entries(const struct dp_sizes *want, uint32_t entries[static DP_M
 	while (want->rate_sources && (uint64_t)lines * SHUNT_RATE_WAYS < want->rate_sources * 2)
 		lines *= 2;
 	entries[DP_POLICIES] = want->policies ? round_up(want->policies, POLICIES_STEP) : 1;
-	entries[DP_SOURCES] = want->source_words ? round_up(want->source_words, WORDS_STEP) : 1;
+	entries[DP_SOURCES] = want->source_words
+				      ? round_up(want->source_words, WORDS_STEP) / SHUNT_SOURCE_LINE
+				      : 1;
 	entries[DP_RATES] = lines;
 }
 
@@ -36,7 +38,8 @@ int dp_policy_measure(struct dp_set *set)
 		return -EINVAL;
 	/* of one element where there are none */
 	set->sizes.policies = m[DP_POLICIES].entries > 1 ? m[DP_POLICIES].entries : 0;
-	set->sizes.source_words = m[DP_SOURCES].entries > 1 ? m[DP_SOURCES].entries : 0;
+	set->sizes.source_words =
+		m[DP_SOURCES].entries > 1 ? m[DP_SOURCES].entries * SHUNT_SOURCE_LINE : 0;
 	set->sizes.rate_sources = lines > 1 ? (uint64_t)lines * SHUNT_RATE_WAYS / 2 : 0;
 	return 0;
 }
@@ -51,7 +54,7 @@ int dp_copy_policies(struct dp_set *from, struct dp_set *to)
 	memcpy(to->map[DP_POLICIES].mem, from->map[DP_POLICIES].mem,
 	       (size_t)from->map[DP_POLICIES].entries * sizeof(struct shunt_policy));
 	memcpy(to->map[DP_SOURCES].mem, from->map[DP_SOURCES].mem,
-	       (size_t)from->map[DP_SOURCES].entries * sizeof(uint64_t));
+	       (size_t)from->map[DP_SOURCES].entries * sizeof(struct shunt_source_line));
 	return 0;
 }
 

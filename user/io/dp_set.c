@@ -76,7 +76,7 @@ static const struct spec {
 	[DP_NAT_ADDRS] = {"nat_addrs", sizeof(struct shunt_nat_addrs), GROUP_NAT, false, false},
 	[DP_NAT_CTL] = {"nat_ctl", sizeof(struct shunt_nat_ctl), GROUP_NAT, true, false},
 	[DP_POLICIES] = {"policies", sizeof(struct shunt_policy), GROUP_POLICIES, true, false},
-	[DP_SOURCES] = {"sources", sizeof(uint64_t), GROUP_POLICIES, true, false},
+	[DP_SOURCES] = {"sources", sizeof(struct shunt_source_line), GROUP_POLICIES, true, false},
 	[DP_RATES] = {"rates", sizeof(struct shunt_rate_line), GROUP_RATES, false, false},
 	[DP_QUIC_RECORDS] = {"quic_records", sizeof(struct shunt_quic), GROUP_QUIC, true, false},
 	[DP_QUIC_SERVERS] = {"quic_servers", sizeof(struct shunt_quic_server), GROUP_QUIC, true,

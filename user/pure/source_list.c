@@ -19,7 +19,6 @@
  * half a megabyte; a deeper set, of which there may be many, has fewer. */
 #define BUCKETS_BITS_MAX 16u
 #define SPARE_BITS 2u
-#define SMALL_SET 4u
 
 struct builder {
 	uint64_t *words;
@@ -74,81 +73,96 @@ static unsigned int bits_for(uint64_t n)
 	return n <= 1 ? 0 : 64u - (unsigned int)__builtin_clzll(n - 1);
 }
 
-static unsigned int bucket_bits(size_t intervals, bool is_root)
+/* @bits: of the block. One prefix alone is a block of one answer. */
+static unsigned int bucket_bits(const struct sweep *s, unsigned int bits, bool is_root)
 {
-	unsigned int bits = bits_for(intervals);
+	bool one = s->n == 3 && s->list[2].from - s->list[1].from == 1ull << bits;
+	unsigned int wanted = one ? 0 : bits_for(s->n) + (is_root ? SPARE_BITS : 0);
 
-	if (is_root)
-		bits += SPARE_BITS;
-	else if (intervals <= SMALL_SET)
-		bits = 0;
-	return bits < BUCKETS_BITS_MAX ? bits : BUCKETS_BITS_MAX;
+	if (wanted > BUCKETS_BITS_MAX)
+		wanted = BUCKETS_BITS_MAX;
+	if (wanted == 0 && bits == STEP_BITS)
+		wanted = 1; /* no shift by 32 */
+	return wanted < bits ? wanted : bits;
 }
 
-/* The smallest aligned block with every number at which the answer changes, and the one before it.
- * Outside of it there must be one answer: if not, all numbers are in the block. */
+/* The smallest aligned block with every number that has another answer than the first. */
 static struct shunt_source_set frame_of(const struct sweep *s, bool is_root)
 {
 	const struct interval *end = &s->list[s->n - 1];
-	uint32_t first = s->n > 1 ? s->list[1].from - 1 : 0;
-	uint32_t differ = end->answer != s->list[0].answer ? UINT32_MAX
-			  : s->n > 1			   ? first ^ end->from
-							   : 1;
-	unsigned int bits = STEP_BITS - (unsigned int)__builtin_clz(differ);
-	unsigned int cut = bucket_bits(s->n, is_root);
+	uint32_t first = s->n > 1 ? s->list[1].from : 0;
+	uint32_t last = end->answer != s->list[0].answer ? UINT32_MAX
+			: s->n > 1			 ? end->from - 1
+							 : 0;
+	unsigned int bits =
+		first == last ? 0 : STEP_BITS - (unsigned int)__builtin_clz(first ^ last);
 
-	if (cut > bits)
-		cut = bits;
-	else if (cut == 0 && bits == STEP_BITS)
-		cut = 1; /* no shift by 32 */
 	return (struct shunt_source_set){
 		.base = (uint32_t)((uint64_t)first >> bits << bits),
 		.last = (uint32_t)((1ull << bits) - 1),
 		.out = s->list[0].answer,
-		.shift = bits - cut,
+		.shift = bits - bucket_bits(s, bits, is_root),
 	};
 }
 
-/* Writes the buckets; the intervals stand at @list_at. */
-static void fill_buckets(uint64_t *buckets, const struct shunt_source_set *set,
-			 const struct sweep *s, uint32_t list_at)
+/* Fills up the line with copies of the last word, which a lookup may meet. */
+static void end_line(struct builder *b)
 {
-	size_t n = ((size_t)set->last >> set->shift) + 1, i, at = 0;
+	uint64_t last = b->n ? b->words[b->n - 1] : 0;
+
+	while (b->n % SHUNT_SOURCE_LINE)
+		b->words[b->n++] = last;
+}
+
+/* Appends the @n intervals of a bucket on lines of their own. Returns the bucket. */
+static uint64_t put_run(struct builder *b, const struct interval *list, size_t n)
+{
+	uint32_t at = (uint32_t)b->n;
+
+	for (size_t i = 0; i < n; i++)
+		b->words[b->n++] = word(list[i].from, list[i].answer);
+	end_line(b);
+	return word((uint32_t)n, at);
+}
+
+/* Fills the @n buckets from word @buckets_at on, and appends what they refer to. */
+static void fill_buckets(struct builder *b, size_t buckets_at, size_t n,
+			 const struct shunt_source_set *set, const struct sweep *s)
+{
+	size_t i, at = 0;
 
 	for (i = 0; i < n; i++) {
 		uint64_t from = set->base + ((uint64_t)i << set->shift);
 		uint64_t end = from + (1ull << set->shift);
-		size_t first, more = 0;
+		size_t more = 0;
 
 		while (at + 1 < s->n && s->list[at + 1].from <= from)
 			at++;
-		first = at;
-		while (first + more + 1 < s->n && s->list[first + more + 1].from < end)
+		while (at + more + 1 < s->n && s->list[at + more + 1].from < end)
 			more++;
-		buckets[i] = more ? word((uint32_t)more + 1, list_at + (uint32_t)first)
-				  : word(0, s->list[first].answer);
+		b->words[buckets_at + i] =
+			more ? put_run(b, &s->list[at], more + 1) : word(0, s->list[at].answer);
 	}
 }
 
-/* Appends the set to the words; *at is where it begins. */
+/* Appends the set to the words; *at is where it begins: on a new line. Of the intervals, one may be in
+ * the runs of two buckets, and each run may leave the rest of a line. */
 static int lay_out(struct builder *b, const struct sweep *s, bool is_root,
 		   struct shunt_source_set *set, uint32_t *at)
 {
-	size_t buckets, i;
+	size_t buckets;
 	int err;
 
 	*set = frame_of(s, is_root);
 	buckets = ((size_t)set->last >> set->shift) + 1;
-	err = reserve(b, 2 + buckets + s->n);
+	err = reserve(b, 2 + buckets + (1 + SHUNT_SOURCE_LINE) * s->n + 2 * SHUNT_SOURCE_LINE);
 	if (err)
 		return err;
 	*at = (uint32_t)b->n;
 	memcpy(b->words + b->n, set, sizeof(*set));
-	b->n += 2;
-	fill_buckets(b->words + b->n, set, s, (uint32_t)(b->n + buckets));
-	b->n += buckets;
-	for (i = 0; i < s->n; i++)
-		b->words[b->n++] = word(s->list[i].from, s->list[i].answer);
+	b->n += 2 + buckets;
+	end_line(b);
+	fill_buckets(b, *at + 2, buckets, set, s);
 	return 0;
 }
 

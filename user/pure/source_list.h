@@ -32,7 +32,7 @@ struct source_list {
  * The longest prefix that an address is in decides, of equal ones the greater answer, so that to be
  * denied outweighs to be allowed; with none the answer is @otherwise. Returns 0 with @out the
  * caller's (source_list_fini), -E2BIG above SOURCE_RULES_MAX, or -ENOMEM. O(n log n). */
-#define SOURCE_RULES_MAX (1u << (SHUNT_SOURCE_SEARCH - 1))
+#define SOURCE_RULES_MAX (1u << 20)
 int source_list_build(struct source_rule *rules, size_t n, uint8_t family, uint32_t otherwise,
 		      struct source_list *out) __attribute__((warn_unused_result));
 
