@@ -22,6 +22,7 @@
 #include "icmp.h"
 #include "answer.h"
 #include "nat_rare.h"
+#include "nat_icmp.h"
 #include "quic.h"
 #include "finish.h"
 
