@@ -13,6 +13,9 @@
 #include "sched.h"
 
 #define QUIC_LONG_HEADER 0x80
+#define QUIC_LONG_TYPE 0x30 /* of version 1: Initial and 0-RTT are below Handshake */
+#define QUIC_HANDSHAKE 0x20
+#define KATRAN_CID_MIN 8 /* octets, in a long header */
 #define QUIC_BEFORE_LENGTH 5 /* octets of a long header before the length of its connection id */
 #define QUIC_NOBODY 0 /* no backend's number */
 
@@ -21,7 +24,9 @@
 struct quic_cid {
 	__u64 word[3];
 	__u32 len; /* octets behind the first */
+	__u32 said; /* octets of the whole, as a long header says; of a short one the rest of the packet */
 	__u8 first;
+	__u8 header; /* the packet's first octet */
 };
 
 /* ---- finding it ---------------------------------------------------------------------------------*/
@@ -71,8 +76,8 @@ static __always_inline int quic_payload(struct xdp_md *ctx, const struct pkt *pk
 }
 
 /* Moves the cursor to the connection id; @left becomes how long it may be: a short header does not say
- * how long it is (RFC 8999 section 5.2). */
-static __always_inline int quic_header(struct cursor *c, __u32 *left)
+ * how long it is (RFC 8999 section 5.2).  @header: the packet's first octet. */
+static __always_inline int quic_header(struct cursor *c, __u32 *left, __u8 *header)
 {
 	const __u8 *first = take(c, 1), *len;
 	__u32 before = QUIC_BEFORE_LENGTH;
@@ -80,7 +85,8 @@ static __always_inline int quic_header(struct cursor *c, __u32 *left)
 	if (!first || !*left)
 		return -1;
 	--*left;
-	if (!(*first & QUIC_LONG_HEADER))
+	*header = *first;
+	if (!(*header & QUIC_LONG_HEADER))
 		return 0;
 	if (*left < before || !take(c, before - 1))
 		return -1;
@@ -96,14 +102,15 @@ static __always_inline int quic_find(struct xdp_md *ctx, const struct pkt *pkt,
 {
 	const __u8 *octet;
 	struct cursor c;
+	__u8 header;
 	__u32 left;
 
-	if (quic_payload(ctx, pkt, &c, &left) || quic_header(&c, &left) || !left)
+	if (quic_payload(ctx, pkt, &c, &left) || quic_header(&c, &left, &header) || !left)
 		return -1;
 	octet = take(&c, 1);
 	if (!octet)
 		return -1;
-	*cid = (struct quic_cid){.first = *octet};
+	*cid = (struct quic_cid){.said = left, .first = *octet, .header = header};
 	for (__u32 i = 0; i < SHUNT_QUIC_BLOCK_MAX && i + 1 < left; i++) {
 		barrier_var(c.pos); /* or clang makes one check of all */
 		octet = take(&c, 1);
@@ -229,11 +236,20 @@ static __always_inline __u32 quic_lb_id(const struct shunt_quic *q, const struct
 
 /* ---- Katran -------------------------------------------------------------------------------------*/
 
+/* Whether the id may be one that a client has made up, in a packet of type Initial or 0-RTT or of a
+ * length that no server's has.  The types are those of QUIC's version 1 (RFC 9000 section 17.2), as Katran
+ * has it. */
+static __always_inline int quic_katran_made_up(const struct quic_cid *cid)
+{
+	return (cid->header & QUIC_LONG_HEADER) &&
+	       ((cid->header & QUIC_LONG_TYPE) < QUIC_HANDSHAKE || cid->said < KATRAN_CID_MIN);
+}
+
 static __always_inline __u32 quic_katran_id(const struct quic_cid *cid, struct quic_octets *id)
 {
 	__u32 version = cid->first >> 6, len = version + 1;
 
-	if (!version || cid->len < len)
+	if (!version || cid->len < len || quic_katran_made_up(cid))
 		return 0;
 	id->lower = 0;
 	if (version == 1) /* 16 bits behind the version's two */

@@ -5,7 +5,8 @@
  * one of a service's configurations, which says how long the server's id is, how long the nonce behind it,
  * and with which key, if any, both are encrypted.  Katran (katran/lib/bpf/pckt_parsing.h): the upper two
  * bits are a version, 1 to 3, and 16 bits behind them, or the 24 or 32 bits behind the first octet, are
- * the server's id.
+ * the server's id; long headers of Initial and 0-RTT packets, and ids of less than eight octets in any long
+ * header, have none.
  *
  * The record of a service with SHUNT_SVC_QUIC is the one that addr[0] of the service's own row names; 0:
  * none.  A record in force never changes: another one is written beside it. */

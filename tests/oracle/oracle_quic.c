@@ -93,6 +93,15 @@ static size_t lb_id(const struct oracle_quic *q, const uint8_t *cid, size_t len,
 
 /* ---- Katran -------------------------------------------------------------------------------------*/
 
+/* What no server has issued: ids of packets that only clients send before they have heard of one, which are
+ * Initial and 0-RTT, and ids of less than eight octets.  Only a long header tells. */
+static bool is_clients_own(const uint8_t *quic)
+{
+	uint8_t type = quic[0] >> 4 & 3;
+
+	return quic[0] >> 7 && (type == 0 || type == 1 || quic[5] < 8);
+}
+
 /* The upper two bits are a version: 16 bits behind them, or 24 or 32 bits behind the octet. */
 static size_t katran_id(const uint8_t *cid, size_t len, uint8_t *id)
 {
@@ -130,6 +139,8 @@ bool oracle_quic_row(const struct oracle_case *c, const struct shunt_service *sv
 	if (record == 0 || record >= c->t->n_quics)
 		return false;
 	len = read_cid(udp + 8, udp_len - 8, cid);
+	if (len && c->t->quics[record].is_katran && is_clients_own(udp + 8))
+		return false;
 	len = oracle_quic_id(&c->t->quics[record], cid, len, id);
 	for (size_t i = 0; len && i < c->t->quics[record].n_servers; i++)
 		if (c->t->quics[record].server[i].len == len &&

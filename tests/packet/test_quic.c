@@ -374,6 +374,43 @@ static void katrans_versions_reach_their_server(void **state)
 	}
 }
 
+/* Of all packets that a long header can be of, those that a client may send before it has a server's id. */
+static void katran_leaves_what_clients_make_up_to_the_scheduler(void **state)
+{
+	static const char *const cids[] = {"6af3400000000000", "800a0b0c00000000"};
+	static const char *const ids[] = {"abcd", "0a0b0c"};
+	struct fixture *f = *state;
+	const struct conf_quic quic = {.katran = true};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct shunt_service *svc = quic_service(f, families[i % 2], WORLD_DSR);
+		struct quic_packet p = packet(families[i % 2], WORLD_DSR, cids[i / 2]);
+		struct frame in;
+		uint32_t other;
+
+		use_id(f, &quic, ids[i / 2]);
+		p.is_long = true;
+		other = scheduled(f, svc, &p);
+		for (uint32_t first = 0x80; first < 0x100; first++) {
+			build(&p, &in);
+			in.bytes[in.l4 + 8] = (uint8_t)first;
+			assert_int_equal(backend_of(f, svc, &in), first & 0x20 ? OWNER : other);
+		}
+		for (uint32_t len = 0; len <= 58; len++) {
+			build(&p, &in);
+			in.bytes[in.l4 + 8] = 0xe3;
+			in.bytes[in.l4 + 8 + 5] = (uint8_t)len;
+			assert_int_equal(backend_of(f, svc, &in), len >= 8 ? OWNER : other);
+		}
+		for (uint32_t first = 0; first < 0x80; first++) { /* a short header has no type */
+			p.is_long = false;
+			build(&p, &in);
+			in.bytes[in.l4 + 8] = (uint8_t)first;
+			assert_int_equal(backend_of(f, svc, &in), OWNER);
+		}
+	}
+}
+
 /* ---- who cannot take it ---------------------------------------------------------------------------*/
 
 static void a_server_that_is_down_is_stood_in_for(void **state)
@@ -473,6 +510,7 @@ int main(void)
 		TEST(options_and_extension_headers_move_the_id),
 		TEST(several_configurations_hold_at_once),
 		TEST(katrans_versions_reach_their_server),
+		TEST(katran_leaves_what_clients_make_up_to_the_scheduler),
 		TEST(a_server_that_is_down_is_stood_in_for),
 		TEST(without_a_record_the_scheduler_chooses),
 		TEST(round_robin_is_asked_only_for_unknown_ids),
