@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Random tables and random frames, through the packet path and through the oracle, and the two
- * compared in everything: verdict, action, frame, all counters, the whole flow table.
+ * compared in everything: verdict, action, frame, all counters, all that the packet path writes.
  *
  * Packets come in rounds of FUZZ_ROUND, each with tables of its own and an empty flow table, so that
  * a packet is repeated by the seed and its number alone, on a machine with as many CPUs.  (But for
- * time: a flow tick that ends in the middle of a round makes what is remembered one tick older.)
+ * time: a tick that ends in the middle of a round makes what is remembered one tick older, and rates
+ * let a flow more through.)
  *
  * What the packet path learns goes into the oracle's stage of that name, into service_vary() or
  * backend_vary() so that tables have it, into packet_roll() so that frames come for it, and, if it

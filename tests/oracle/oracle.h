@@ -8,7 +8,8 @@
  * It reads its tables and its state and writes a result, nothing else: whoever calls applies it.
  * What the packet path may choose as it likes, the ports and places of translated connections, the
  * oracle does not foretell: it looks at what was chosen and says whether that may be (struct
- * oracle_seen).  Not modelled: a frame without headroom, a perfect hash that points at nothing. */
+ * oracle_seen).  Not modelled: a frame without headroom, a perfect hash that points at nothing, and
+ * fragments and ICMP errors of translated connections. */
 #ifndef ORACLE_H
 #define ORACLE_H
 
