@@ -37,7 +37,7 @@ static __always_inline int action_of(enum shunt_verdict verdict)
 static __always_inline void count_row(const struct pkt *pkt)
 {
 	__u32 at = bpf_get_smp_processor_id() * settings.rows + pkt->row;
-	struct shunt_counter *c = bpf_map_lookup_elem(&counters, &at);
+	struct shunt_counter *c = element(counters, at);
 
 	if (!c || WITHOUT(counters))
 		return;
@@ -50,7 +50,7 @@ static __always_inline void count_row(const struct pkt *pkt)
 static __always_inline void count_verdict(enum shunt_verdict verdict)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct shunt_verdict_line *line = bpf_map_lookup_elem(&verdicts, &cpu);
+	struct shunt_verdict_line *line = element(verdicts, cpu);
 
 	if (line)
 		line->packets[verdict % SHUNT_VERDICTS_PER_CPU]++;

@@ -36,8 +36,8 @@ static __always_inline int flow_locate(struct flow *f, __u64 hash, __u32 salt, _
 	f->tag = b >> 32 | 1;
 	f->now = bpf_jiffies64() >> SHUNT_FLOW_TICK_SHIFT;
 	f->timeout = timeout;
-	f->first = bpf_map_lookup_elem(&flows, &first);
-	f->second = bpf_map_lookup_elem(&flows, &second);
+	f->first = element(flows, first);
+	f->second = element(flows, second);
 	return f->first && f->second ? 0 : -1;
 }
 
@@ -137,7 +137,7 @@ static __always_inline __u64 *flow_place(const struct flow *f)
 
 static __always_inline int backend_is_usable(__u32 row)
 {
-	const struct shunt_backend *be = bpf_map_lookup_elem(&backends, &row);
+	const struct shunt_backend *be = element(backends, row);
 
 	return be && be->flags & SHUNT_BE_USABLE;
 }

@@ -240,8 +240,6 @@ static __always_inline enum shunt_verdict forward(struct xdp_md *ctx, struct pkt
 						  const struct shunt_backend *be, enum sum_how how)
 {
 	pkt->egress = be->ifindex;
-	pkt->l2_len = forget(pkt->l2_len, be->ifindex);
-	pkt->is_v6 = forget(pkt->is_v6, be->ifindex);
 	switch (be->method) {
 	case SHUNT_DSR:
 		return forward_dsr(ctx, pkt, be);

@@ -15,6 +15,16 @@
 		__type(value, value_type);                                                         \
 	} name SEC(".maps")
 
+/* The element of array map @map at @index; NULL when there is none.  The key has 8 bytes, of which the map
+ * reads the lower 4: a whole slot of the stack, so that nothing of what it held before keeps apart for
+ * the verifier what is the same from here on.  And it is on the stack: before Linux 6.2 no key may be
+ * in memory that a global function was given. */
+#define element(map, index)                                                                        \
+	({                                                                                         \
+		__u64 key_ = (__u32)(index);                                                       \
+		bpf_map_lookup_elem(&(map), &key_);                                                \
+	})
+
 SHUNT_ARRAY(ctl, struct shunt_ctl, 1);
 SHUNT_ARRAY(seeds, __u64, 64);
 SHUNT_ARRAY(services4, struct shunt_service4, 64);
@@ -69,7 +79,7 @@ const volatile struct shunt_settings settings = {
  * function was given, and most rows are in a struct pkt. */
 static __always_inline struct shunt_backend *backend_at(__u32 row)
 {
-	return bpf_map_lookup_elem(&backends, &row);
+	return element(backends, row);
 }
 
 #endif

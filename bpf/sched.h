@@ -32,7 +32,7 @@ static __always_inline __u64 flow_hash(const struct pkt *pkt)
 static __always_inline __u32 slot_number(const struct shunt_service *svc, __u32 slot)
 {
 	__u32 line = svc->slots_at + slot / SHUNT_SLOTS_PER_LINE;
-	const struct shunt_slot_line *l = bpf_map_lookup_elem(&slots, &line);
+	const struct shunt_slot_line *l = element(slots, line);
 
 	if (!l)
 		return SLOT_BAD_TABLE;
@@ -44,7 +44,7 @@ static __always_inline __u32 cursor_next(const struct shunt_service *svc)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	__u32 at = cpu * settings.rows + svc->row;
-	struct shunt_counter *own = bpf_map_lookup_elem(&counters, &at);
+	struct shunt_counter *own = element(counters, at);
 
 	if (!own)
 		return 0;
@@ -154,7 +154,7 @@ static __always_inline enum shunt_verdict backend_numbered(struct pkt *pkt,
 	if (number == SLOT_BAD_TABLE)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->row = svc->row + number;
-	be = bpf_map_lookup_elem(&backends, &pkt->row);
+	be = backend_at(pkt->row);
 	if (!be)
 		return SHUNT_DROP_BAD_TABLE;
 	if (unlikely(!(be->flags & SHUNT_BE_USABLE))) {

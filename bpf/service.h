@@ -13,7 +13,7 @@ static __always_inline enum shunt_verdict service_entry(const struct shunt_index
 							__u32 *entry)
 {
 	__u32 at = x->seeds_at + (key * x->bucket_mul >> x->bucket_shift);
-	const __u64 *seed = bpf_map_lookup_elem(&seeds, &at);
+	const __u64 *seed = element(seeds, at);
 
 	if (!seed)
 		return SHUNT_DROP_BAD_TABLE;
@@ -31,7 +31,7 @@ static __always_inline enum shunt_verdict service_at4(const struct shunt_index *
 
 	if (service_entry(x, key, &entry))
 		return SHUNT_DROP_BAD_TABLE;
-	s = bpf_map_lookup_elem(&services4, &entry);
+	s = element(services4, entry);
 	if (!s)
 		return SHUNT_DROP_BAD_TABLE;
 	if (s->key != key)
@@ -50,7 +50,7 @@ static __always_inline enum shunt_verdict service_at6(const struct shunt_index *
 
 	if (service_entry(x, shunt_key6(pkt->daddr[0], pkt->daddr[1], port_proto), &entry))
 		return SHUNT_DROP_BAD_TABLE;
-	s = bpf_map_lookup_elem(&services6, &entry);
+	s = element(services6, entry);
 	if (!s)
 		return SHUNT_DROP_BAD_TABLE;
 	addr = (const void *)s->addr;
@@ -86,13 +86,13 @@ __noinline __u32 service_by_prefix(__u64 a, __u64 b, __u32 where, __u32 port)
 	n = prefix->spans;
 	for (int i = 0; i < 17 && n > 1; i++) {
 		middle = at + n / 2;
-		span = bpf_map_lookup_elem(&spans, &middle);
+		span = element(spans, middle);
 		if (!span)
 			return SHUNT_SPAN_NOBODY;
 		at += n / 2 * is_less(span->from_port, port + 1);
 		n -= n / 2;
 	}
-	span = bpf_map_lookup_elem(&spans, &at);
+	span = element(spans, at);
 	return span ? span->entry : SHUNT_SPAN_NOBODY;
 }
 
@@ -108,7 +108,7 @@ static __always_inline enum shunt_verdict service_prefix4(const struct shunt_ind
 	if (entry == SHUNT_SPAN_NOBODY)
 		return SHUNT_PASS_NOT_VIP;
 	entry += x->entries_at;
-	s = bpf_map_lookup_elem(&services4, &entry);
+	s = element(services4, entry);
 	if (!s)
 		return SHUNT_DROP_BAD_TABLE;
 	*svc = &s->svc;
@@ -127,7 +127,7 @@ static __always_inline enum shunt_verdict service_prefix6(const struct shunt_ind
 	if (entry == SHUNT_SPAN_NOBODY)
 		return SHUNT_PASS_NOT_VIP;
 	entry += x->entries_at;
-	s = bpf_map_lookup_elem(&services6, &entry);
+	s = element(services6, entry);
 	if (!s)
 		return SHUNT_DROP_BAD_TABLE;
 	*svc = &s->svc;
@@ -175,7 +175,7 @@ static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
 						       const struct shunt_service **svc)
 {
 	__u32 zero = 0;
-	const struct shunt_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+	const struct shunt_ctl *c = element(ctl, zero);
 	__u32 active;
 
 	if (!c)
@@ -225,7 +225,7 @@ static __always_inline enum shunt_verdict vip_find(struct pkt *pkt, __u32 *flags
 	__u8 l4_proto = pkt->l4_proto;
 	enum shunt_verdict verdict;
 	__u32 zero = 0;
-	const struct shunt_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
+	const struct shunt_ctl *c = element(ctl, zero);
 	__u32 active;
 
 	if (!c)

@@ -84,6 +84,8 @@ static __always_inline int packet(struct xdp_md *ctx)
 	pkt.hash = 0;
 	pkt.row = 0;
 	pkt.new_flow = 0;
+	/* or clang would keep it in registers and spill some that hold nothing yet */
+	asm volatile("" ::"r"(&pkt) : "memory");
 	return end(ctx, &pkt, steer(ctx, &pkt));
 }
 

@@ -20,7 +20,7 @@ static __always_inline struct handover *handover_here(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&handover, &cpu);
+	return element(handover, cpu);
 }
 
 static __always_inline __u64 word_of(__u32 first, __u32 second)
