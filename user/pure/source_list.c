@@ -160,6 +160,7 @@ static int lay_out(struct builder *b, const struct sweep *s, bool is_root,
 		return err;
 	*at = (uint32_t)b->n;
 	memcpy(b->words + b->n, set, sizeof(*set));
+	memset(b->words + b->n + 2, 0, buckets * sizeof(*b->words));
 	b->n += 2 + buckets;
 	end_line(b);
 	fill_buckets(b, *at + 2, buckets, set, s);
