@@ -3,9 +3,9 @@
 """A client that sends what looks like QUIC, with connection ids after draft-ietf-quic-load-balancers-21,
 encoded here with OpenSSL's AES and no line of shunt.
 
-quic.py ADDRESS PORT CONFIG KEY|- NONCE-LENGTH SERVER-ID [N]
-    N datagrams (50), each with a new nonce and from a new port, every other one with a long header; the
-    server answers with its name (udp.py).  Prints "COUNT NAME" for each name, and "COUNT lost".
+quic.py ADDRESS PORT CONFIG KEY|- NONCE-LENGTH SERVER-ID [N [FIRST]]
+    N datagrams (50), each with a new nonce and from a new port, every other one with a long header of
+    which FIRST (e3, Handshake) is the first octet; the server answers with its name (udp.py).  Prints "COUNT NAME" for each name, and "COUNT lost".
 """
 import os
 import socket
@@ -50,8 +50,8 @@ def connection_id(config, key, server_id, nonce):
     return bytes([config << 5 | len(body)]) + body
 
 
-def ask(address, port, cid, is_long):
-    header = b"\xc3\0\0\0\x01" + bytes([len(cid)]) if is_long else b"\x43"
+def ask(address, port, cid, first):
+    header = first + b"\0\0\0\x01" + bytes([len(cid)]) if first[0] & 0x80 else first
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.settimeout(2)
@@ -67,10 +67,11 @@ def main(argv):
     address, port, config = argv[1], int(argv[2]), int(argv[3])
     key = None if argv[4] == "-" else bytes.fromhex(argv[4])
     nonce_length, server_id = int(argv[5]), bytes.fromhex(argv[6])
+    long_first = bytes.fromhex(argv[8] if len(argv) > 8 else "e3")
     answers = Counter()
     for i in range(int(argv[7]) if len(argv) > 7 else 50):
         cid = connection_id(config, key, server_id, os.urandom(nonce_length))
-        answers[ask(address, port, cid, i % 2)] += 1
+        answers[ask(address, port, cid, long_first if i % 2 else b"\x43")] += 1
     for name in sorted(answers):
         print(answers[name], name)
 

@@ -44,6 +44,7 @@ new="{ id: 5, server_id_length: 8, nonce_length: 8, key: $NEW }"
 plain="{ id: 6, server_id_length: 3, nonce_length: 6 }"
 configured "[$old, $plain]"
 running 6
+is "nothing is said of backends that all have an id" "$(grep -c 'no server_id' "$W/shuntd.log")" 0
 for n in 1 2 3; do
   check "an encrypted id reaches backend $n" reaches 0 $OLD 4 c4605$n b$n
   check "a plain id reaches backend $n" reaches 6 - 6 c4605$n b$n
@@ -82,10 +83,27 @@ echo '10.0.0.19 server_id=c46052' >>"$W/v4.backends"
 refuses "an id that two have is refused" 1 'has already, at' shunt reload
 check "and changes nothing" reaches 0 $OLD 4 c46052 b2
 cp "$W/v4.good" "$W/v4.backends"
+few="service tunnel4: quic_lb: 2 of 3 backends have no server_id and get only packets whose connection id"
+lines=$(wc -l <"$W/shuntd.log")
+# told_each_time: the log says so as often as the configuration was loaded since.
+told_each_time() {
+  tail -n "+$((lines + 1))" "$W/shuntd.log" |
+    awk -v few="$few" 'index($0, few) { told++ } /: loaded, services/ { loaded++ }
+      END { exit !(told > 0 && told == loaded) }'
+}
+sed -i '2,3s/ server_id=[^ ]*//' "$W/v4.backends"
+check "the log says how many backends have no id" wait_for 5 told_each_time
+ask $VIP4 443 0 $OLD 4 c46051 40 >/dev/null
+check "once a reload, and not a packet" told_each_time
+on lb "$O/shuntd" -c "$W/shunt.yaml" --check >"$W/checked" 2>&1
+is "so does --check, next to its ok" "$(grep -c -e "$few" -e ': ok, services: 2' "$W/checked")" 2
+cp "$W/v4.good" "$W/v4.backends"
 sed -i 's/,.*//' "$W/v4.backends" "$W/v6.backends"
 configured katran
 check "Katran's format takes the place of both" shunt reload
 # Config rotation bits 100 are Katran's version 2, in which three octets follow.
 check "its ids reach their backends" reaches 4 - 6 c46052 b2
 check "also a changed one" reaches 4 - 6 c460ff b1
+is "those in Initial packets, which clients make up, are shared out" \
+  "$(ask $VIP4 443 4 - 6 c46052 60 c3 | awk '$2 != "lost"' | wc -l)" 3
 finish
