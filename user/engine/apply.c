@@ -265,6 +265,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	e->interfaces = take_ptr(interfaces);
 	e->n_interfaces = conf->n_interfaces;
 	nat_install(e, conf);
+	quic_tell(conf);
 	execute(e, &p, services);
 	policies_switch(e, &policies);
 	own_ask(e);

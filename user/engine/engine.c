@@ -351,6 +351,7 @@ int engine_check(const char *config, struct engine_error *summary, struct engine
 		backends += conf->services[i].n_backends;
 	snprintf(summary->text, sizeof(summary->text), "%s: ok, services: %zu, backends: %zu",
 		 config, conf->n_services, backends);
+	quic_tell(conf);
 	conf_free(conf);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "engine/plan.h"
 #include "pure/quic_table.h"
 
@@ -193,6 +194,34 @@ int quic_plan(struct engine *e, const struct conf *conf, struct plan *p, struct 
 	if (ret)
 		quic_drop(e, p);
 	return ret;
+}
+
+static size_t without_id(const struct conf_service *s)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < s->n_backends; i++)
+		n += !ids_of(&s->backends[i]);
+	return n;
+}
+
+void quic_tell(const struct conf *conf)
+{
+	const size_t each = 10; /* what people read; more are counted */
+	size_t services = 0, i;
+
+	for (i = 0; i < conf->n_services; i++) {
+		const struct conf_service *s = &conf->services[i];
+		size_t n = conf_is_quic(s) ? without_id(s) : 0;
+
+		if (n && ++services <= each)
+			log_warning("service %s: quic_lb: %zu of %zu backends have no server_id "
+				    "and get only packets whose connection id names nobody",
+				    s->name, n, s->n_backends);
+	}
+	if (services > each)
+		log_warning("quic_lb: %zu more services have backends without a server_id",
+			    services - each);
 }
 
 void quic_drop(struct engine *e, struct plan *p)

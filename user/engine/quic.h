@@ -19,6 +19,8 @@ void quic_free(struct engine *e);
 /* Writes the records of @conf where no packet finds them, and their places into @p's changes. On failure
  * -errno with @err, and nothing has changed. */
 int quic_plan(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err);
+/* Warns of services of which backends have no server_id. */
+void quic_tell(const struct conf *conf);
 /* Gives back what the plan took. */
 void quic_drop(struct engine *e, struct plan *p);
 
