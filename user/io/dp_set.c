@@ -10,6 +10,7 @@
 #include "base/mono.h"
 #include "base/own.h"
 #include "io/dp_impl.h"
+#include "io/dp_kernel.h"
 #include "io/dp_stage.h"
 #include "pure/phash.h"
 #include "shunt_abi.h"
@@ -426,9 +427,7 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 	if (rc == 0)
 		rc = take_descriptors(skel, from, reuse, out);
 	shunt_bpf__destroy(skel);
-	if (rc)
-		return dp_fail_os(err, rc, "cannot load the packet path into the kernel");
-	return 0;
+	return rc ? dp_kernel_fail(rc, err) : 0;
 }
 
 static int map_all(struct dp_set *set)
