@@ -152,13 +152,16 @@ __noinline int nat_cross_error(struct xdp_md *ctx, struct pkt *pkt, struct nat_p
 }
 
 /* SHUNT_GO_ON: the message is not about a translated connection. */
-static __always_inline enum shunt_verdict nat_icmp(struct xdp_md *ctx, struct pkt *pkt)
+__noinline int nat_icmp(struct xdp_md *ctx, struct pkt *pkt)
 {
-	__u32 at = nat_error_at(ctx, pkt), l4, is_whole;
 	enum shunt_verdict verdict;
 	struct nat_plan plan = {};
+	__u32 at, l4, is_whole;
 	struct nat_of of = {};
 
+	if (!pkt)
+		return SHUNT_DROP_BAD_TABLE;
+	at = nat_error_at(ctx, pkt);
 	if (!at)
 		return SHUNT_GO_ON;
 	is_whole = icmp_is_whole(ctx, pkt, at, pkt->l2_len + pkt->l3_len - at);

@@ -258,14 +258,18 @@ static __always_inline enum shunt_verdict nat_send_first(struct xdp_md *ctx, str
 	return SHUNT_GO_ON;
 }
 
-/* Sends the fragment as @of says; @l4: where the ports are in the first one, 0 in others. */
-static __always_inline enum shunt_verdict nat_send_piece(struct xdp_md *ctx, struct pkt *pkt,
-							 struct nat_of *of, __u32 l4)
+/* Sends the fragment as @of says; @l4: where the ports are in the first one, 0 in others.  A function,
+ * as nat_icmp() is, so that its room on the stack is not beside that of what opens connections, which
+ * goes deep: Linux 6.1 allows 512 bytes for all calls, 32 at a time. */
+__noinline int nat_send_piece(struct xdp_md *ctx, struct pkt *pkt, struct nat_of *of, __u32 l4)
 {
+	enum shunt_verdict verdict;
 	struct nat_plan plan = {};
-	enum shunt_verdict verdict = nat_plan(pkt, of, &plan);
 	__u64 delta;
 
+	if (!pkt || !of)
+		return SHUNT_DROP_BAD_TABLE;
+	verdict = nat_plan(pkt, of, &plan);
 	if (verdict)
 		return verdict;
 	if (!plan.to.is_v6 != !pkt->is_v6)

@@ -70,7 +70,7 @@ static __always_inline __u32 flow_backend_of(const struct shunt_service *svc, __
 	number = flow_find(hash, svc->salt, svc->row, limits, !is_syn);
 	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
 		return number;
-	if (q && number == FLOW_UNKNOWN && starts && !is_syn) {
+	if (q && q->policy && number == FLOW_UNKNOWN && starts && !is_syn) {
 		refused = source_rate(q->source, q->policy);
 		if (refused)
 			return SLOT_REFUSED | refused;
@@ -102,7 +102,7 @@ __noinline __u32 flow_backend_asked(const struct shunt_service *svc, __u64 hash,
 	if (!svc)
 		return SLOT_BAD_TABLE;
 	q.policy = svc->policy;
-	return flow_backend_of(svc, hash, is_syn, starts, q.policy ? &q : NULL);
+	return flow_backend_of(svc, hash, is_syn, starts, &q);
 }
 
 /* Whether the service may have a policy. */
