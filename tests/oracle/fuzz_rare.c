@@ -135,6 +135,7 @@ static void disturb_frag(struct fuzz_world *w, struct dice *d)
 	uint32_t ticks = SHUNT_FRAG_TIMEOUT_S * w->tables.hz >> SHUNT_FRAG_TICK_SHIFT;
 	uint32_t at = roll(d, N_WORDS);
 	__u64 *word = &w->frags[at / SHUNT_FRAGS_PER_BUCKET].word[at % SHUNT_FRAGS_PER_BUCKET];
+	bool is_passed;
 
 	if (!*word)
 		return;
@@ -143,7 +144,9 @@ static void disturb_frag(struct fuzz_world *w, struct dice *d)
 		*word = 0;
 		break;
 	case 1: /* some other backend of the service, or one beyond the table */
-		*word ^= 1ull << (SHUNT_FRAG_WHERETO_SHIFT + (once_in(d, 2) ? roll(d, 3) : 20));
+		is_passed = !(*word >> SHUNT_FRAG_WHERETO_SHIFT & SHUNT_FRAG_WHERETO);
+		*word ^= 1ull << (SHUNT_FRAG_WHERETO_SHIFT +
+				  (is_passed || once_in(d, 2) ? 20 : roll(d, 3)));
 		break;
 	case 2: /* from the next tick */
 		*word = (*word & ~0xffffull) | (uint16_t)(*word + 1);
