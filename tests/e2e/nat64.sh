@@ -24,11 +24,13 @@ $(service in6 tcp $VIP4 7000 "forward: nat" "$TCP" "backends: ['[fd00::13]:7777'
 $(service in4 tcp $VIP6 7000 "forward: nat" "$TCP" "backends: ['10.0.0.11:7777', '10.0.0.12:7777']")
 $(service dns4 udp $VIP4 53 "forward: nat" "check: none" "nat_pool: ['fd00::9', 'fd00::99']" "backends: ['[fd00::13]:5300 name=b3', '[fd00::14]:5300 name=b4']")
 $(service dns6 udp $VIP6 53 "forward: nat" "check: none" "nat_pool: [10.0.0.9]" "backends: ['10.0.0.11:5300 name=b1', '10.0.0.12:5300 name=b2']")
+$(service closed4 udp $VIP4 99 "forward: nat" "check: none" "backends: ['[fd00::13]:9']")
+$(service closed6 udp $VIP6 99 "forward: nat" "check: none" "backends: ['10.0.0.11:9']")
 END
-running 16
+running 18
 check "the daemon says which of the pool's addresses this host does not have" \
-  grep -q 'nat_pool: this host does not have the address fd00::99.*ip address add fd00::99/128' "$W/shuntd.log"
-is "and only that one" "$(grep -c 'nat_pool: this host' "$W/shuntd.log")" 1
+  grep -q "nat_pool fd00::99 is not this host's" "$W/shuntd.log"
+is "and only that one" "$(grep -c "nat_pool .* is not this host's" "$W/shuntd.log")" 1
 address lb eth0 fd00::99/64
 
 # whom VIP [no_check]: what a UDP server says of its client; no_check: asked without a checksum.
@@ -52,6 +54,20 @@ is "IPv6 to IPv4: UDP is answered through the address that was asked" \
 is "the backend sees the pool's address of its own family" \
   "$(whom $VIP4 | awk '{sub("::99", "::9"); print $2}') $(whom $VIP6 | awk '{print $2}')" "fd00::9 10.0.0.9"
 is "UDP without a checksum gets one on its way to IPv6" "$(whom $VIP4 no_check | awk '{sub("::99", "::9"); print $2}')" fd00::9
+# refused VIP: what becomes of a client of a port that is closed at the backend.
+refused() {
+  on client "$python" -c "import socket
+u = socket.socket(socket.AF_INET6 if ':' in '$1' else socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(2)
+u.connect(('$1', 99))
+try:
+    u.send(b'anybody?')
+    u.recv(99)
+except OSError as e:
+    print('refused' if isinstance(e, ConnectionRefusedError) else e)"
+}
+is "an IPv6 backend's closed port is told to the IPv4 client" "$(refused $VIP4)" refused
+is "an IPv4 backend's closed port is told to the IPv6 client" "$(refused $VIP6)" refused
 is "nothing was dropped" \
   "$(shunt stats --json | jq '[.verdicts[]? | select(.name | test("^drop_(nat|bad|too)")) | .packets] | add // 0')" 0
 finish

@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "io/dp_offload.h"
-#include "io/host_addr.h"
 #include "pure/backend_row.h"
 
 static uint32_t nat_ticks(uint32_t timeout_ms)
@@ -39,47 +38,6 @@ void nat_sizes(const struct conf *conf, struct dp_sizes *sizes)
 	}
 }
 
-/* An address may be put there later, so it is no error. */
-static void tell_strangers(const struct conf_service *s)
-{
-	char text[ADDR_TEXT_MAX];
-	size_t i;
-
-	for (i = 0; i < s->nat_pool.n; i++)
-		if (!host_has_addr(&s->nat_pool.addrs[i]))
-			log_warning("nat_pool: this host does not have the address %s, so that "
-				    "what backends send to it may not come here; run: "
-				    "ip address add %s/%d dev IF",
-				    addr_format(&s->nat_pool.addrs[i], text), text,
-				    s->nat_pool.addrs[i].family == 6 ? 128 : 32);
-}
-
-static bool uses_pool(const struct conf_service *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_backends; i++)
-		if (s->backends[i].forward == SHUNT_NAT)
-			return s->nat_pool.n > 0;
-	return false;
-}
-
-/* Services mostly have one pool: each is told of once. */
-static void tell_pools(const struct conf *conf)
-{
-	const struct conf_nat_pool *last = NULL;
-	size_t i;
-
-	for (i = 0; i < conf->n_services; i++) {
-		const struct conf_service *s = &conf->services[i];
-
-		if (!uses_pool(s) || (last && memcmp(last, &s->nat_pool, sizeof(*last)) == 0))
-			continue;
-		last = &s->nat_pool;
-		tell_strangers(s);
-	}
-}
-
 void nat_install(struct engine *e, const struct conf *conf)
 {
 	struct nat_pools *pools = &e->nat_pools;
@@ -98,7 +56,6 @@ void nat_install(struct engine *e, const struct conf *conf)
 		ctl.timeout[i] = nat_ticks(conf->nat_timeout_ms[i]);
 	memcpy(ctl.pool, pools->pool, sizeof(ctl.pool));
 	dp_nat_write(e->dp, &ctl);
-	tell_pools(conf);
 }
 
 static bool translates(const struct conf *conf)
