@@ -62,11 +62,7 @@ static __always_inline int restore6(struct xdp_md *ctx, int pushed)
 #define PATH(name, restored)                                                                       \
 	SEC("xdp") int name(struct xdp_md *ctx)                                                    \
 	{                                                                                          \
-		struct pkt pkt;                                                                    \
-                                                                                                   \
-		if (restored)                                                                      \
-			return XDP_ABORTED;                                                        \
-		return finish(ctx, &pkt, steer(ctx, &pkt));                                        \
+		return restored ? XDP_ABORTED : packet(ctx);                                       \
 	}
 PATH(plain4, restore4(ctx, 0))
 PATH(plain6, restore6(ctx, 0))
