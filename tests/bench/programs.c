@@ -69,11 +69,13 @@ static void fill_settings(struct shunt_settings *s, const struct dp *dp, enum be
 	memcpy(s->hash_key, key, sizeof(s->hash_key));
 	s->rows = entries_of(dp, "backends");
 	s->flow_mask = entries_of(dp, "flows") - 1;
+	s->frag_mask = entries_of(dp, "frags") - 1;
+	s->rate_mask = entries_of(dp, "rates") - 1;
 	s->cpus = entries_of(dp, "counters") / s->rows;
 	if (kind != BENCH_FULL)
 		return;
 	s->nat_mask = entries_of(dp, "nat_requests") - 1;
-	s->staged = s->nat_mask ? SHUNT_SVC_NAT : 0;
+	s->staged = SHUNT_SVC_NAT | SHUNT_SVC_QUIC;
 	s->nat_reply_mask = entries_of(dp, "nat_replies") - 1;
 }
 
