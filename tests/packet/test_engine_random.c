@@ -400,7 +400,7 @@ static void no_kill_leaves_tables_that_do_not_forward(void **state)
 		kills++;
 	}
 	print_message("# killed %d times\n", kills);
-	assert_true(kills > 3);
+	assert_true(kills > (getenv("SLOW") ? 0 : 3));
 }
 
 int main(int argc, char **argv)
