@@ -23,7 +23,7 @@
 #define MAIN_AT_MOST 12000 /* verified instructions */
 #define STAGE_AT_MOST 200000 /* a fifth of what the kernel takes */
 
-/* Verifiers before Linux 6.12 tell fewer states apart as equal: 6.1 follows 1.7 times as many. */
+/* Verifiers before Linux 6.12 tell fewer states apart as equal: 6.1 follows 2 to 2.5 times as many. */
 static uint32_t at_most(bool is_main)
 {
 	struct utsname on;
@@ -32,7 +32,7 @@ static uint32_t at_most(bool is_main)
 	assert_int_equal(uname(&on), 0);
 	assert_int_equal(sscanf(on.release, "%d.%d", &major, &minor), 2);
 	return (is_main ? MAIN_AT_MOST : STAGE_AT_MOST) *
-	       (major < 6 || (major == 6 && minor < 12) ? 2 : 1);
+	       (major < 6 || (major == 6 && minor < 12) ? 3 : 1);
 }
 
 static void programs_stay_within_what_the_verifier_is_to_follow(void **state)
