@@ -110,13 +110,11 @@ static __always_inline __u32 source_next(__u32 list_at, __u32 answer, __be32 num
 	return source_answer(&set, at + 2, list_at, bpf_ntohl(number));
 }
 
-/* What a list says after the first 32 bits of an IPv6 address, which led to @answer.  @a and @b are the
- * address in memory order.  A global function over numbers, which the verifier checks once. */
-__noinline __u32 source_deeper(__u64 a, __u64 b, __u32 list_at, __u32 answer)
+/* What a list says after the first 64 bits of an IPv6 address, which led to @answer; @b is the rest in
+ * memory order.  A global function, since lists seldom tell so much apart. */
+__noinline __u32 source_deeper(__u64 b, __u32 list_at, __u32 answer)
 {
-	answer = source_next(list_at, answer, a >> 32);
-	if (answer & SHUNT_SOURCE_DEEPER)
-		answer = source_next(list_at, answer, b);
+	answer = source_next(list_at, answer, b);
 	if (answer & SHUNT_SOURCE_DEEPER)
 		answer = source_next(list_at, answer, b >> 32);
 	return answer & SHUNT_SOURCE_DEEPER ? SOURCE_BAD_TABLE : answer;
@@ -245,8 +243,10 @@ static __always_inline __u32 source_list(const struct pkt *pkt, const struct shu
 {
 	__u32 answer = source_answer(&p->root, p->root_at, p->list_at, bpf_ntohl(pkt->saddr[0]));
 
+	if (answer & SHUNT_SOURCE_DEEPER)
+		answer = source_next(p->list_at, answer, pkt->saddr[1]);
 	if (unlikely(answer & SHUNT_SOURCE_DEEPER))
-		return source_deeper(source_upper(pkt), source_lower(pkt), p->list_at, answer);
+		answer = source_deeper(source_lower(pkt), p->list_at, answer);
 	return answer;
 }
 
