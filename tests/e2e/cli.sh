@@ -64,7 +64,8 @@ is "one capability short it names that one, in a line" \
   "$(on lb setpriv --bounding-set=-perfmon,-sys_admin -- timeout 5 "$O/shuntd" -c "$W/other.yaml" 2>&1)" \
   "shuntd: error: may not load and attach XDP programs: Operation not permitted; missing: CAP_PERFMON"
 sed "s/^instance:.*/instance: third-$$/" "$W/shunt.yaml" >"$W/third.yaml"
-refuses "a daemon on an interface that is taken says how to free it" 1 'third.yaml:.*eth0 .*--remove.*bpftool net' \
+refuses "a daemon on an interface that is taken says how to free it" 1 \
+  'third.yaml:.*eth0 .*--remove.*bpftool link detach id [0-9]+, or end the process that holds it' \
   on lb timeout 5 "$O/shuntd" -c "$W/third.yaml"
 check "and leaves nothing" on lb "$O/shuntd" --remove -c "$W/third.yaml"
 finish

@@ -14,7 +14,7 @@
 #include "shunt_abi.h"
 
 #define VIEW_REASON_MAX 128
-#define VIEW_NOTE_MAX 256
+#define VIEW_NOTE_MAX 384 /* longer than what can hold an interface, and how to free it */
 
 struct view_traffic {
 	uint64_t packets, bytes, flows;
