@@ -27,7 +27,8 @@
 
 #define ROUNDS_DEFAULT 25
 #define PACKETS 500000 /* a measurement */
-#define LOST_MOST 0.001 /* of them */
+#define LOST_MOST 0.001 /* of them; the veth's ring overflows when the kernel puts its work off */
+#define TRIES 20
 #define BATCH 64
 #define RATE_LEAST 0.75 /* of the MAC swap's */
 
@@ -139,8 +140,9 @@ static double now_ns(void)
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-/* Sends PACKETS through @l; @ns: of wall time, since a part of it runs in the kernel's own threads. */
-static int run(struct scene *s, const struct lane *l, double *ns)
+/* Sends PACKETS through @l; @ns: of wall time, since a part of it runs in the kernel's own threads.
+ * -EAGAIN: too many were lost on the way, so that the time is not that of forwarding them. */
+static int run_once(struct scene *s, const struct lane *l, double *ns)
 {
 	uint8_t frame[LIVE_FRAME] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame, .data_size_in = LIVE_FRAME,
@@ -154,11 +156,21 @@ static int run(struct scene *s, const struct lane *l, double *ns)
 	*ns = (now_ns() - start) / PACKETS;
 	if (rc)
 		return complain(l->name, rc);
-	if (s->skel->bss->state.back >= PACKETS * (1 - LOST_MOST))
-		return 0;
-	fprintf(stderr, "bench_live: %s: of %d packets %llu came back as they should\n", l->name,
-		PACKETS, (unsigned long long)s->skel->bss->state.back);
-	return -EBADMSG;
+	return s->skel->bss->state.back >= PACKETS * (1 - LOST_MOST) ? 0 : -EAGAIN;
+}
+
+static int run(struct scene *s, const struct lane *l, double *ns)
+{
+	int rc = -EAGAIN;
+
+	for (int try = 0; try < TRIES && rc == -EAGAIN; try++)
+		rc = run_once(s, l, ns);
+	if (rc == -EAGAIN)
+		fprintf(stderr,
+			"bench_live: %s: of %d packets %llu came back as they should, in the last "
+			"of %d tries\n",
+			l->name, PACKETS, (unsigned long long)s->skel->bss->state.back, TRIES);
+	return rc;
 }
 
 /* The first round warms up and is not kept. */
