@@ -33,8 +33,8 @@ static __always_inline int flow_locate(struct flow *f, __u64 hash, __u32 salt, _
 	__u32 first = a >> 32 & settings.flow_mask;
 	__u32 second = b & settings.flow_mask;
 
-	f->tag = b >> 32 | 1;
-	f->now = bpf_jiffies64() >> SHUNT_FLOW_TICK_SHIFT;
+	f->tag = b >> SHUNT_FLOW_TAG_SHIFT;
+	f->now = bpf_jiffies64() >> settings.flow_shift;
 	f->timeout = timeout;
 	f->first = element(flows, first);
 	f->second = element(flows, second);
@@ -53,7 +53,7 @@ static __always_inline void flow_write(__u64 *word, __u64 w)
 
 static __always_inline __u32 flow_tag(__u64 w)
 {
-	return w >> 32;
+	return w >> SHUNT_FLOW_TAG_SHIFT;
 }
 
 static __always_inline __u32 flow_number(__u64 w)
@@ -103,7 +103,7 @@ static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u6
 #define PLACE_TAKEN (1u << 16)
 static __always_inline __u32 flow_place_score(const struct flow *f, __u64 w)
 {
-	__u32 is_free = is_less(flow_tag(w), 1);
+	__u32 is_free = is_less(w >> 32 | (__u32)w, 1);
 	__u32 is_expired = is_less(f->timeout + 1, flow_age(f, w));
 	__u32 is_unconfirmed = ~w >> 31 & 1;
 
@@ -152,8 +152,7 @@ static __always_inline __u32 flow_limits(const struct shunt_service *svc)
 
 /* The number of the backend that the flow was given, if that holds; else FLOW_*.  @salt, @row and
  * @limits (flow_limits()) are the service's.  Notes that the flow is alive and, if the packet
- * @confirms it, that this was not its first.  A number 0 would be the service's own row, which is
- * never usable. */
+ * @confirms it, that this was not its first.  A number 0 is that of a free word. */
 __noinline __u32 flow_find(__u64 hash, __u32 salt, __u32 row, __u32 limits, __u32 confirms)
 {
 	__u32 number;
@@ -168,7 +167,7 @@ __noinline __u32 flow_find(__u64 hash, __u32 salt, __u32 row, __u32 limits, __u3
 		return FLOW_UNKNOWN;
 	w = flow_read(word);
 	number = flow_number(w);
-	if (!flow_is_fresh(&f, w) || number > limits >> 16)
+	if (!number || !flow_is_fresh(&f, w) || number > limits >> 16)
 		return FLOW_UNKNOWN;
 	if (!backend_is_usable(row + number))
 		return FLOW_ORPHANED;
@@ -190,7 +189,7 @@ __noinline int flow_remember(__u64 hash, __u32 salt, __u32 limits, __u32 number)
 		word = flow_place(&f);
 	if (!word)
 		return 0;
-	flow_write(word, (__u64)f.tag << 32 | number << 16 | f.now);
+	flow_write(word, (__u64)f.tag << SHUNT_FLOW_TAG_SHIFT | number << 16 | f.now);
 	return 1;
 }
 

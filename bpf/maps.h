@@ -31,10 +31,13 @@ SHUNT_ARRAY(services4, struct shunt_service4, 64);
 SHUNT_ARRAY(services6, struct shunt_service6, 64);
 SHUNT_ARRAY(spans, struct shunt_span, 64);
 SHUNT_ARRAY(slots, struct shunt_slot_line, 64);
+SHUNT_ARRAY(bases, struct shunt_base_line, 64);
 SHUNT_ARRAY(backends, struct shunt_backend, 64);
 SHUNT_ARRAY(counters, struct shunt_counter, 64);
 SHUNT_ARRAY(verdicts, struct shunt_verdict_line, 1);
 SHUNT_ARRAY(flows, struct shunt_flow_bucket, 64);
+SHUNT_ARRAY(flow_rows, struct shunt_flow_rows, 1);
+SHUNT_ARRAY(loads, struct shunt_load, 64);
 SHUNT_ARRAY(nat_requests, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_replies, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_conns, struct shunt_nat_conn, 1);
@@ -72,8 +75,12 @@ struct {
 	__type(value, __u32);
 } stages SEC(".maps");
 
-const volatile struct shunt_settings settings = {
-	.rows = 64, .flow_mask = 63, .cpus = 1, .frag_mask = 63, .hz = 250};
+const volatile struct shunt_settings settings = {.rows = 64,
+						 .flow_mask = 63,
+						 .cpus = 1,
+						 .frag_mask = 63,
+						 .hz = 250,
+						 .flow_shift = SHUNT_FLOW_TICK_SHIFT};
 
 /* A backend's row.  The key is on the stack: before Linux 6.2 no key may be in memory that a global
  * function was given, and most rows are in a struct pkt. */

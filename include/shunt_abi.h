@@ -14,6 +14,7 @@
 
 #include <linux/types.h>
 
+#include "shunt_abi_nat.h"
 #include "shunt_abi_source.h"
 #include "shunt_abi_rare.h"
 #include "shunt_abi_quic.h"
@@ -37,22 +38,28 @@ enum shunt_forward {
 
 /* Flags of a service. */
 #define SHUNT_SVC_ON_EMPTY_PASS 1u /* no backend: PASS_NO_BACKEND instead of DROP_NO_BACKEND */
-#define SHUNT_SVC_FLOWS 2u /* index by per-CPU cursor and remember every flow (rr, wrr) */
+#define SHUNT_SVC_FLOWS 2u /* every flow is remembered; a new one by per-CPU cursor (rr, wrr) */
 #define SHUNT_SVC_NAT 4u /* nat or masq is the method of some of its backends */
 #define SHUNT_SVC_TURNS 8u /* NAT: a new connection's backend by per-CPU cursor (rr, wrr) */
 #define SHUNT_SVC_QUIC 16u /* UDP: a connection id may name the backend; never together with NAT */
+#define SHUNT_SVC_LOADS 32u /* with FLOWS: a new one by two hashes and the lesser load (lc, wlc) */
+#define SHUNT_SVC_SOURCE 64u /* slots are found by the source's hash (sh, affinity) */
+#define SHUNT_SVC_AFFINE 128u /* with SOURCE: what is remembered are sources, not flows */
+#define SHUNT_SVC_LEARN                                                                            \
+	256u /* no packet says that it begins a flow: slots learn before they change */
 
 /* A service's part that does not depend on the address family.  Read only after its key matched. */
 struct shunt_service {
-	__u32 slots_at; /* first element in `slots`, of 32 slots each */
-	__u32 slot_mask; /* 2^k - 1, k in [5, 16]: number of slots less one */
+	__u32 slots_at; /* first element in `slots` and `bases`, of 32 slots each */
 	__u32 row; /* row of the service itself; backend number b stands at row + b */
+	__u32 salt; /* mixed into the tags of the service's flows; stays when its row moves */
+	__u16 slot_mask; /* 2^k - 1, k in [5, 16]: number of slots less one */
 	__u16 backends; /* highest backend number in use; a flow that names a higher one is void */
-	__u8 flags; /* SHUNT_SVC_* */
-	__u8 scheduler; /* enum shunt_scheduler, for display; the packet path reads flags */
+	__u16 flags; /* SHUNT_SVC_* */
 	__u16 flow_timeout; /* in flow ticks (SHUNT_FLOW_TICK_SHIFT): an older entry is void */
 	__u16 policy; /* which of `policies`; 0: none */
-	__u32 salt; /* mixed into the tags of the service's flows; stays when its row moves */
+	__u8 scheduler; /* enum shunt_scheduler, for display; the packet path reads flags */
+	__u8 source_bits; /* with SOURCE: how many upper bits of its address count, 1 to 32 or 128 */
 };
 
 /* Every address that has a service has an entry of its own besides, under the protocol IPPROTO_ICMP
@@ -151,9 +158,30 @@ struct shunt_span {
 #define SHUNT_SPAN_NOBODY 0xffffffffu
 
 /* ---- slots -------------------------------------------------------------------------------------
- * 16 bits a slot: bit 15 is `changed` (a slot in transition: its former owner stands in a parallel
- * cold table; always 0 in this version of the packet path), the rest the backend's number in the
- * service, 1 and up; 0 means no backend.  A cache line an element. */
+ * 16 bits a slot: bit 15 is `changed`, the rest the number in the service of the backend to which new
+ * flows go, 1 and up; 0 means no backend.  A cache line an element.
+ *
+ * A slot without `changed` is settled: all its flows are that backend's, here called cur, and nothing is
+ * looked up.  One with it is in transition: it had another backend not long ago, whose flows stay with
+ * it.  `bases` has more of such a slot, at the same place; base 0 stands for cur.  In transition
+ *   a flow with a valid entry in the flow table        follows it
+ *   else a packet that begins a flow (TCP: SYN)        goes to cur and is remembered; where there is
+ *                                                      no room, to base
+ *   else (the flow is older than the change)           goes to base
+ * A packet that goes elsewhere than to cur writes the tick into `used`.  Of services with
+ * SHUNT_SVC_LEARN no packet tells whether its flow is new; their slots first have
+ * SHUNT_BASE_LEARNING: what has no entry goes to base and is remembered so; then not: what has no
+ * entry goes to cur and is remembered so.  A base that is not usable counts as cur.
+ * Of slots of services with SHUNT_SVC_FLOWS only flows that had no room to be remembered are concerned.
+ *
+ * Entries are valid in a slot in transition from tick `since` on, and those made there are as old as
+ * that at most: what an earlier transition has left behind does not count.  SHUNT_SVC_FLOWS makes
+ * every entry valid.
+ *
+ * The daemon begins a transition by writing the base and then the slot, and settles a slot that has
+ * not been `used` for the flow timeout, or when the hard cap has passed since it began.  While it lasts
+ * base stays what it was at the beginning, however often cur changes: whatever came to flows since
+ * then has entries. */
 #define SHUNT_SLOTS_PER_LINE 32
 #define SHUNT_SLOT_CHANGED 0x8000u
 #define SHUNT_SLOT_BACKEND 0x7fffu
@@ -161,6 +189,20 @@ struct shunt_span {
 
 struct shunt_slot_line {
 	__u16 slot[SHUNT_SLOTS_PER_LINE];
+};
+
+/* Read as one word.  The packet path writes `used` and, once, SHUNT_BASE_FULL. */
+#define SHUNT_BASE_LEARNING 1u
+#define SHUNT_BASE_FULL 2u /* a flow that should have been remembered was not: no room */
+struct shunt_base {
+	__u16 base; /* the backend's number; 0: cur */
+	__u16 used; /* flow tick */
+	__u16 since; /* flow tick: the one after that in which the transition began, or later */
+	__u16 flags; /* SHUNT_BASE_* */
+};
+
+struct shunt_base_line {
+	struct shunt_base slot[SHUNT_SLOTS_PER_LINE];
 };
 
 /* ---- backends ----------------------------------------------------------------------------------
@@ -253,143 +295,43 @@ struct shunt_owner {
 
 /* ---- flow table --------------------------------------------------------------------------------
  * Buckets of eight words, shared by all CPUs, each word written whole:
- *   bits 63..32  tag        of the flow's hash, never 0
+ *   bits 63..33  tag        of the flow's hash
+ *   bit  32      ended      its first FIN or RST has been seen (SHUNT_SVC_LOADS only)
  *   bit  31      confirmed  a second packet of the flow has been seen
- *   bits 30..16  backend    number in the service
+ *   bits 30..16  backend    number in the service, never 0
  *   bits 15..0   age        flow tick of the last packet
  * 0 is a free word.  A flow is looked for in two buckets and may stand in either.  From its hash
- * (struct shunt_settings) and its service's salt, in 64 bits:
+ * (struct shunt_settings; with SHUNT_SVC_AFFINE its source's) and its service's salt, in 64 bits:
  *   a = (hash ^ hash >> 32 ^ salt) * 0x9e3779b97f4a7c15
  *   b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9
- *   buckets a >> 32 and b, each & flow_mask; tag b >> 32 | 1
+ *   buckets a >> 32 and b, each & flow_mask; tag b >> 33
  * A new flow takes the place of a free word; else of an expired one, an unconfirmed one first; else
  * of an unconfirmed one; of equals the oldest, then one of the first bucket, then the last in its
  * bucket.  Where there is none it is not remembered. */
 #define SHUNT_FLOWS_PER_BUCKET 8
 #define SHUNT_FLOW_TICK_SHIFT 8 /* a flow tick is 2^8 jiffies: about 1 s at HZ 250 */
 #define SHUNT_FLOW_CONFIRMED 0x80000000ull
+#define SHUNT_FLOW_ENDED 0x100000000ull
+#define SHUNT_FLOW_TAG_SHIFT 33
+#define SHUNT_FLOW_AHEAD 8u /* ticks by which an entry may seem to be of the future (`since`) */
 
 struct shunt_flow_bucket {
 	__u64 word[SHUNT_FLOWS_PER_BUCKET];
 };
 
-/* ---- NAT ---------------------------------------------------------------------------------------
- * A translated connection is a record in nat_conns, found from both sides:
- *   nat_requests  by what the client sends. Word i of bucket b stands for record b * 8 + i:
- *                 bits 63..32 tag of the flow's hash, bit 63 set; bits 31..0 NAT tick before which
- *                 the record is not void, as far as the client's side knows. 0: free.
- *                 SHUNT_NAT_BUSY: somebody fills the record. SHUNT_NAT_GONE in place of the tag:
- *                 new packets of the client do not find it any more.
- *   nat_replies   by what the backend sends. bits 63..32 tag, bit 63 set; bits 31..0 the record.
- * Each is looked for in two buckets of its own hash (shunt_nat_mix), and put into the first one until
- * that is nearly full.  There are twice as many records as connections to make room for, and as many
- * words of replies: when both of a connection's buckets of replies are full, another port is tried.
- *
- * A record is written by whoever has made its request word SHUNT_NAT_BUSY by compare-and-swap; that
- * takes a free word; or one whose record has been void for SHUNT_NAT_GRACE ticks; or, when there is
- * neither, one whose record is half open: TCP that is not established, UDP that nobody has answered.
- * `until` is written last.  Who translates by a record first copies what he needs of it and then looks
- * at the word that led him to it once more: if somebody has taken the record meanwhile, the word has
- * changed before the record has. */
-#define SHUNT_NAT_WAYS 8
-#define SHUNT_NAT_TAG 0x80000000u /* set in every tag */
-#define SHUNT_NAT_BUSY (1ull << 32)
-#define SHUNT_NAT_GONE (2ull << 32)
-#define SHUNT_NAT_GRACE 2u /* NAT ticks */
-#define SHUNT_NAT_TICK_SHIFT 8 /* a NAT tick is 2^8 jiffies, in 32 bits */
-
-/* state of a record */
-#define SHUNT_NAT_REPLIED 1u /* the backend has answered */
-#define SHUNT_NAT_ESTABLISHED 2u /* TCP: and the client has then */
-#define SHUNT_NAT_FIN_CLIENT 4u
-#define SHUNT_NAT_FIN_BACKEND 8u
-#define SHUNT_NAT_RESET 16u /* the last packet was a RST */
-#define SHUNT_NAT_PROTO(state) ((state) >> 8 & 0xff)
-#define SHUNT_NAT_CLIENT6 0x10000u /* the client's and the service's addresses are in nat_addrs */
-#define SHUNT_NAT_BACKEND6 0x20000u /* the backend's and the pool's are */
-
-struct shunt_nat_bucket {
-	__u64 word[SHUNT_NAT_WAYS];
+/* Whose flow the word at the same place of `flows` is: the backend's row.  Written only for services
+ * with SHUNT_SVC_FLOWS, when a flow is remembered; by it the daemon counts who has how many. */
+struct shunt_flow_rows {
+	__u32 row[SHUNT_FLOWS_PER_BUCKET];
 };
 
-struct shunt_nat_conn {
-	__be32 client, vip; /* IPv4 */
-	__u32 client_ports; /* the client's and the service's port, in memory order */
-	__u32 until; /* NAT tick after which the record is void */
-	__be32 backend, pool; /* IPv4 */
-	__u32 backend_ports; /* the backend's and the pool address's port, in memory order */
-	__u32 state;
-	__u32 ifindex; /* where the client's last packet came in, and its layer 2: */
-	__u16 number; /* of the backend in the service */
-	__u8 tags;
-	__u8 method; /* enum shunt_forward */
-	__u16 mac[6]; /* destination and source, as the client's frame had them */
-	__be16 vlan_tci[2]; /* outermost first; 0 where there is none */
-	__u32 reply_at; /* the word of nat_replies that names this record */
-	__u32 seen; /* NAT tick of the last packet */
+/* How busy a backend is, by its row: `load` is its number of flows times `step`, which is smaller the
+ * greater its weight is.  The daemon writes both anew again and again; meanwhile the packet path adds
+ * step for each flow that it gives to the backend. */
+struct shunt_load {
+	__u64 load;
+	__u64 step;
 };
-
-/* Of the record of the same number; only where IPv6 is. */
-struct shunt_nat_addrs {
-	__be32 client[4], vip[4], backend[4], pool[4];
-};
-
-enum shunt_nat_timeout {
-	SHUNT_NAT_T_UDP,
-	SHUNT_NAT_T_SYN, /* TCP that is not established */
-	SHUNT_NAT_T_ESTABLISHED,
-	SHUNT_NAT_T_CLOSING, /* both sides have sent FIN */
-	SHUNT_NAT_T_RESET,
-	SHUNT_NAT_T_MAX,
-};
-
-#define SHUNT_NAT_POOLS 64
-#define SHUNT_NAT_POOL_ADDRS 16
-
-/* Addresses of one family. [0] is unused. */
-struct shunt_nat_pool {
-	__u32 n; /* 1 to SHUNT_NAT_POOL_ADDRS */
-	__u32 pad;
-	__be32 addr[SHUNT_NAT_POOL_ADDRS][4]; /* IPv4 in [i][0] */
-};
-
-/* The one element of nat_ctl. */
-struct shunt_nat_ctl {
-	__u32 timeout[SHUNT_NAT_T_MAX]; /* NAT ticks */
-	__u16 first_port, ports; /* host order: the ports taken at the pools' addresses */
-	struct shunt_nat_pool pool[SHUNT_NAT_POOLS];
-};
-
-/* Where a packet's words are: two buckets and the tag. @hash is the packet's, as struct
- * shunt_settings says. */
-struct shunt_nat_place {
-	__u32 first, second, tag;
-};
-
-static inline __attribute__((always_inline)) struct shunt_nat_place
-shunt_nat_mix(__u64 hash, __u8 proto, __u32 mask)
-{
-	__u64 a = (hash ^ hash >> 32 ^ (__u64)proto << 40) * 0x9e3779b97f4a7c15ull;
-	__u64 b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9ull;
-
-	b ^= b >> 32;
-	return (struct shunt_nat_place){b & mask, b >> 20 & mask, b >> 32 | SHUNT_NAT_TAG};
-}
-
-/* Which timeout a record in this state has. */
-static inline __attribute__((always_inline)) enum shunt_nat_timeout
-shunt_nat_timeout_of(__u32 state)
-{
-	const __u32 fins = SHUNT_NAT_FIN_CLIENT | SHUNT_NAT_FIN_BACKEND;
-
-	if (SHUNT_NAT_PROTO(state) != 6)
-		return SHUNT_NAT_T_UDP;
-	if (state & SHUNT_NAT_RESET)
-		return SHUNT_NAT_T_RESET;
-	if ((state & fins) == fins)
-		return SHUNT_NAT_T_CLOSING;
-	return state & SHUNT_NAT_ESTABLISHED ? SHUNT_NAT_T_ESTABLISHED : SHUNT_NAT_T_SYN;
-}
 
 /* ---- stages ------------------------------------------------------------------------------------
  * What not every packet needs is in programs of their own, which the first one, shunt_xdp, goes on to
@@ -418,7 +360,8 @@ struct shunt_handover {
  *   IPv6: hash = k[0] + k[1]*s0 + k[2]*ports + k[3]*d0 + k[4]*s1 + k[5]*s2 + k[6]*s3
  *                + k[7]*d1 + k[8]*d2 + k[9]*d3
  * over the words as they stand on the wire (loaded in memory order), ports = the 32 bits of source
- * and destination port.  The slot is shunt_slot_of(hash, slot_mask).  Hosts with the same key, and so
+ * and destination port.  The slot is shunt_slot_of(hash, slot_mask); with
+ * SHUNT_SVC_SOURCE of the source's hash, which is the same with ports 0, and saddr masked to source_bits.  Hosts with the same key, and so
  * the same secret, choose the same slot.  Little-endian hosts only. */
 #define SHUNT_HASH_WORDS 10
 
@@ -441,7 +384,7 @@ struct shunt_settings {
 	__u32 frag_mask; /* number of fragment buckets less one, a power of two less one */
 	__u32 hz; /* jiffies a second */
 	__u32 staged; /* SHUNT_SVC_NAT, SHUNT_SVC_QUIC: there are services with it */
-	__u32 pad;
+	__u32 flow_shift; /* SHUNT_FLOW_TICK_SHIFT, or less in tests whose time is to pass faster */
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
@@ -455,10 +398,13 @@ struct shunt_settings {
  *   prefixes    LPM_TRIE, BPF_F_NO_PREALLOC, struct shunt_prefix_key -> struct shunt_prefix
  *   spans       2 x P x struct shunt_span
  *   slots       L x struct shunt_slot_line
+ *   bases       L x struct shunt_base_line
  *   backends    rows x struct shunt_backend
  *   counters    cpus * rows x struct shunt_counter
- *   verdicts    cpus x { __u64 [64] }        [verdict] of that CPU: packets
+ *   verdicts    cpus x { __u64 [64] }        [verdict] of that CPU: packets; [SHUNT_COUNT_*]
  *   flows       buckets x struct shunt_flow_bucket
+ *   flow_rows   buckets x struct shunt_flow_rows; of one without services that remember every flow
+ *   loads       rows x struct shunt_load
  *   nat_requests, nat_replies   buckets x struct shunt_nat_bucket; of one bucket without NAT
  *   nat_conns   8 * request buckets x struct shunt_nat_conn
  *   nat_addrs   as many x struct shunt_nat_addrs
@@ -476,6 +422,11 @@ struct shunt_settings {
  *   tx_ports    DEVMAP_HASH, ifindex -> ifindex of the interfaces that shunt manages
  */
 #define SHUNT_VERDICTS_PER_CPU 64
+/* Behind the verdicts, of the flow table: */
+#define SHUNT_COUNT_LOOKUPS 63 /* how often it was searched */
+#define SHUNT_COUNT_REMEMBERED 62 /* flows newly remembered */
+#define SHUNT_COUNT_NO_ROOM 61 /* flows that were not, as there was no room */
+#define SHUNT_COUNT_FIRST 61
 struct shunt_verdict_line {
 	__u64 packets[SHUNT_VERDICTS_PER_CPU];
 };
@@ -489,11 +440,10 @@ _Static_assert(sizeof(struct shunt_slot_line) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_backend) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_counter) == 32, "half a cache line");
 _Static_assert(sizeof(struct shunt_flow_bucket) == 64, "a cache line");
-_Static_assert(sizeof(struct shunt_nat_bucket) == 64, "a cache line");
-_Static_assert(sizeof(struct shunt_nat_conn) == 64, "a cache line");
-_Static_assert(sizeof(struct shunt_nat_addrs) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_handover) == 128, "two cache lines");
-_Static_assert(SHUNT_VERDICT_MAX <= SHUNT_VERDICTS_PER_CPU, "verdicts fit their line");
+_Static_assert(sizeof(struct shunt_base) == 8, "a word");
+_Static_assert(sizeof(struct shunt_load) == 16, "two words");
+_Static_assert(SHUNT_VERDICT_MAX <= SHUNT_COUNT_FIRST, "verdicts fit their line");
 #endif
 
 #endif /* SHUNT_ABI_H */

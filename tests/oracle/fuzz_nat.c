@@ -94,9 +94,9 @@ void fuzz_nat_service(struct shunt_service *svc, struct dice *d)
 {
 	svc->flags |= SHUNT_SVC_NAT;
 	if (once_in(d, 2))
-		svc->flags &= (uint8_t)~SHUNT_SVC_FLOWS;
+		svc->flags &= (uint16_t)~SHUNT_SVC_FLOWS;
 	else if (once_in(d, 2))
-		svc->flags = (uint8_t)((svc->flags & ~SHUNT_SVC_FLOWS) | SHUNT_SVC_TURNS);
+		svc->flags = (uint16_t)((svc->flags & ~SHUNT_SVC_FLOWS) | SHUNT_SVC_TURNS);
 }
 
 void fuzz_nat_backend(struct shunt_backend *be, uint8_t family, struct dice *d)

@@ -42,7 +42,7 @@ static struct oracle_vip *vip_new(struct fuzz_world *w, uint8_t family, uint8_t 
 /* The address of the services of a kind, if the maps know it: its entry's flags are at @flags. */
 static void vip_copy(struct fuzz_world *w, uint8_t family, enum world_kind kind)
 {
-	const uint8_t *flags = world_vip_flags(w->f, family, kind);
+	const uint16_t *flags = world_vip_flags(w->f, family, kind);
 	struct recipe r = world_recipe(family, IPPROTO_TCP, kind);
 	struct oracle_vip *v;
 
@@ -75,7 +75,7 @@ static void vip_prefix(struct fuzz_world *w, uint32_t span_at, struct dice *d)
 		.family = family,
 		.protocol = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
 	};
-	struct shunt_service svc = {.flags = (uint8_t)roll(d, 2), .slot_mask = 1};
+	struct shunt_service svc = {.flags = (uint16_t)roll(d, 2), .slot_mask = 1};
 	struct shunt_prefix value = {span_at, 1};
 	struct shunt_span span = {.entry = SHUNT_SPAN_NOBODY};
 

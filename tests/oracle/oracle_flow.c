@@ -19,7 +19,7 @@ static void candidates_of(const struct oracle_tables *t, const struct oracle_flo
 	size_t first = (a >> 32) % t->flow_buckets;
 	size_t second = b % t->flow_buckets;
 
-	c->tag = (uint32_t)(b >> 32) | 1;
+	c->tag = (uint32_t)(b >> 33);
 	for (size_t i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++) {
 		c->word[i] = first * SHUNT_FLOWS_PER_BUCKET + i;
 		c->word[SHUNT_FLOWS_PER_BUCKET + i] = second * SHUNT_FLOWS_PER_BUCKET + i;
@@ -33,7 +33,7 @@ static uint64_t word_at(const struct oracle_state *s, size_t at)
 
 static uint32_t tag_in(uint64_t word)
 {
-	return (uint32_t)(word >> 32);
+	return (uint32_t)(word >> 33);
 }
 
 static uint32_t number_in(uint64_t word)
@@ -86,7 +86,7 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 	if (i == WORDS)
 		return ORACLE_UNKNOWN;
 	w = word_at(s, c.word[i]);
-	if (is_expired(flow, w) || number_in(w) > flow->svc->backends)
+	if (number_in(w) == 0 || is_expired(flow, w) || number_in(w) > flow->svc->backends)
 		return ORACLE_UNKNOWN;
 	row = flow->svc->row + number_in(w);
 	if (row >= t->rows || !(t->backends[row].flags & SHUNT_BE_USABLE))
@@ -104,7 +104,7 @@ enum readiness { NEVER, UNCONFIRMED, EXPIRED, EXPIRED_UNCONFIRMED, FREE };
 
 static enum readiness readiness_of(const struct oracle_flow *flow, uint64_t word)
 {
-	if (tag_in(word) == 0)
+	if (word == 0)
 		return FREE;
 	if (is_expired(flow, word))
 		return word & SHUNT_FLOW_CONFIRMED ? EXPIRED : EXPIRED_UNCONFIRMED;
@@ -149,6 +149,6 @@ bool oracle_remember(const struct oracle_tables *t, const struct oracle_state *s
 		if (readiness_of(flow, word_at(s, at)) == NEVER)
 			return false;
 	}
-	write_down(s, at, (uint64_t)c.tag << 32 | (uint64_t)number << 16 | flow->tick, r);
+	write_down(s, at, (uint64_t)c.tag << 33 | (uint64_t)number << 16 | flow->tick, r);
 	return true;
 }

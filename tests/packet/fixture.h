@@ -151,7 +151,7 @@ void world_build(struct fixture *f);
  * live backend: fixture_reset() does not, so that all fragments and ICMP are the stack's then. */
 void world_vip(struct fixture *f, uint8_t family, enum world_kind kind, bool live);
 /* Where the flags of that entry are; NULL when there is none. */
-const uint8_t *world_vip_flags(const struct fixture *f, uint8_t family, enum world_kind kind);
+const uint16_t *world_vip_flags(const struct fixture *f, uint8_t family, enum world_kind kind);
 /* What stands in a tunnel's outer_csum, for a service of that family. */
 uint32_t world_outer_csum(uint8_t family, const struct shunt_backend *be);
 

@@ -318,7 +318,7 @@ void world_vip(struct fixture *f, uint8_t family, enum world_kind kind, bool liv
 	vip(family, kind, (uint8_t *)f->services6[at].addr);
 }
 
-const uint8_t *world_vip_flags(const struct fixture *f, uint8_t family, enum world_kind kind)
+const uint16_t *world_vip_flags(const struct fixture *f, uint8_t family, enum world_kind kind)
 {
 	uint64_t key = vip_key(family, kind), at = entry_of(f, family, key);
 	uint32_t half = f->ctl->active;

@@ -26,9 +26,9 @@ static uint16_t flow_ticks(uint32_t timeout_ms)
 	return ticks >= UINT16_MAX / 2 ? UINT16_MAX / 2 : (uint16_t)(ticks + 1);
 }
 
-static uint8_t flags_of(const struct conf_service *conf)
+static uint16_t flags_of(const struct conf_service *conf)
 {
-	uint8_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
+	uint16_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
 
 	if (conf_is_quic(conf))
 		flags |= SHUNT_SVC_QUIC;
@@ -53,7 +53,7 @@ static struct shunt_service service_of(const struct change *c)
 
 	return (struct shunt_service){
 		.slots_at = c->slots_at,
-		.slot_mask = c->slots - 1,
+		.slot_mask = (uint16_t)(c->slots - 1),
 		.row = c->row,
 		.backends = c->highest,
 		.flags = flags_of(conf),

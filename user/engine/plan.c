@@ -32,6 +32,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 {
 	struct dp_sizes need = {0};
 	uint64_t rows = 0, lines = 0;
+	bool flow_rows = false;
 	size_t i;
 	int err = plan_entries_need(conf, &need);
 
@@ -41,6 +42,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 	for (i = 0; i < conf->n_services; i++) {
 		rows += rows_for((uint32_t)conf->services[i].n_backends);
 		lines += slots_of(&conf->services[i]) / SHUNT_SLOTS_PER_LINE;
+		flow_rows |= conf->services[i].scheduler != SHUNT_MAGLEV;
 	}
 	*sizes = (struct dp_sizes){
 		.services = at_least(256, need.services + (uint64_t)need.services / 2),
@@ -48,6 +50,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 		.rows = at_least(4096, rows + rows / 2),
 		.slot_lines = at_least(8192, lines + lines / 2),
 		.flows = conf->flow_table,
+		.flow_rows = flow_rows,
 		.frags = conf->fragments,
 	};
 	nat_sizes(conf, sizes);

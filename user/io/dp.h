@@ -28,6 +28,7 @@ struct dp_sizes {
 	uint32_t rows; /* backends' and services' own rows */
 	uint32_t slot_lines; /* of 32 slots each */
 	uint64_t flows; /* flows to make room for (the table gets twice as many words) */
+	bool flow_rows; /* some services remember every flow: whose each is, is noted beside */
 	uint64_t frags; /* fragmented packets to remember */
 	uint64_t
 		nat; /* translated connections, the same way; 0: no NAT, which costs nothing then */

@@ -161,10 +161,12 @@ static int copy_slots(struct dp_set *from, struct dp_set *to)
 {
 	if (same_map(from, to, DP_SLOTS))
 		return 0;
-	if (dp_map_mem(from, DP_SLOTS))
+	if (dp_map_mem(from, DP_SLOTS) || dp_map_mem(from, DP_BASES))
 		return -ENOMEM;
 	memcpy(to->map[DP_SLOTS].mem, from->map[DP_SLOTS].mem,
 	       (size_t)from->map[DP_SLOTS].entries * sizeof(struct shunt_slot_line));
+	memcpy(to->map[DP_BASES].mem, from->map[DP_BASES].mem,
+	       (size_t)from->map[DP_BASES].entries * sizeof(struct shunt_base_line));
 	return 0;
 }
 
@@ -212,7 +214,7 @@ static void add_flow(struct shunt_flow_bucket *to, uint64_t word)
 
 	for (i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++) {
 		there = __atomic_load_n(&to->word[i], __ATOMIC_RELAXED);
-		if (there >> 32 == word >> 32)
+		if (there >> SHUNT_FLOW_TAG_SHIFT == word >> SHUNT_FLOW_TAG_SHIFT && there)
 			return;
 	}
 	for (i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++, none = 0)

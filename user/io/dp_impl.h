@@ -22,12 +22,15 @@ enum dp_map_id {
 	DP_PREFIXES,
 	DP_SPANS,
 	DP_SLOTS,
+	DP_BASES,
 	DP_BACKENDS,
 	DP_COUNTERS,
 	DP_OWNERS,
 	DP_VERDICTS,
 	DP_ANSWERS,
+	DP_LOADS,
 	DP_FLOWS,
+	DP_FLOW_ROWS,
 	DP_FRAGS,
 	DP_NAT_REQUESTS,
 	DP_NAT_REPLIES,
@@ -44,6 +47,9 @@ enum dp_map_id {
 	DP_HANDOVER,
 	DP_MAP_MAX,
 };
+
+/* The most entries of a family that a set may have room for. */
+#define DP_SERVICES_MAX (1u << 20)
 
 struct lookup;
 
@@ -99,6 +105,10 @@ int dp_map_check(enum dp_map_id i, int fd, const char *path, struct dp_map *out,
 
 /* Derives the sizes of a set from its maps' entries. -EINVAL when they do not fit together. */
 int dp_set_measure(const struct dp *dp, struct dp_set *set) __attribute__((warn_unused_result));
+
+/* How many elements each map is to have for @want; 0 where the program says it. */
+void dp_entries_for(const struct dp *dp, const struct dp_sizes *want,
+		    uint32_t entries[static DP_MAP_MAX]);
 
 /* True when the set has every map that carries what adoption needs. */
 bool dp_set_is_whole(const struct dp_set *set);
