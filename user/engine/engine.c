@@ -197,10 +197,12 @@ static int allocate(struct engine *e, struct engine_error *err)
 {
 	e->scratch_slots = calloc(65536, sizeof(*e->scratch_slots));
 	e->scratch = calloc(SHUNT_BACKENDS_PER_SERVICE, sizeof(*e->scratch));
+	e->scratch_pool = calloc(SHUNT_BACKENDS_PER_SERVICE, sizeof(*e->scratch_pool));
 	e->scratch_counts = calloc(SHUNT_BACKENDS_PER_SERVICE + 1, sizeof(*e->scratch_counts));
 	e->flush = event_new(e->base, -1, 0, on_flush, e);
 	e->ready = evtimer_new(e->base, on_ready, e);
-	if (e->scratch_slots && e->scratch && e->scratch_counts && e->flush && e->ready)
+	if (e->scratch_slots && e->scratch && e->scratch_pool && e->scratch_counts && e->flush &&
+	    e->ready)
 		return 0;
 	snprintf(err->text, sizeof(err->text), "no memory");
 	return -ENOMEM;
@@ -323,6 +325,7 @@ void engine_close(struct engine *e)
 	free(e->config_path);
 	free(e->scratch_slots);
 	free(e->scratch);
+	free(e->scratch_pool);
 	free(e->scratch_counts);
 	free(e);
 }

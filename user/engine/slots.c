@@ -10,13 +10,6 @@
 #include "base/log.h"
 #include "pure/backend_row.h"
 
-static bool has_next_hop(const struct engine *e, const struct backend *b)
-{
-	enum view_nexthop state = nexthops_state(e, b);
-
-	return state == VIEW_NH_RESOLVED || state == VIEW_NH_NOT_NEEDED;
-}
-
 /* What varies by flow leaves the last two bits alone: with one of them set no source is the first of
  * its prefix, which may be a network's own address, from which hosts take nothing. */
 static void fill_tunnel(const struct backend *b, struct backend_row_spec *spec)
@@ -85,35 +78,6 @@ static void write_rows(struct engine *e, struct service *s, bool usable)
 			write_row(e, s->backends[i]);
 }
 
-static bool wants_flows(const struct backend *b)
-{
-	return b->weight > 0 && !b->drained;
-}
-
-/* Health decides, unless nobody is left and the service then fails open. */
-static void decide(struct engine *e, struct service *s)
-{
-	size_t i;
-
-	s->usable = 0;
-	for (i = 0; i < s->n_backends; i++) {
-		struct backend *b = s->backends[i];
-
-		b->usable = has_next_hop(e, b) && health_is_usable(&b->health);
-		b->in_slots = b->usable && wants_flows(b);
-		s->usable += b->in_slots;
-	}
-	s->failing_open = s->usable == 0 && s->conf->on_empty == CONF_EMPTY_ALL;
-	if (!s->failing_open)
-		return;
-	for (i = 0; i < s->n_backends; i++) {
-		struct backend *b = s->backends[i];
-
-		b->usable = has_next_hop(e, b);
-		b->in_slots = b->usable && wants_flows(b);
-	}
-}
-
 /* False when the table could not be made; an empty one is a table too. */
 static bool fill_slots(struct engine *e, struct service *s)
 {
@@ -129,6 +93,7 @@ static bool fill_slots(struct engine *e, struct service *s)
 			.number = b->number,
 			.weight = b->weight,
 			.up = b->in_slots,
+			.held_back = b->held_back,
 		};
 	}
 	if (s->conf->scheduler == SHUNT_MAGLEV)
@@ -183,7 +148,7 @@ void service_rebuild(struct engine *e, struct service *s)
 	bool was_empty = s->usable == 0;
 
 	s->dirty = false;
-	decide(e, s);
+	members_decide(e, s);
 	write_rows(e, s, true);
 	if (!fill_slots(e, s))
 		return;

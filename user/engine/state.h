@@ -22,6 +22,7 @@
 #include "pure/health.h"
 #include "pure/maglev.h"
 #include "pure/nat_pool.h"
+#include "pure/pool.h"
 #include "pure/ranges.h"
 #include "pure/view.h"
 #include "shunt_abi.h"
@@ -55,6 +56,9 @@ struct backend {
 	bool adopted; /* its next hop is what an earlier daemon's row says, as far as that goes */
 	bool usable; /* its row says so */
 	bool in_slots; /* takes new flows */
+	uint8_t held_back; /* POOL_STEPS-ths of its share that others have while it climbs */
+	bool warm; /* see pool.h */
+	mono_t climbs_since;
 	uint32_t slots; /* owned now */
 	struct shunt_backend row; /* as last written */
 	struct nl_nexthop nexthop;
@@ -93,6 +97,7 @@ struct service {
 	bool dirty; /* waits in the engine's flush */
 	bool failing_open;
 	uint32_t usable; /* backends in the slots by their own merit */
+	uint8_t last_pool; /* that gets new flows */
 	struct meter no_backend; /* of the service's own row */
 	struct vip *vip; /* in engine.vips; NULL while its address is not in force */
 	bool live; /* counted in vip->live */
@@ -165,6 +170,7 @@ struct engine {
 
 	uint16_t *scratch_slots; /* 65536 */
 	struct slot_backend *scratch; /* as many as a service can have backends */
+	struct pool_backend *scratch_pool; /* the same */
 	uint32_t *scratch_counts; /* by backend number */
 
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;
@@ -200,6 +206,10 @@ void service_touch(struct engine *e, struct service *s);
 void slots_flush(struct engine *e);
 /* Tells that @s has no usable backend, and what becomes of its packets, if that is so. */
 void slots_tell_if_empty(struct engine *e, const struct service *s);
+
+/* ---- members.c ----------------------------------------------------------------------------------*/
+/* Decides who of @s gets packets and new flows; writes nothing. */
+void members_decide(struct engine *e, struct service *s);
 
 /* ---- vips.c -------------------------------------------------------------------------------------*/
 /* The addresses of @conf, *n of them, the caller's; NULL when there is no memory. */

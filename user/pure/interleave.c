@@ -42,7 +42,9 @@ static int compare_lanes(const void *a, const void *b)
 static void enter_lanes(struct lanes *l, const struct slot_backend *b, size_t n, bool equal)
 {
 	for (size_t i = 0; i < n; i++) {
-		uint32_t weight = equal && b[i].weight ? 1 : b[i].weight;
+		/* Scaled by SLOT_SHARES: equal factors change no turn. */
+		uint32_t weight =
+			(equal && b[i].weight ? 1 : b[i].weight) * (SLOT_SHARES - b[i].held_back);
 
 		if (weight == 0 || !b[i].up)
 			continue;

@@ -33,7 +33,8 @@ struct turn {
 	uint32_t room; /* how many slots more it may take */
 	uint32_t index; /* in the canonical order */
 	uint16_t number;
-	bool up;
+	bool up; /* and not held back */
+	uint8_t held_back; /* SLOT_SHARES: all, it is down */
 	uint64_t id;
 };
 
@@ -96,10 +97,20 @@ static void rewind_turn(struct turn *t, uint32_t mask)
 	t->credit = 0;
 }
 
-/* Enters those with a weight in canonical order; returns whether one of them is up. */
-static bool enter_backends(struct table *t, const struct slot_backend *b, size_t n)
+/* Whether one with a weight is up, and not held back unless @held. */
+static bool any_up(const struct slot_backend *b, size_t n, bool held)
 {
-	bool any_up = false;
+	for (size_t i = 0; i < n; i++)
+		if (b[i].weight > 0 && b[i].up && (held || b[i].held_back == 0))
+			return true;
+	return false;
+}
+
+/* Enters those with a weight in canonical order. When all that are up are held back, none is: there
+ * is nobody to have their slots. */
+static void enter_backends(struct table *t, const struct slot_backend *b, size_t n)
+{
+	const bool hold = any_up(b, n, false);
 
 	for (size_t i = 0; i < n; i++) {
 		struct turn *turn = &t->all[t->n_all];
@@ -110,18 +121,19 @@ static bool enter_backends(struct table *t, const struct slot_backend *b, size_t
 			.skip = (b[i].id >> 32 | 1) & t->mask,
 			.weight = b[i].weight,
 			.number = b[i].number,
-			.up = b[i].up,
+			.held_back = !b[i].up ? SLOT_SHARES
+				     : hold   ? b[i].held_back
+					      : 0,
 			.id = b[i].id,
 		};
+		turn->up = turn->held_back == 0;
 		turn->inverse = inverse_of(turn->skip);
 		rewind_turn(turn, t->mask);
-		any_up |= b[i].up;
 		t->n_all++;
 	}
 	qsort(t->all, t->n_all, sizeof(*t->all), compare_turns);
 	for (uint32_t i = 0; i < t->n_all; i++)
 		t->all[i].index = i;
-	return any_up;
 }
 
 /* Makes the @n at @ring those who take turns, each with room for its share of the whole table,
@@ -302,6 +314,20 @@ static void refill_down(struct table *t, struct turn *ring)
 	}
 }
 
+/* Gives who is held back the rest of the slots that were its own at first, always the same ones first. */
+static void give_back(struct table *t)
+{
+	for (uint32_t index = 0; index < t->n_all; index++) {
+		const uint32_t from = t->owned_from[index], n = t->owned_from[index + 1] - from;
+		const uint32_t parts = SLOT_SHARES - t->all[index].held_back;
+
+		if (parts == SLOT_SHARES)
+			continue;
+		for (uint32_t i = 0; i < (n * parts + SLOT_SHARES - 1) / SLOT_SHARES; i++)
+			t->slots[t->owned[from + i]] = index;
+	}
+}
+
 int maglev_fill(const struct slot_backend *b, size_t n, uint16_t slots[], uint32_t n_slots)
 {
 	struct table t = {.slots = slots, .mask = n_slots - 1};
@@ -316,12 +342,14 @@ int maglev_fill(const struct slot_backend *b, size_t n, uint16_t slots[], uint32
 
 	if (!all || !ring || !map || !list || !from || !owned)
 		return -ENOMEM;
-	if (!enter_backends(&t, b, n)) {
+	if (!any_up(b, n, true)) {
 		memset(slots, 0, n_slots * sizeof(*slots));
 		return -ENOENT;
 	}
+	enter_backends(&t, b, n);
 	fill_all(&t);
 	refill_down(&t, ring);
+	give_back(&t);
 	for (uint32_t s = 0; s < n_slots; s++)
 		slots[s] = all[slots[s]].number;
 	return 0;
