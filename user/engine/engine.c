@@ -240,9 +240,9 @@ static int interfaces_first(struct engine *e, struct engine_error *err)
 static int open_all(struct engine *e, struct engine_error *err)
 {
 	static int (*const steps[])(struct engine *, struct engine_error *) = {
-		reload_open,	  reload_first, allocate,	nexthops_open,
-		interfaces_first, edits_load,	open_dataplane, checks_open,
-		apply_first,	  views_open,	commands_open,
+		reload_open,   reload_first,	 allocate,   members_open,
+		nexthops_open, interfaces_first, edits_load, open_dataplane,
+		checks_open,   apply_first,	 views_open, commands_open,
 	};
 	size_t i;
 
@@ -312,6 +312,7 @@ void engine_close(struct engine *e)
 	quic_free(e);
 	ranges_fini(&e->rows);
 	ranges_fini(&e->lines);
+	free_event(e->again);
 	free_event(e->flush);
 	free_event(e->sample);
 	free_event(e->ready);

@@ -3,6 +3,10 @@
  * what comes of it. */
 #include "engine/state.h"
 
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+
 static bool has_next_hop(const struct engine *e, const struct backend *b)
 {
 	enum view_nexthop state = nexthops_state(e, b);
@@ -14,6 +18,9 @@ static struct pool_policy policy_of(const struct engine *e, const struct service
 {
 	return (struct pool_policy){
 		.open_when_empty = s->conf->on_empty == CONF_EMPTY_ALL,
+		.min_healthy = s->conf->min_healthy.n,
+		.percent = s->conf->min_healthy.percent,
+		.slow_start_ms = s->conf->slow_start_ms,
 		.starting = !e->said_ready,
 	};
 }
@@ -22,6 +29,7 @@ static void ask(const struct engine *e, const struct backend *b, struct pool_bac
 {
 	*p = (struct pool_backend){
 		.weight = b->weight,
+		.pool = (uint8_t)b->conf->pool,
 		.up = health_is_usable(&b->health),
 		.reachable = has_next_hop(e, b),
 		.drained = b->drained,
@@ -39,6 +47,58 @@ static void take(struct backend *b, const struct pool_backend *p)
 	b->climbs_since = p->climbs_since;
 }
 
+/* ---- again -------------------------------------------------------------------------------------*/
+
+static bool is_earlier(mono_t a, mono_t b)
+{
+	return !mono_is_never(a) && (mono_is_never(b) || a.us < b.us);
+}
+
+/* Has on_again run at @when, or before. */
+static void wake(struct engine *e, mono_t when)
+{
+	int64_t us = mono_diff_us(mono_now(), when);
+	struct timeval wait = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+	if (mono_is_never(when) ||
+	    (event_pending(e->again, EV_TIMEOUT, NULL) && !is_earlier(when, e->wakes)))
+		return;
+	if (us < 0)
+		wait = (struct timeval){0};
+	e->wakes = when;
+	event_add(e->again, &wait);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+	mono_t now = mono_now(), next = mono_never();
+	size_t i;
+
+	(void)fd;
+	(void)what;
+	for (i = 0; i < e->n_services; i++) {
+		struct service *s = e->services[i];
+
+		if (mono_is_never(s->again))
+			continue;
+		if (mono_diff_us(s->again, now) >= 0)
+			service_touch(e, s);
+		else if (is_earlier(s->again, next))
+			next = s->again;
+	}
+	wake(e, next);
+}
+
+int members_open(struct engine *e, struct engine_error *err)
+{
+	e->again = evtimer_new(e->base, on_again, e);
+	if (e->again)
+		return 0;
+	snprintf(err->text, sizeof(err->text), "no memory");
+	return -ENOMEM;
+}
+
 void members_decide(struct engine *e, struct service *s)
 {
 	const struct pool_policy policy = policy_of(e, s);
@@ -53,4 +113,6 @@ void members_decide(struct engine *e, struct service *s)
 	s->usable = answer.takers;
 	s->failing_open = answer.failing_open;
 	s->last_pool = answer.last_pool;
+	s->again = answer.again;
+	wake(e, s->again);
 }

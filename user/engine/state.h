@@ -98,6 +98,7 @@ struct service {
 	bool failing_open;
 	uint32_t usable; /* backends in the slots by their own merit */
 	uint8_t last_pool; /* that gets new flows */
+	mono_t again; /* when to decide anew although nothing has happened; never: not at all */
 	struct meter no_backend; /* of the service's own row */
 	struct vip *vip; /* in engine.vips; NULL while its address is not in force */
 	bool live; /* counted in vip->live */
@@ -173,6 +174,8 @@ struct engine {
 	struct pool_backend *scratch_pool; /* the same */
 	uint32_t *scratch_counts; /* by backend number */
 
+	struct event *again; /* for the services that are to be decided anew */
+	mono_t wakes; /* when that fires, if it is pending */
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;
 	struct watches watches; /* of the backends files */
 	struct event *watch;
@@ -208,7 +211,8 @@ void slots_flush(struct engine *e);
 void slots_tell_if_empty(struct engine *e, const struct service *s);
 
 /* ---- members.c ----------------------------------------------------------------------------------*/
-/* Decides who of @s gets packets and new flows; writes nothing. */
+int members_open(struct engine *e, struct engine_error *err);
+/* Decides who of @s gets packets and new flows, and has it rebuilt when a share climbs; writes nothing. */
 void members_decide(struct engine *e, struct service *s);
 
 /* ---- vips.c -------------------------------------------------------------------------------------*/

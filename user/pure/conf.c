@@ -19,6 +19,8 @@ const char *const conf_on_empty_words[] = {
 	[CONF_EMPTY_ALL] = "all", [CONF_EMPTY_DROP] = "drop", [CONF_EMPTY_PASS] = "pass", NULL};
 const char *const conf_gue_checksum_words[] = {
 	[CONF_GUE_FULL] = "full", [CONF_GUE_ZERO] = "zero", NULL};
+const char *const conf_remove_words[] = {
+	[CONF_REMOVE_DRAIN] = "drain", [CONF_REMOVE_NOW] = "now", NULL};
 const char *const conf_check_words[] = {
 	[CONF_CHECK_NONE] = "none", [CONF_CHECK_TCP] = "tcp", [CONF_CHECK_HTTP] = "http", NULL};
 const char *const conf_attach_words[] = {
@@ -94,6 +96,11 @@ const char *conf_on_empty_name(enum conf_on_empty e)
 const char *conf_gue_checksum_name(enum conf_gue_checksum g)
 {
 	return word_of(conf_gue_checksum_words, g);
+}
+
+const char *conf_remove_name(enum conf_remove r)
+{
+	return word_of(conf_remove_words, r);
 }
 
 const char *conf_check_name(enum conf_check_kind k)

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "pure/aes.h"
+#include "pure/pool.h"
 #include "pure/source_list.h"
 #include "shunt_abi.h"
 
@@ -20,6 +21,7 @@ enum conf_attach { CONF_ATTACH_EXCLUSIVE, CONF_ATTACH_SHARED };
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_on_empty { CONF_EMPTY_ALL, CONF_EMPTY_DROP, CONF_EMPTY_PASS };
 enum conf_gue_checksum { CONF_GUE_FULL, CONF_GUE_ZERO };
+enum conf_remove { CONF_REMOVE_DRAIN, CONF_REMOVE_NOW };
 enum conf_check_kind { CONF_CHECK_NONE, CONF_CHECK_TCP, CONF_CHECK_HTTP };
 
 /* Where something stands in a file; line and column from 1, column counted in characters. */
@@ -63,6 +65,7 @@ struct conf_backend {
 	struct addr addr; /* unique in the service */
 	uint16_t port; /* the service's unless given; 0 when that is any */
 	uint16_t weight; /* 0 to CONF_WEIGHT_MAX; 0: no new flows */
+	uint16_t pool; /* 0 to POOL_LAST, or POOL_BACKUP */
 	enum shunt_forward forward; /* the service's unless given */
 	struct conf_server_id server_ids[CONF_SERVER_IDS]; /* those that it has come first */
 	struct conf_pos pos;
@@ -119,6 +122,12 @@ struct conf_quic {
 	struct conf_quic_config config[SHUNT_QUIC_CONFIGS];
 };
 
+/* How many backends have to be up for the next pool to get nothing. */
+struct conf_min_healthy {
+	uint16_t n; /* 0: not given, as 1 */
+	bool percent; /* of the backends of the first pool */
+};
+
 struct conf_service {
 	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
 	struct addr vip; /* bits beyond the prefix are 0 */
@@ -131,6 +140,11 @@ struct conf_service {
 	enum shunt_forward forward; /* of backends that do not say their own */
 	enum conf_on_empty on_empty;
 	uint32_t flow_timeout_ms; /* rr, wrr: an idle flow is forgotten after this */
+	struct conf_min_healthy min_healthy;
+	uint32_t
+		slow_start_ms; /* until a backend that serves anew has all of its share; 0: at once */
+	enum conf_remove remove; /* what becomes of a backend that is no longer configured */
+	uint32_t drain_deadline_ms; /* its flows may stay as long as that */
 	uint32_t slots; /* power of two in [32, 65536]; 0: by the number of backends */
 	struct conf_check check;
 	struct conf_backend *backends; /* in the order of the files: inline first */
@@ -188,6 +202,7 @@ void conf_free(struct conf *c);
 const char *conf_scheduler_name(enum shunt_scheduler s);
 const char *conf_forward_name(enum shunt_forward f);
 const char *conf_on_empty_name(enum conf_on_empty e);
+const char *conf_remove_name(enum conf_remove r);
 const char *conf_gue_checksum_name(enum conf_gue_checksum g);
 const char *conf_check_name(enum conf_check_kind k);
 const char *conf_xdp_name(enum conf_xdp x);

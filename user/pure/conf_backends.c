@@ -15,6 +15,8 @@ enum {
 	KEY_WEIGHT,
 	KEY_FORWARD,
 	KEY_SERVER_ID,
+	KEY_POOL,
+	KEY_BACKUP,
 	KEY_MAX,
 };
 
@@ -28,6 +30,8 @@ static const struct conf_key backend_keys[KEY_MAX] = {
 	[KEY_WEIGHT] = {"weight", conf_read_number, AT(weight), .min = 0, .max = CONF_WEIGHT_MAX},
 	[KEY_FORWARD] = {"forward", conf_read_word, AT(forward), .words = conf_forward_words},
 	[KEY_SERVER_ID] = {"server_id", conf_read_server_ids, AT(server_ids)},
+	[KEY_POOL] = {"pool", conf_read_number, AT(pool), .min = 0, .max = POOL_LAST},
+	[KEY_BACKUP] = {"backup", conf_read_backup, AT(pool)},
 };
 
 static const struct conf_mapping backend_mapping = {"a backend", backend_keys, KEY_MAX};
@@ -132,7 +136,7 @@ static int take_backend(struct conf_load *l, struct conf_service *s, struct conf
 	return append(l, s, b);
 }
 
-/* ---- ADDRESS[:PORT] [name=NAME] [weight=N] [forward=METHOD] [server_id=HEX] */
+/* ---- ADDRESS[:PORT] [name=NAME] [weight=N] [forward=METHOD] [server_id=HEX] [pool=N] [backup] */
 
 /* The @len bytes of @piece from @at on. */
 static struct conf_piece part(const struct conf_piece *piece, size_t at, size_t len)
@@ -189,30 +193,43 @@ static int read_endpoint(struct conf_load *l, const struct conf_piece *token,
 	return conf_read_number(l, &backend_keys[KEY_PORT], &port, &b->port);
 }
 
-/* Reads name=NAME, weight=N, forward=METHOD or server_id=HEX; @seen has a bit for each that came before. */
+/* Which of backend_keys @word is, from KEY_NAME on; KEY_MAX: none. */
+static size_t find_option(const struct conf_piece *word)
+{
+	size_t i = KEY_NAME;
+
+	while (i < KEY_MAX && !conf_piece_is(word, backend_keys[i].name))
+		i++;
+	return i;
+}
+
+/* Reads name=NAME and the like, or backup; @seen has a bit for each that came before. */
 static int read_option(struct conf_load *l, const struct conf_piece *token, struct conf_backend *b,
 		       unsigned int *seen)
 {
-	static const char *const words[] = {"name=NAME", "weight=N", "forward=METHOD",
-					    "server_id=HEX", NULL};
+	static const char *const words[] = {
+		"name=NAME", "weight=N", "forward=METHOD", "server_id=HEX", "pool=N",
+		"backup",    NULL};
 	const char *equals = memchr(token->text, '=', token->len);
 	size_t len = equals ? (size_t)(equals - token->text) : token->len;
-	struct conf_piece word = part(token, 0, len), value;
+	struct conf_piece word = part(token, 0, len), value = {token->pos, "yes", 3};
+	const size_t i = find_option(&word);
 
-	for (size_t i = KEY_NAME; i < KEY_MAX; i++) {
-		const struct conf_key *key = &backend_keys[i];
-
-		if (!equals || !conf_piece_is(&word, key->name))
-			continue;
-		if (*seen & 1u << i)
-			return conf_piece_fail(
-				l, token, "%s= is here for the second time; remove one", key->name);
-		*seen |= 1u << i;
+	/* backup alone is a word, everything else has a value. */
+	if (i == KEY_MAX || (i == KEY_BACKUP) != !equals)
+		return conf_piece_fail(l, token, "%s is not known%s",
+				       QUOTE(token->text, token->len),
+				       ALLOWED(words, token->text, token->len));
+	if (*seen & 1u << i)
+		return conf_piece_fail(l, token, "%s%s is here for the second time; remove one",
+				       backend_keys[i].name, equals ? "=" : "");
+	*seen |= 1u << i;
+	if (*seen & 1u << KEY_POOL && *seen & 1u << KEY_BACKUP)
+		return conf_refuse_backup_in_pool(l, &token->pos);
+	if (equals)
 		value = part(token, len + 1, token->len - len - 1);
-		return key->read(l, key, &value, (char *)b + key->offset);
-	}
-	return conf_piece_fail(l, token, "%s is not known%s", QUOTE(token->text, token->len),
-			       ALLOWED(words, token->text, token->len));
+	return backend_keys[i].read(l, &backend_keys[i], &value,
+				    (char *)b + backend_keys[i].offset);
 }
 
 static bool is_blank(char c)
@@ -291,7 +308,7 @@ static int read_inline_line(struct conf_load *l, const struct conf_node *node,
 	if (rc == 0 && s->n_backends == before)
 		rc = conf_fail(l, node,
 			       "a backend is %s; write ADDRESS[:PORT] [name=NAME] [weight=N] "
-			       "[forward=METHOD] [server_id=HEX]",
+			       "[forward=METHOD] [server_id=HEX] [pool=N] [backup]",
 			       QUOTE(line.text, line.len));
 	return rc;
 }
@@ -310,6 +327,10 @@ static int read_backend(struct conf_load *l, const struct conf_node *node, struc
 	rc = conf_read_mapping(l, &backend_mapping, node, &b, given);
 	if (rc < 0)
 		return rc;
+	if (given[KEY_POOL] && given[KEY_BACKUP]) {
+		b.pos = conf_node_pos(l, given[KEY_BACKUP]);
+		return conf_refuse_backup_in_pool(l, &b.pos);
+	}
 	if (given[KEY_PORT])
 		port_pos = conf_node_pos(l, given[KEY_PORT]);
 	return take_backend(l, s, &b, &port_pos);

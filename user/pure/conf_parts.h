@@ -52,7 +52,7 @@ int conf_read_backends(struct conf_load *l, const struct conf_node *node, struct
 	__attribute__((warn_unused_result));
 
 /* Reads the backends of a file: one a line, ADDRESS[:PORT] [name=NAME] [weight=N]
- * [forward=METHOD] [server_id=HEX]. @file is that of the positions, owned by l->conf. */
+ * [forward=METHOD] [server_id=HEX] [pool=N] [backup]. @file is that of the positions, owned by l->conf. */
 int conf_read_backend_lines(struct conf_load *l, const struct conf_piece *text,
 			    struct conf_service *s) __attribute__((warn_unused_result));
 
@@ -139,6 +139,15 @@ conf_key_read conf_read_server_ids;
  * key's value, or NULL. */
 int conf_check_quic(struct conf_load *l, const struct conf_node *node, const struct conf_service *s)
 	__attribute__((warn_unused_result));
+
+/* ---- conf_pool.c -------------------------------------------------------------------------------*/
+
+conf_key_read conf_read_min_healthy; /* struct conf_min_healthy: a number, or N% */
+conf_key_read conf_read_backup; /* the uint16_t pool: yes or no */
+int conf_refuse_backup_in_pool(struct conf_load *l, const struct conf_pos *pos);
+/* Refuses a service's own min_healthy, @node or NULL, where it can do nothing. */
+int conf_check_backups(struct conf_load *l, const struct conf_node *node,
+		       const struct conf_service *s) __attribute__((warn_unused_result));
 
 /* ---- conf_tunnel.c -----------------------------------------------------------------------------*/
 

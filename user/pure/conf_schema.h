@@ -58,7 +58,7 @@ struct conf_key {
 /* For a key's offset and size. */
 #define CONF_AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
 
-#define CONF_KEYS_MAX 24
+#define CONF_KEYS_MAX 40
 
 struct conf_mapping {
 	const char *what; /* "a service" */

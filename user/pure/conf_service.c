@@ -49,6 +49,23 @@ static int read_slots(struct conf_load *l, const struct conf_key *key,
 		"flow_timeout", conf_read_duration, AT(flow_timeout_ms), "300s", .min = 1000,      \
 										 .max = 7200000    \
 	}
+#define ROW_MIN_HEALTHY                                                                            \
+	{                                                                                          \
+		"min_healthy", conf_read_min_healthy, AT(min_healthy)                              \
+	}
+#define ROW_SLOW_START                                                                             \
+	{                                                                                          \
+		"slow_start", conf_read_duration, AT(slow_start_ms), "0s", .max = 3600000          \
+	}
+#define ROW_REMOVE                                                                                 \
+	{                                                                                          \
+		"remove", conf_read_word, AT(remove), "drain", .words = conf_remove_words          \
+	}
+#define ROW_DRAIN_DEADLINE                                                                         \
+	{                                                                                          \
+		"drain_deadline", conf_read_duration, AT(drain_deadline_ms), "1h", .min = 1000,    \
+										   .max = 86400000 \
+	}
 #define ROW_CHECK                                                                                  \
 	{                                                                                          \
 		.name = "check"                                                                    \
@@ -63,6 +80,10 @@ enum {
 	KEY_FORWARD,
 	KEY_ON_EMPTY,
 	KEY_FLOW_TIMEOUT,
+	KEY_MIN_HEALTHY,
+	KEY_SLOW_START,
+	KEY_REMOVE,
+	KEY_DRAIN_DEADLINE,
 	KEY_SLOTS,
 	KEY_CHECK,
 	KEY_NAT_POOL,
@@ -90,6 +111,10 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_FORWARD] = ROW_FORWARD,
 	[KEY_ON_EMPTY] = ROW_ON_EMPTY,
 	[KEY_FLOW_TIMEOUT] = ROW_FLOW_TIMEOUT,
+	[KEY_MIN_HEALTHY] = ROW_MIN_HEALTHY,
+	[KEY_SLOW_START] = ROW_SLOW_START,
+	[KEY_REMOVE] = ROW_REMOVE,
+	[KEY_DRAIN_DEADLINE] = ROW_DRAIN_DEADLINE,
 	[KEY_SLOTS] = {"slots", read_slots, AT(slots), .min = SLOTS_MIN, .max = SLOTS_MAX},
 	[KEY_CHECK] = ROW_CHECK,
 	[KEY_NAT_POOL] = {.name = "nat_pool"},
@@ -107,10 +132,18 @@ static const struct conf_key service_keys[KEY_MAX] = {
 			       .max = 4095},
 };
 
-enum { DEFAULTS_CHECK = 4, DEFAULTS_MAX };
+enum { DEFAULTS_CHECK = 4, DEFAULTS_MAX = DEFAULTS_CHECK + 5 };
 
 static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
-	ROW_SCHEDULER, ROW_FORWARD, ROW_ON_EMPTY, ROW_FLOW_TIMEOUT, [DEFAULTS_CHECK] = ROW_CHECK,
+	ROW_SCHEDULER,
+	ROW_FORWARD,
+	ROW_ON_EMPTY,
+	ROW_FLOW_TIMEOUT,
+	[DEFAULTS_CHECK] = ROW_CHECK,
+	ROW_MIN_HEALTHY,
+	ROW_SLOW_START,
+	ROW_REMOVE,
+	ROW_DRAIN_DEADLINE,
 };
 
 static const struct conf_mapping defaults_mapping = {"defaults", defaults_keys, DEFAULTS_MAX};
@@ -274,6 +307,8 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		rc = read_backends(l, s, node, given);
 	if (rc == 0)
 		rc = conf_check_nat(l, given[KEY_NAT_POOL], s);
+	if (rc == 0)
+		rc = conf_check_backups(l, given[KEY_MIN_HEALTHY], s);
 	if (rc == 0)
 		rc = conf_check_quic(l, given[KEY_QUIC_LB], s);
 	if (rc == 0)
