@@ -28,6 +28,13 @@ BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-func
 	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
 DAEMON_LIBS := -lbpf -lelf -lz -lnl-3 -lmnl -levent_core -lyaml -lcurl -lcap-ng
+# attach: shared; everything else does without.
+LIBXDP      := $(wildcard /usr/include/xdp/libxdp.h)
+ifneq ($(LIBXDP),)
+ALL_CFLAGS  += -DSHUNT_LIBXDP
+LIBXDP_LIB  := -lxdp
+DAEMON_LIBS := $(LIBXDP_LIB) $(DAEMON_LIBS)
+endif
 CLI_LIBS    := -lmnl -lsmartcols -lyaml
 TEST_LIBS   := -lcmocka
 
@@ -90,7 +97,7 @@ $O/shunt: $(call obj,$(CLI_SRC)) $O/libshunt.a
 
 $O/shunt-decap: $O/user/main/shunt_decap.o $O/libshunt.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBXDP_LIB) -lbpf -lelf -lz
 
 $O/libshunt.a: $(call obj,$(LIB_SRC))
 	$(call say,AR,$@)

@@ -25,6 +25,7 @@ libmnl-dev           | libmnl-devel         | libmnl        | stats over netlink
 libevent-dev         | libevent-devel       | libevent      | the event loop
 libyaml-dev          | libyaml-devel        | libyaml       | the configuration
 libcurl4-openssl-dev | libcurl-devel        | curl          | http checks
+libxdp-dev           | libxdp-devel         | libxdp        | attach: shared (where there is one)
 libcap-ng-dev        | libcap-ng-devel      | libcap-ng     | the probe child drops its capabilities
 libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
 # to test
@@ -44,6 +45,7 @@ ethtool              | ethtool              | ethtool       | checksum offload o
 nginx-light          | nginx                | nginx         | backends
 curl                 | curl                 | curl          | requests, one by one
 wrk                  | wrk (copr)           | wrk           | requests, many at once
+xdp-tools            | xdp-tools            | xdp-tools     | other programs beside shunt's
 jq                   | jq                   | jq            | reads JSON output
 END
 }
@@ -91,6 +93,7 @@ missing() {
     CLANG) clang_package ;;
     BPFTOOL) bpftool_package ;;
     nginx-light) command -v nginx /usr/sbin/nginx >/dev/null || echo nginx-light ;;
+    libxdp-dev | xdp-tools) installed "$name" || ! available "$name" || echo "$name" ;;
     *) installed "$name" || echo "$name" ;;
     esac
   done | xargs

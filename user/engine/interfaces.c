@@ -197,6 +197,23 @@ static void say_not_attached(const struct interface *i)
 	log_error("interface %s: not attached: %s", i->conf.name, i->note);
 }
 
+static bool is_shared_mode(const struct engine *e)
+{
+	return e->conf->attach == CONF_ATTACH_SHARED;
+}
+
+/* Told once: other programs will find the interface taken. */
+static void tell_alone(struct engine *e, struct interface *i)
+{
+	bool alone = is_shared_mode(e) && dp_is_alone(e->dp, i->port);
+
+	if (alone && !i->alone)
+		log_warning("interface %s: attach: shared, but this kernel takes no extension "
+			    "programs, so there is no dispatcher, and no other program can join",
+			    i->port);
+	i->alone = alone;
+}
+
 static int attach(struct engine *e, struct interface *i)
 {
 	bool insists = i->conf.xdp != CONF_XDP_AUTO;
@@ -211,8 +228,11 @@ static int attach(struct engine *e, struct interface *i)
 	if (err && !insists && err != -EBUSY && wanted == DP_NATIVE)
 		err = fall_back(e, i, &why);
 	if (!err && !had)
-		log_info("interface %s: attached in %s mode", i->port,
-			 i->mode == DP_NATIVE ? "native" : "generic");
+		log_info("interface %s: attached in %s mode%s", i->port,
+			 i->mode == DP_NATIVE ? "native" : "generic",
+			 is_shared_mode(e) ? ", shared" : "");
+	if (!err)
+		tell_alone(e, i);
 	tell_tags(e, i);
 	return err;
 }
@@ -247,6 +267,7 @@ int interfaces_attach(struct engine *e, struct engine_error *err)
 	int ret = 0;
 	size_t i;
 
+	dp_share(e->dp, is_shared_mode(e));
 	for (i = 0; i < e->n_interfaces; i++) {
 		struct interface *iface = &e->interfaces[i];
 		int failed = iface->ifindex ? attach(e, iface) : 0;

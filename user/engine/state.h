@@ -119,6 +119,7 @@ struct interface {
 	enum dp_mode mode; /* 0: not attached */
 	bool link_up;
 	bool told_offload; /* what translation wants of its other end */
+	bool alone; /* shared, but the kernel lets nobody join; told */
 	bool told_tags; /* that its hardware takes tags off */
 	char note[VIEW_NOTE_MAX];
 };

@@ -122,7 +122,7 @@ int dp_open(const struct dp_options *opt, struct dp **out, struct dp_error *err)
 	dp = calloc(1, sizeof(*dp));
 	if (!dp)
 		return dp_fail_os(err, -ENOMEM, "cannot set up the dataplane");
-	dp->lock_fd = dp->grace_fd = dp->grace_inner_fd = -1;
+	dp->lock_fd = dp->grace_fd = dp->grace_inner_fd = dp->entry_fd = -1;
 	dp_set_init(&dp->set);
 	dp_set_init(&dp->old);
 	memcpy(dp->hash_key, opt->hash_key, sizeof(dp->hash_key));

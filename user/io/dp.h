@@ -85,6 +85,11 @@ enum dp_mode { DP_NATIVE = 1, DP_GENERIC };
  * the interface into tx_ports. -EBUSY with words when another program holds the interface. */
 int dp_attach(struct dp *dp, const char *ifname, unsigned int ifindex, enum dp_mode mode,
 	      struct dp_error *err) __attribute__((warn_unused_result));
+/* Whether dp_attach goes through libxdp, so that other programs may run there too; one that is attached
+ * the other way is attached anew. At first: no. */
+void dp_share(struct dp *dp, bool share);
+/* Whether a shared interface is not shared after all, since the kernel loads no extension programs. */
+bool dp_is_alone(const struct dp *dp, const char *ifname);
 /* Which mode a pinned link of @ifname that still works has; 0: none. */
 enum dp_mode dp_attached(const struct dp *dp, const char *ifname);
 int dp_detach(struct dp *dp, const char *ifname);

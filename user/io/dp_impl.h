@@ -5,7 +5,8 @@
  * Pins in <pin_dir>/v<ABI>/, without dots, which bpffs refuses:
  *   <map>, program         the set in force
  *   new-<map>, new-program while a commit is under way (dp_pins.c)
- *   link-<interface>       with ':' for a dot in the name */
+ *   link-<interface>       with ':' for a dot in the name
+ *   shared-<interface>     what stands there in the link's stead; entry: the map for all of these */
 #ifndef SHUNT_DP_IMPL_H
 #define SHUNT_DP_IMPL_H
 
@@ -70,7 +71,8 @@ struct dp_set {
 
 struct dp_link {
 	char ifname[IF_NAMESIZE];
-	int fd;
+	bool shared; /* with other programs: dp_shared.h */
+	int fd; /* the link's; of a shared one shunt_entry's program */
 };
 
 struct dp {
@@ -85,6 +87,8 @@ struct dp {
 		*old_counts; /* [rows of old] its sums when its counters were left behind */
 	bool committed;
 	bool adopted;
+	bool share; /* interfaces attached from now on are shared */
+	int entry_fd; /* their map, see dp_shared.h; -1: none yet */
 	struct dp_link *links;
 	size_t n_links;
 	int grace_fd, grace_inner_fd;

@@ -238,6 +238,16 @@ static int take_descriptors(struct shunt_bpf *skel, const struct dp_set *from,
 	return 0;
 }
 
+/* Programs that tail call each other have to agree since Linux 6.18, and an extension, which shunt_entry
+ * is, has none. */
+static void clear_attach_types(struct bpf_object *obj)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, obj)
+		bpf_program__set_expected_attach_type(program, 0);
+}
+
 static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes *want,
 		struct dp_set *out, struct dp_error *err)
 {
@@ -269,6 +279,7 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 			   (entries[DP_QUIC_RECORDS] > 1 ? SHUNT_SVC_QUIC : 0);
 	rc = prepare_maps(skel, from, entries, reuse);
 	dp_stages_choose(skel->obj, settings);
+	clear_attach_types(skel->obj);
 	if (rc == 0)
 		rc = shunt_bpf__load(skel);
 	if (rc == 0)

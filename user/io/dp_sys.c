@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <time.h>
 
 #include "base/own.h"
+#include "io/dp_shared.h"
 
 #define LOCK_WAIT_MS 500
 #define LOCK_STEP_MS 10
@@ -264,6 +266,20 @@ int dp_dir_each(const char *dir, void (*fn)(void *arg, const char *name), void *
 	return 0;
 }
 
+static void remove_shared(const char *path, const char *name)
+{
+	auto_close int fd = dp_pin_get(path, DP_KIND_PROGRAM);
+	char ifname[IF_NAMESIZE];
+	size_t i;
+
+	snprintf(ifname, sizeof(ifname), "%.15s", name);
+	for (i = 0; ifname[i]; i++)
+		if (ifname[i] == ':')
+			ifname[i] = '.';
+	if (fd >= 0)
+		dp_shared_detach(fd, if_nametoindex(ifname));
+}
+
 static void remove_pin(void *arg, const char *name)
 {
 	auto_close int fd = -1;
@@ -273,6 +289,8 @@ static void remove_pin(void *arg, const char *name)
 	fd = dp_pin_get(path, DP_KIND_LINK);
 	if (fd >= 0)
 		bpf_link_detach(fd);
+	else if (strncmp(name, "shared-", 7) == 0)
+		remove_shared(path, name + 7);
 	unlink(path);
 }
 

@@ -57,6 +57,9 @@ void dp_dir_remove(const char *dir);
 int dp_xdp_attach(int program_fd, const char *ifname, enum dp_mode mode, int *link_fd,
 		  struct dp_error *err) __attribute__((warn_unused_result));
 
+/* Says in @err why attaching ended with @rc, -errno, which it returns. */
+int dp_xdp_fail(int rc, const char *ifname, enum dp_mode mode, struct dp_error *err);
+
 /* The interface that a link is attached to, 0 when that is gone; and its program's id. */
 int dp_xdp_link_info(int link_fd, uint32_t *ifindex, uint32_t *program_id)
 	__attribute__((warn_unused_result));

@@ -69,10 +69,11 @@ static uint32_t link_of(uint32_t ifindex, uint32_t id)
 static void remedy(const struct foreign *f, const char *ifname, char *out, size_t size)
 {
 	if (strcmp(f->name, "xdp_dispatcher") == 0)
-		snprintf(out, size,
-			 "it is libxdp's, with other programs behind it (xdp-loader status): "
-			 "xdp-loader unload %s --all",
-			 ifname);
+		snprintf(
+			out, size,
+			"join those behind libxdp's dispatcher by attach: shared; or, all of them: "
+			"xdp-loader unload %s --all",
+			ifname);
 	else if (f->link)
 		snprintf(out, size,
 			 "%s, or bpftool link detach id %u, or end the process that holds it",
@@ -142,7 +143,7 @@ static const char *refusal(int rc)
 	}
 }
 
-static int fail_attach(int rc, const char *ifname, enum dp_mode mode, struct dp_error *err)
+int dp_xdp_fail(int rc, const char *ifname, enum dp_mode mode, struct dp_error *err)
 {
 	const char *why = mode == DP_NATIVE ? refusal(rc) : NULL;
 
@@ -166,7 +167,7 @@ int dp_xdp_attach(int program_fd, const char *ifname, enum dp_mode mode, int *li
 		return dp_fail(err, -ENODEV, "%s: no such interface", ifname);
 	fd = bpf_link_create(program_fd, (int)ifindex, BPF_XDP, &opts);
 	if (fd < 0)
-		return fail_attach(-errno, ifname, mode, err);
+		return dp_xdp_fail(-errno, ifname, mode, err);
 	*link_fd = fd;
 	return 0;
 }

@@ -172,7 +172,7 @@ struct conf {
 	char instance[32];
 	struct conf_interface *interfaces;
 	size_t n_interfaces;
-	enum conf_attach attach; /* exclusive; shared is refused, conf_parse.c says why */
+	enum conf_attach attach; /* exclusive, or shared through libxdp's dispatcher */
 	char *hash_secret; /* NULL: the built-in one, which an attacker knows too */
 	struct conf_tunnel tunnel;
 	uint64_t flow_table; /* flows to make room for; default 1 M */

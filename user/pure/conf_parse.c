@@ -141,25 +141,6 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Not built: the library's dispatcher takes extension programs (freplace) only. What was tried, with
- * libxdp 1.3.1 and the dispatcher of 1.5.4: on Linux 6.1 such a program cannot tail call ordinary
- * ones (-EINVAL), but works, tail calls and all, when every stage is an extension too; on 6.12.107 and
- * 7.2 none is loaded that moves a packet's start or tail calls ("changes packet data, while original
- * does not"), for which the dispatcher has to be of libxdp 1.5.5 or later; and a kernel may refuse
- * extensions altogether (-EPERM). */
-static int check_attach(struct conf_load *l, const struct conf_node *node)
-{
-	const struct conf_pos pos = node ? conf_node_pos(l, node) : (struct conf_pos){0};
-
-	if (l->conf->attach != CONF_ATTACH_SHARED)
-		return 0;
-	return conf_complain(
-		l->err, &pos,
-		"attach: shared, behind libxdp's dispatcher, is not there yet (newer kernels "
-		"let no program there write tunnel headers, unless libxdp is 1.5.5 or later); "
-		"write exclusive, and take other XDP programs off these interfaces");
-}
-
 static int read_interfaces(struct conf_load *l, const struct conf_node *node)
 {
 	struct conf *c = l->conf;
@@ -222,8 +203,6 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 		rc = conf_read_mapping(l, &top_mapping, tree->root, l->conf, given);
 	if (rc == 0)
 		rc = read_interfaces(l, given[KEY_INTERFACES]);
-	if (rc == 0)
-		rc = check_attach(l, given[KEY_ATTACH]);
 	if (rc == 0 && given[KEY_DEFAULTS])
 		rc = conf_read_defaults(l, given[KEY_DEFAULTS]);
 	if (rc == 0)
