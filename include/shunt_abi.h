@@ -285,7 +285,7 @@ struct shunt_owner {
 	__u32 rows; /* own row: rows reserved for the service, itself included */
 	__be32 addr[4]; /* the backend's address */
 	__u32 addr6; /* 1 if addr is IPv6 */
-	__u32 pad;
+	__u32 leaves_by; /* no longer configured: seconds since 1970 when its flows have to go; else 0 */
 	/* Subtracted from the counters' sums (mod 2^64): what the row had counted for an earlier
 	 * owner; or, after tables have grown, a negative number. */
 	__u64 base_packets;

@@ -95,7 +95,7 @@ enum shunt_msg_command {
 
 	/* Control: requests with enum shunt_command_attr attributes, and the answer. */
 	SHUNT_MSG_RELOAD = 64,
-	SHUNT_MSG_DRAIN = 65, /* SERVICE, BACKEND */
+	SHUNT_MSG_DRAIN = 65, /* SERVICE, BACKEND, DEADLINE */
 	SHUNT_MSG_ENABLE = 66, /* SERVICE, BACKEND */
 	SHUNT_MSG_WEIGHT = 67, /* SERVICE, BACKEND, WEIGHT */
 	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
@@ -117,6 +117,9 @@ enum shunt_command_attr {
 	SHUNT_COMMAND_SERVICE = 1, /* text */
 	SHUNT_COMMAND_BACKEND = 2, /* text */
 	SHUNT_COMMAND_WEIGHT = 3, /* u16, 0 to 1000 */
+	/* u32, seconds from now, up to 604800: flows that are left then move; left out: the deadline that
+	 * there is, if any, stays */
+	SHUNT_COMMAND_DEADLINE = 4,
 };
 
 /* Rates are per second over the daemon's last sampling interval.  Bytes are those of the IP packets
@@ -169,6 +172,7 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_NO_BACKEND = 19, /* u64: packets that found no backend */
 	SHUNT_SERVICE_VIP_BITS = 20, /* u8: length of the prefix; left out: the address alone */
 	SHUNT_SERVICE_PORTS = 21, /* text: several, "80,8000-8099"; "..." where it is cut */
+	SHUNT_SERVICE_LAST_POOL = 22, /* u8: the last one that gets new flows; 16: the backups */
 };
 
 enum shunt_backend_attr {
@@ -199,6 +203,20 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_BYTES_S = 21, /* u64 a second */
 	SHUNT_BACKEND_FLOWS_S = 22, /* u64 a second */
 	SHUNT_BACKEND_FORWARD = 23, /* u8: as SHUNT_SERVICE_FORWARD */
+	SHUNT_BACKEND_POOL = 24, /* u8: 0 to 15; 16: it is a backup */
+	SHUNT_BACKEND_STANDBY = 25, /* u8: 1: well, but its pool gets no new flows */
+	SHUNT_BACKEND_CLIMB = 26, /* u8: sixteenths of its share that it has, while it climbs; left
+				   * out: all */
+	SHUNT_BACKEND_LEAVING = 27, /* u8: 1: no longer configured, its flows are let end */
+	SHUNT_BACKEND_DRAIN = 28, /* u8, of those drained and leaving: 1 has flows, 2 they have
+				   * ended, 3 the deadline has passed and they have moved */
+	SHUNT_BACKEND_IDLE =
+		29, /* u64, milliseconds: since its last packet was seen, while 28 is 1 */
+	SHUNT_BACKEND_QUIET =
+		30, /* u64, milliseconds without a packet: then its flows have ended */
+	SHUNT_BACKEND_DEADLINE = 31, /* u64, milliseconds from now; left out: none */
+	SHUNT_BACKEND_FLOWS_LEFT = 32, /* u64, about; left out: none, or see 33 */
+	SHUNT_BACKEND_FLOWS_KNOWN = 33, /* u8: 1: FLOWS_LEFT is known */
 };
 
 enum shunt_verdict_attr {
@@ -230,6 +248,7 @@ enum shunt_event_kind {
 	SHUNT_EVENT_SERVICE_EMPTY =
 		7, /* a service lost its last usable backend, or has one again */
 	SHUNT_EVENT_INTERFACE = 8, /* attached, detached, link up or down */
+	SHUNT_EVENT_DRAIN = 9, /* a drain began by a configuration, or ended */
 };
 
 #endif /* SHUNT_MSG_H */

@@ -197,7 +197,7 @@ static inline void write_head(const struct bench *b, FILE *f)
 {
 	fprintf(f,
 		"instance: %s\ninterfaces: [{name: te0, xdp: generic}]\nrun_dir: %s\n"
-		"state_dir: %s\nflow_table: 4k\nservices:\n",
+		"state_dir: %s\nflow_table: 4k\ndefaults: { remove: now }\nservices:\n",
 		b->instance, b->dir, b->dir);
 }
 

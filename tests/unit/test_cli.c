@@ -123,6 +123,7 @@ static void commands_say_what_the_daemon_says(void **state)
 {
 	(void)state;
 	golden("drain", "drain web web1");
+	golden("drain-wait", "drain web web10 --deadline 90s --wait");
 	golden("enable", "enable web web1");
 	golden("weight", "weight web web1 5");
 	golden("drain-unknown", "drain nope web1");
@@ -142,9 +143,13 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("misuse-unknown-option", "stats --bogus");
 	golden("misuse-weight", "weight web web1 1001");
 	golden("misuse-weight-word", "weight web web1 -1x");
+	golden("misuse-deadline", "drain web web1 --deadline 90");
+	golden("misuse-deadline-long", "drain web web1 --deadline 169h --wait");
+	golden("misuse-deadline-of", "enable web web1 --deadline 1m");
 	golden("misuse-watch", "stats --watch=often");
 	golden("help", "help");
 	golden("help-stats", "help stats");
+	golden("help-drain", "help drain");
 	golden("help-unknown", "help statsu");
 }
 

@@ -79,6 +79,37 @@ static void reads_back_what_it_wrote(void **state)
 	edits_free(again);
 }
 
+static void a_drain_may_have_a_deadline(void **state)
+{
+	struct edits *e = edits_new(), *again = edits_new();
+	struct edit x = edit_of("web", "b2");
+	unsigned int line;
+	char *text;
+	size_t len;
+
+	(void)state;
+	x.drained = x.has_weight = true;
+	x.weight = 3;
+	x.configured = 1;
+	x.deadline = 1700000600;
+	assert_int_equal(edits_put(e, &x), 0);
+	x = edit_of("web", "b3");
+	x.drained = true;
+	x.deadline = 1700000601;
+	assert_int_equal(edits_put(e, &x), 0);
+	assert_int_equal(edits_format(e, &text, &len), 0);
+	assert_string_equal(text, "web b2 drained=1 weight=3 configured=1 deadline=1700000600 "
+				  "uid=1000 at=1700000000\n"
+				  "web b3 drained=1 deadline=1700000601 uid=1000 at=1700000000\n");
+	assert_int_equal(edits_parse(again, text, len, &line), 0);
+	assert_int_equal(edits_find(again, "web", "b2")->deadline, 1700000600);
+	assert_int_equal(edits_find(again, "web", "b2")->weight, 3);
+	assert_int_equal(edits_find(again, "web", "b3")->deadline, 1700000601);
+	free(text);
+	edits_free(e);
+	edits_free(again);
+}
+
 static void names_the_bad_line(void **state)
 {
 	static const char *const bad[] = {
@@ -88,6 +119,11 @@ static void names_the_bad_line(void **state)
 		"web b1 drained=1 uid=0 at=1 more\n",
 		"web b1 drained=1 weight=1 uid=0 at=1\n",
 		"\n",
+		"web b1 drained=0 deadline=5 uid=0 at=1\n",
+		"web b1 drained=1 deadline= uid=0 at=1\n",
+		"web b1 drained=1 deadline=0 uid=0 at=1\n",
+		"web b1 drained=1 deadline=5 deadline=5 uid=0 at=1\n",
+		"web b1 drained=1 deadline=5 weight=1 configured=1 uid=0 at=1\n",
 		"web b1 drained=1 uid=-1 at=1\n",
 	};
 	size_t i;
@@ -171,6 +207,7 @@ int main(void)
 		cmocka_unit_test(finds_what_was_put),
 		cmocka_unit_test(an_edit_that_says_nothing_removes),
 		cmocka_unit_test(reads_back_what_it_wrote),
+		cmocka_unit_test(a_drain_may_have_a_deadline),
 		cmocka_unit_test(names_the_bad_line),
 		cmocka_unit_test(an_edit_holds_while_the_configuration_says_the_same),
 		cmocka_unit_test(a_configuration_that_changes_the_weight_wins),

@@ -63,6 +63,7 @@ static struct backend *adopt_backend(struct engine *e, struct service *s, uint32
 	dp_backend_read(e->dp, s->row + number, &b->row);
 	adopt_next_hop(b);
 	b->usable = b->row.flags & SHUNT_BE_USABLE;
+	b->drain.by = owner.leaves_by;
 	health_init(&b->health, b->usable ? HEALTH_UNKNOWN : HEALTH_DOWN, mono_now());
 	return b;
 }

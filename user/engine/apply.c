@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/drain.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
 #include "pure/hashkey.h"
@@ -26,18 +27,31 @@ static uint16_t flow_ticks(uint32_t timeout_ms)
 	return ticks >= UINT16_MAX / 2 ? UINT16_MAX / 2 : (uint16_t)(ticks + 1);
 }
 
-static uint16_t flags_of(const struct conf_service *conf)
+/* Whether a backend translates, one that leaves included; with @all, whether each does. */
+static bool translates(const struct change *c, bool all)
 {
+	bool has = all ? conf_service_only_translates(c->conf) : conf_service_translates(c->conf);
+	size_t i;
+
+	for (i = c->conf->n_backends; i < c->n_backends; i++)
+		if (conf_translates(c->backends[i].kept->forward) != all)
+			return !all;
+	return has;
+}
+
+static uint16_t flags_of(const struct change *c)
+{
+	const struct conf_service *conf = c->conf;
 	uint16_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
 
 	if (conf_is_quic(conf))
 		flags |= SHUNT_SVC_QUIC;
-	if (conf_service_translates(conf))
+	if (translates(c, false))
 		flags |= SHUNT_SVC_NAT;
 	if (conf->scheduler == SHUNT_MAGLEV)
 		return flags;
 	/* What translates remembers its backend itself. */
-	return flags | (conf_service_only_translates(conf) ? SHUNT_SVC_TURNS : SHUNT_SVC_FLOWS);
+	return flags | (translates(c, true) ? SHUNT_SVC_TURNS : SHUNT_SVC_FLOWS);
 }
 
 uint32_t service_salt(const char *name)
@@ -56,7 +70,7 @@ static struct shunt_service service_of(const struct change *c)
 		.slot_mask = (uint16_t)(c->slots - 1),
 		.row = c->row,
 		.backends = c->highest,
-		.flags = flags_of(conf),
+		.flags = flags_of(c),
 		.scheduler = (uint8_t)conf->scheduler,
 		.flow_timeout = flow_ticks(conf->flow_timeout_ms),
 		.policy = c->policy,
@@ -74,12 +88,23 @@ static void write_owner(struct engine *e, const struct service *s, const struct 
 		memcpy(o.addr, b->addr.bytes, sizeof(o.addr));
 		o.addr6 = b->addr.family == 6;
 		o.number = b->number;
+		o.leaves_by = b->leaving ? (__u32)b->drain.by : 0;
 	} else {
 		o.slots_at = s->slots_at;
 		o.slots = s->slots;
 		o.rows = s->rows;
 	}
 	dp_owner_write(e->dp, s->row + (b ? b->number : 0), &o);
+}
+
+static void configure(struct engine *e, struct change_backend *cb)
+{
+	if (cb->conf) {
+		cb->backend->conf = cb->conf;
+		drain_come_back(e, cb->backend);
+	} else {
+		drain_leave(e, cb->backend, take_ptr(cb->kept));
+	}
 }
 
 /* The service as the change has it, before any packet can find it. */
@@ -93,6 +118,7 @@ static void take_over(struct engine *e, struct change *c)
 	s->slots_at = c->slots_at;
 	s->slots = c->slots;
 	s->policy = c->policy;
+	s->last_number = c->last_number;
 	if (c->row != s->row || c->is_new) {
 		if (c->is_new)
 			dp_owner_reset_counters(e->dp, c->row);
@@ -102,7 +128,7 @@ static void take_over(struct engine *e, struct change *c)
 	for (i = 0; i < c->n_backends; i++) {
 		struct backend *b = c->backends[i].backend;
 
-		b->conf = c->backends[i].conf;
+		configure(e, &c->backends[i]);
 		if (!c->backends[i].is_new)
 			views_method_changes(e, b, (enum shunt_forward)b->row.method);
 		if (c->backends[i].is_new)
@@ -202,7 +228,7 @@ static void retire(struct engine *e, struct plan *p)
 		nexthops_unwatch(e, g->backend);
 		if (g->row)
 			clear_rows(e, g->row, 1);
-		free(g->backend);
+		backend_free(g->backend);
 	}
 	p->n_gone_backends = 0;
 	for (i = 0; i < p->n_gone_rows; i++) {

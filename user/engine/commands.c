@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "engine/drain.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 
@@ -93,13 +94,22 @@ int edits_save(const struct engine *e)
 
 /* ---- onto the model -----------------------------------------------------------------------------*/
 
-void edits_to_backend(const struct engine *e, struct backend *b)
+void edits_to_backend(struct engine *e, struct backend *b)
 {
 	const struct edit *edit = edits_find(e->edits, b->service->name, b->name);
 
+	if (b->leaving) {
+		b->weight = 0;
+		b->drained = b->edited = false;
+		return;
+	}
 	b->weight = edit && edit->has_weight ? edit->weight : b->conf->weight;
 	b->drained = edit && edit->drained;
 	b->edited = edit != NULL;
+	if (b->drained)
+		drain_begin(e, b, edit->deadline);
+	else
+		drain_end(b);
 }
 
 static int configured_weight(void *arg, const char *service, const char *backend)
@@ -178,9 +188,19 @@ static struct backend *find_or_explain(const struct engine *e, const struct ctl_
 	struct backend *b = s ? backend_find(s, c->backend) : NULL;
 	char names[2048];
 
-	if (b)
+	if (b && !b->leaving)
 		return b;
 	r->status = -ENOENT;
+	if (b) {
+		snprintf(
+			r->text, sizeof(r->text),
+			"backend \"%s\" leaves service \"%s\": it is no longer configured, gets no "
+			"new flows, and goes when those that it has have ended; put it back into "
+			"the "
+			"configuration to keep it",
+			c->backend, c->service);
+		return NULL;
+	}
 	if (s) {
 		list_backends(s, names, sizeof(names));
 		snprintf(r->text, sizeof(r->text),
@@ -214,9 +234,12 @@ static void change(struct edit *x, const struct backend *b, const struct ctl_com
 	switch (c->verb) {
 	case CTL_DRAIN:
 		x->drained = true;
+		if (c->deadline_s)
+			x->deadline = x->at + c->deadline_s;
 		break;
 	case CTL_ENABLE:
 		x->drained = false;
+		x->deadline = 0;
 		break;
 	case CTL_WEIGHT:
 		x->has_weight = c->weight != b->conf->weight;
@@ -230,13 +253,17 @@ static void change(struct edit *x, const struct backend *b, const struct ctl_com
 
 static void explain_edit(const struct backend *b, const struct ctl_command *c, struct ctl_reply *r)
 {
-	char what[96];
+	char what[128], deadline[48] = "";
+
+	if (b->drain.by)
+		snprintf(deadline, sizeof(deadline), "; those that it has move in %lld s",
+			 (long long)(b->drain.by - time(NULL)));
 
 	if (c->verb == CTL_WEIGHT)
 		snprintf(what, sizeof(what), "weight %u (configured %u)", b->weight,
 			 b->conf->weight);
 	else if (c->verb == CTL_DRAIN)
-		snprintf(what, sizeof(what), "drained: it gets no new flows");
+		snprintf(what, sizeof(what), "drained: it gets no new flows%s", deadline);
 	else
 		snprintf(what, sizeof(what), "enabled");
 	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s%s", b->service->name, b->name, what,

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "engine/drain.h"
 #include "engine/plan.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
@@ -41,12 +42,18 @@ struct backend *backend_find(const struct service *s, const char *name)
 	return NULL;
 }
 
+void backend_free(struct backend *b)
+{
+	free(b->kept);
+	free(b);
+}
+
 void service_free(struct service *s)
 {
 	size_t i;
 
 	for (i = 0; i < s->n_backends; i++)
-		free(s->backends[i]);
+		backend_free(s->backends[i]);
 	free(s->backends);
 	free(s);
 }
@@ -240,9 +247,9 @@ static int interfaces_first(struct engine *e, struct engine_error *err)
 static int open_all(struct engine *e, struct engine_error *err)
 {
 	static int (*const steps[])(struct engine *, struct engine_error *) = {
-		reload_open,   reload_first,	 allocate,   members_open,
-		nexthops_open, interfaces_first, edits_load, open_dataplane,
-		checks_open,   apply_first,	 views_open, commands_open,
+		reload_open,   reload_first,	 allocate,	members_open,	drain_open,
+		nexthops_open, interfaces_first, edits_load,	open_dataplane, checks_open,
+		apply_first,   views_open,	 commands_open,
 	};
 	size_t i;
 
@@ -313,6 +320,7 @@ void engine_close(struct engine *e)
 	ranges_fini(&e->rows);
 	ranges_fini(&e->lines);
 	free_event(e->again);
+	free_event(e->drains);
 	free_event(e->flush);
 	free_event(e->sample);
 	free_event(e->ready);

@@ -33,6 +33,8 @@ static void ask(const struct engine *e, const struct backend *b, struct pool_bac
 		.up = health_is_usable(&b->health),
 		.reachable = has_next_hop(e, b),
 		.drained = b->drained,
+		.idle = b->drain.state == VIEW_DRAIN_DONE,
+		.expired = b->drain.state == VIEW_DRAIN_EXPIRED,
 		.warm = b->warm,
 		.climbs_since = b->climbs_since,
 	};

@@ -64,13 +64,7 @@ static int by_service_name(const void *a, const void *b)
 	return strcmp((*(struct service *const *)a)->name, (*(struct service *const *)b)->name);
 }
 
-static int by_backend_name(const void *a, const void *b)
-{
-	return strcmp((*(struct backend *const *)a)->name, (*(struct backend *const *)b)->name);
-}
-
-/* A sorted copy of @n pointers, or NULL when there is no memory. */
-static void *sorted(const void *pointers, size_t n, int (*compare)(const void *, const void *))
+void *plan_sorted(const void *pointers, size_t n, int (*compare)(const void *, const void *))
 {
 	void **copy = calloc(n + 1, sizeof(*copy));
 
@@ -81,119 +75,6 @@ static void *sorted(const void *pointers, size_t n, int (*compare)(const void *,
 		qsort(copy, n, sizeof(*copy), compare);
 	}
 	return copy;
-}
-
-static struct backend *match_backend(struct backend **in, size_t n, const struct conf_backend *conf)
-{
-	struct backend key, *wanted = &key, **found;
-
-	memcpy(key.name, conf->name, sizeof(key.name));
-	found = bsearch(&wanted, in, n, sizeof(*in), by_backend_name);
-	/* Another address is another server: its flows would break, its counters would lie. */
-	return found && addr_compare(&(*found)->addr, &conf->addr) == 0 ? *found : NULL;
-}
-
-static struct backend *new_backend(struct service *s, const struct conf_backend *conf,
-				   uint16_t number)
-{
-	struct backend *b = calloc(1, sizeof(*b));
-
-	if (!b)
-		return NULL;
-	b->service = s;
-	memcpy(b->name, conf->name, sizeof(b->name));
-	b->addr = conf->addr;
-	b->number = number;
-	b->nexthop.state = NL_RESOLVING;
-	b->told = VIEW_NH_RESOLVING;
-	return b;
-}
-
-static bool check_changed(const struct backend *b, const struct conf_service *conf,
-			  const struct conf_backend *conf_backend)
-{
-	struct probe_question before, after;
-
-	if (!b->conf)
-		return true;
-	checks_question(b->service->conf, b->conf, &before);
-	checks_question(conf, conf_backend, &after);
-	return memcmp(&before, &after, sizeof(before)) != 0;
-}
-
-/* Matches what it can, and notes in @taken the numbers that stay in use until the end of the
- * execution, those of backends that go included. */
-static int match_backends(struct change *c, uint8_t *taken)
-{
-	struct service *s = c->service;
-	auto_free struct backend **in = sorted(s->backends, s->n_backends, by_backend_name);
-	size_t i;
-
-	if (!in)
-		return -ENOMEM;
-	for (i = 0; i < s->n_backends; i++)
-		taken[s->backends[i]->number] = 1;
-	for (i = 0; i < c->n_backends; i++) {
-		struct change_backend *cb = &c->backends[i];
-
-		cb->conf = &c->conf->backends[i];
-		cb->backend = match_backend(in, s->n_backends, cb->conf);
-		if (cb->backend)
-			cb->check_changed = check_changed(cb->backend, c->conf, cb->conf);
-	}
-	return 0;
-}
-
-static int add_backends(struct change *c, uint8_t *taken)
-{
-	uint32_t number = 1;
-	size_t i;
-
-	for (i = 0; i < c->n_backends; i++) {
-		struct change_backend *cb = &c->backends[i];
-
-		if (!cb->backend) {
-			while (taken[number])
-				number++;
-			if (number > SHUNT_BACKENDS_PER_SERVICE)
-				return -E2BIG;
-			taken[number] = 1;
-			cb->backend = new_backend(c->service, cb->conf, (uint16_t)number);
-			if (!cb->backend)
-				return -ENOMEM;
-			cb->is_new = cb->check_changed = true;
-		}
-		c->list[i] = cb->backend;
-	}
-	return 0;
-}
-
-static int plan_backends(struct change *c, struct plan *p)
-{
-	struct service *s = c->service;
-	size_t n = c->conf->n_backends, i, k;
-	auto_free uint8_t *taken = calloc(SHUNT_BACKENDS_PER_SERVICE * 2 + 2, 1);
-	int err;
-
-	c->backends = calloc(n + 1, sizeof(*c->backends));
-	c->list = calloc(n + 1, sizeof(*c->list));
-	if (!taken || !c->backends || !c->list)
-		return -ENOMEM;
-	c->n_backends = n;
-	err = match_backends(c, taken);
-	if (!err)
-		err = add_backends(c, taken);
-	if (err)
-		return err;
-
-	memset(taken, 0, SHUNT_BACKENDS_PER_SERVICE + 1);
-	for (i = 0; i < n; i++)
-		taken[c->list[i]->number] = 1;
-	for (k = 0; k < s->n_backends; k++)
-		if (!taken[s->backends[k]->number])
-			p->gone_backends[p->n_gone_backends++] = (struct gone_backend){
-				.backend = s->backends[k], .row = s->row + s->backends[k]->number};
-	return 0;
 }
 
 /* ---- services -----------------------------------------------------------------------------------*/
@@ -407,7 +288,7 @@ static int allocate(const struct engine *e, const struct conf *conf, struct plan
 
 static int match_all(const struct engine *e, const struct conf *conf, struct plan *p)
 {
-	auto_free struct service **in = sorted(e->services, e->n_services, by_service_name);
+	auto_free struct service **in = plan_sorted(e->services, e->n_services, by_service_name);
 	size_t i;
 
 	if (!in)
@@ -436,7 +317,7 @@ static void drop_new(struct plan *p)
 
 		for (k = 0; k < c->n_backends; k++)
 			if (c->backends[k].is_new)
-				free(c->backends[k].backend);
+				backend_free(c->backends[k].backend);
 		if (c->is_new)
 			free(c->service);
 	}
@@ -470,9 +351,11 @@ void plan_drop(struct engine *e, struct plan *p)
 
 void plan_fini(struct plan *p)
 {
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < p->n_changes; i++) {
+		for (k = 0; k < p->changes[i].n_backends; k++)
+			free(p->changes[i].backends[k].kept);
 		free(p->changes[i].backends);
 		free(p->changes[i].list);
 	}

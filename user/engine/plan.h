@@ -9,7 +9,8 @@
 
 struct change_backend {
 	struct backend *backend;
-	const struct conf_backend *conf;
+	const struct conf_backend *conf; /* NULL: it leaves, by `kept` */
+	struct conf_backend *kept;
 	bool is_new;
 	bool check_changed; /* the check in force asks another question than before */
 };
@@ -19,11 +20,12 @@ struct change {
 	struct service *service;
 	bool is_new;
 	const struct conf_service *conf;
-	struct change_backend *backends; /* in the configuration's order */
+	struct change_backend *backends; /* in the configuration's order, then those that leave */
 	size_t n_backends;
 	struct backend **list; /* room for as many, becomes service.backends */
 	uint32_t row, rows, slots_at, slots;
 	uint16_t highest; /* number of a backend */
+	uint16_t last_number; /* becomes the service's */
 	uint16_t policy;
 	struct quic_place quic; /* taken by the plan */
 	bool new_rows, new_lines; /* taken by the plan */
@@ -63,10 +65,18 @@ int plan_entries_need(const struct conf *conf, struct dp_sizes *sizes);
 /* Raises what is too small in @sizes for that to twice what is needed now. The same. */
 int plan_more_entries(const struct conf *conf, struct dp_sizes *sizes);
 
+/* ---- plan_backends.c ----------------------------------------------------------------------------*/
+
+/* Plans what becomes of the backends of c->service, those of c->conf included. Returns 0 or -errno. */
+int plan_backends(struct change *c, struct plan *p);
+
 /* ---- plan.c -------------------------------------------------------------------------------------*/
 
 /* Fills @p. On failure -errno with @err, and nothing has changed. */
 int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err);
+
+/* A sorted copy of @n pointers, the caller's, or NULL when there is no memory. */
+void *plan_sorted(const void *pointers, size_t n, int (*compare)(const void *, const void *));
 
 /* Frees what the execution has not taken over. */
 void plan_fini(struct plan *p);

@@ -140,7 +140,7 @@ static void summarize(const struct engine *e, struct engine_error *text)
 	size_t backends = 0, i;
 
 	for (i = 0; i < e->n_services; i++)
-		backends += e->services[i]->n_backends;
+		backends += e->services[i]->conf->n_backends;
 	snprintf(text->text, sizeof(text->text), "%s: loaded, services: %zu, backends: %zu",
 		 e->config_path, e->n_services, backends);
 }

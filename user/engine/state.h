@@ -42,15 +42,27 @@ struct meter {
 	uint64_t packets_per_s, bytes_per_s, flows_per_s;
 };
 
+/* How it goes with the flows of one that gets no new ones. */
+struct drain {
+	enum view_drain state;
+	mono_t active; /* when its row was last seen to have counted a packet */
+	uint64_t packets; /* that it had counted then */
+	mono_t deadline; /* never: none */
+	int64_t by; /* the same in seconds since 1970; 0: none */
+};
+
 struct backend {
 	struct service *service;
 	const struct conf_backend
-		*conf; /* in engine.conf; NULL while adopted and not yet matched */
+		*conf; /* in engine.conf, or `kept`; NULL while adopted and not yet matched */
+	struct conf_backend *kept; /* of one that leaves; else NULL, or stale */
 	char name[SHUNT_NAME_MAX];
 	struct addr addr;
 	uint16_t number; /* in the service, 1 and up; its row is service.row + number */
 	uint16_t weight; /* in force */
-	bool drained;
+	bool drained; /* by an edit */
+	bool leaving; /* no longer configured: see drain.h */
+	struct drain drain; /* of both */
 	bool edited; /* weight or drained differ from the configuration by an edit */
 	bool watched; /* its next hop is followed */
 	bool adopted; /* its next hop is what an earlier daemon's row says, as far as that goes */
@@ -92,9 +104,11 @@ struct service {
 	uint32_t slots_at, slots; /* first line, number of slots */
 	uint16_t policy; /* 0: none */
 	struct quic_place quic;
-	struct backend **backends; /* in the configuration's order */
+	struct backend **backends; /* in the configuration's order, then those that leave */
 	size_t n_backends;
+	uint16_t last_number; /* given to a backend most recently */
 	bool dirty; /* waits in the engine's flush */
+	bool drains; /* some backend's drain goes on */
 	bool failing_open;
 	uint32_t usable; /* backends in the slots by their own merit */
 	uint8_t last_pool; /* that gets new flows */
@@ -176,6 +190,7 @@ struct engine {
 	uint32_t *scratch_counts; /* by backend number */
 
 	struct event *again; /* for the services that are to be decided anew */
+	struct event *drains; /* to look at those that go on */
 	mono_t wakes; /* when that fires, if it is pending */
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;
 	struct watches watches; /* of the backends files */
@@ -278,7 +293,7 @@ int edits_save(const struct engine *e);
 /* Drops the edits that @conf overrules, and saves; adds a sentence for each to @text. */
 void edits_reconcile_all(struct engine *e, const struct conf *conf, struct engine_error *text);
 /* Sets weight, drained and edited of @b from its configuration and the edits. */
-void edits_to_backend(const struct engine *e, struct backend *b);
+void edits_to_backend(struct engine *e, struct backend *b);
 
 /* ---- nat.c --------------------------------------------------------------------------------------*/
 /* Fills in the room that translation needs, none without a service that translates. */
@@ -300,6 +315,7 @@ void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed
 
 /* Services and backends without their resources in the maps. */
 void service_free(struct service *s);
+void backend_free(struct backend *b);
 struct service *service_find(const struct engine *e, const char *name);
 struct backend *backend_find(const struct service *s, const char *name);
 /* What tells the flows of services apart; of the service's name alone. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/drain.h"
 #include "io/stats_server.h"
 #include "pure/verdict.h"
 
@@ -178,7 +179,7 @@ static void view_status(void *arg, struct view_status *out)
 	out->config_age_ms = age_ms(e->loaded);
 	out->services = (uint32_t)e->n_services;
 	for (i = 0; i < e->n_services; i++) {
-		out->backends += (uint32_t)e->services[i]->n_backends;
+		out->backends += (uint32_t)e->services[i]->conf->n_backends;
 		out->usable_backends += e->services[i]->usable;
 	}
 	out->edits = (uint32_t)edits_count(e->edits);
@@ -226,7 +227,8 @@ static bool view_service(void *arg, uint32_t i, struct view_service *out)
 	out->on_empty = s->conf->on_empty;
 	out->check = s->conf->check.kind;
 	out->slots = s->slots;
-	out->backends = (uint32_t)s->n_backends;
+	out->last_pool = s->last_pool;
+	out->backends = (uint32_t)s->conf->n_backends;
 	out->usable = s->usable;
 	out->failing_open = s->failing_open && s->n_backends > 0;
 	for (k = 0; k < s->n_backends; k++) {
@@ -261,6 +263,21 @@ static void view_probe(const struct backend *b, struct view_backend *out)
 	out->latency_us = b->result.latency_us;
 }
 
+static void view_drain(const struct engine *e, const struct backend *b, struct view_backend *out)
+{
+	const struct drain *d = &b->drain;
+	const mono_t now = mono_now();
+
+	out->leaving = b->leaving;
+	out->drain = d->state;
+	if (d->state != VIEW_DRAIN_GOING)
+		return;
+	out->idle_ms = (uint64_t)mono_diff_us(d->active, now) / 1000;
+	out->quiet_ms = drain_quiet_ms(e, b);
+	if (!mono_is_never(d->deadline) && d->deadline.us > now.us)
+		out->deadline_ms = (uint64_t)mono_diff_us(now, d->deadline) / 1000;
+}
+
 static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
 {
 	const struct engine *e = arg;
@@ -276,6 +293,10 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	out->port = b->conf->port;
 	out->forward = b->conf->forward;
 	out->weight = b->weight;
+	out->pool = (uint8_t)b->conf->pool;
+	out->standby = b->usable && b->weight && !b->drained && !b->in_slots;
+	out->climb = b->held_back ? POOL_STEPS - b->held_back : 0;
+	view_drain(e, b, out);
 	out->configured_weight = b->conf->weight;
 	out->admin = b->drained ? VIEW_ADMIN_DRAINED : VIEW_ADMIN_ENABLED;
 	out->edited = b->edited;

@@ -4,9 +4,15 @@
 #define SHUNT_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
-enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_MISUSED = 2 };
+enum cli_exit {
+	CLI_DONE = 0,
+	CLI_FAILED = 1,
+	CLI_MISUSED = 2,
+	CLI_MOVED = 3, /* drain --wait: the deadline came before the flows had ended */
+};
 
 #define CLI_WATCH_DEFAULT_S 2.0
 
@@ -15,6 +21,8 @@ struct cli {
 	bool json;
 	bool colour;
 	bool all; /* stats: verdicts that were never given, too */
+	bool wait; /* drain: until its flows have ended */
+	uint32_t deadline_s; /* drain; 0: not given */
 	double watch_s; /* stats: redraw as often; 0: once */
 	int width; /* columns to keep to; 0: as many as it takes */
 	FILE *out;
@@ -24,6 +32,7 @@ struct cli {
 #define CLI_TAKES_JSON 1u
 #define CLI_TAKES_WATCH 2u
 #define CLI_TAKES_ALL 4u
+#define CLI_TAKES_DRAIN 16u /* --deadline and --wait */
 #define CLI_TAKES_RAW 8u /* arguments are not looked at: for another program */
 
 struct command {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* shunt reload, drain, enable and weight: what changes something. */
+/* shunt reload, enable and weight: what changes something; drain is in cmd_drain.c. */
+#include "main/cmd_ctl.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/ctl_client.h"
-#include "main/cli.h"
 #include "main/json.h"
 #include "pure/conf.h"
 
@@ -35,7 +36,7 @@ static enum cli_exit call(const struct cli *cli, const struct ctl_command *c)
 	return r.status < 0 ? CLI_FAILED : CLI_DONE;
 }
 
-static enum cli_exit call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv)
+enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv)
 {
 	if (!argv[0][0] || !argv[1][0])
 		return cli_misused("the name of a service or backend cannot be empty");
@@ -56,20 +57,12 @@ enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
 	return call(cli, &c);
 }
 
-enum cli_exit cmd_drain(struct cli *cli, int argc, char **argv)
-{
-	struct ctl_command c = {.verb = CTL_DRAIN};
-
-	(void)argc;
-	return call_on_backend(cli, &c, argv);
-}
-
 enum cli_exit cmd_enable(struct cli *cli, int argc, char **argv)
 {
 	struct ctl_command c = {.verb = CTL_ENABLE};
 
 	(void)argc;
-	return call_on_backend(cli, &c, argv);
+	return ctl_call_on_backend(cli, &c, argv);
 }
 
 enum cli_exit cmd_weight(struct cli *cli, int argc, char **argv)
@@ -83,5 +76,5 @@ enum cli_exit cmd_weight(struct cli *cli, int argc, char **argv)
 		return cli_misused("\"%s\" is no weight: a number from 0 to %d", argv[2],
 				   CONF_WEIGHT_MAX);
 	c.weight = (uint16_t)weight;
-	return call_on_backend(cli, &c, argv);
+	return ctl_call_on_backend(cli, &c, argv);
 }

@@ -44,10 +44,13 @@ const struct command cli_commands[] = {
 		.arguments = "[SERVICE]",
 		.summary = "every backend, its state, since when and why",
 		.help = "States, the first that holds:\n"
+			"  leaving      no longer configured: no new flows, goes when it has "
+			"none left\n"
 			"  drained      by hand: gets no new flows\n"
 			"  down         its check fails; REASON is the last probe's\n"
 			"  no next hop  no way to it: REASON says whether route, neighbour or "
 			"link\n"
+			"  standby      up, but its pool gets no new flows as long as others are\n"
 			"  unknown      not probed yet; gets packets like one that is up\n"
 			"  up\n"
 			"BY is the forwarding method.\n"
@@ -58,8 +61,13 @@ const struct command cli_commands[] = {
 			"JSON: backends [service, name, address, port (0: any), forward, state,\n"
 			"weight, configured_weight, drained, edited, health, health_age_ms,\n"
 			"reason, latency_us, next_hop, mac, egress, slots, packets, bytes, flows,\n"
-			"packets_per_s, bytes_per_s, flows_per_s]; reason, mac and egress may be\n"
-			"null.\n",
+			"packets_per_s, bytes_per_s, flows_per_s, pool (16: backup), standby,\n"
+			"share (of 16 parts, those that it has while it climbs; 16: all), "
+			"leaving,\n"
+			"drain (none, going, done, expired), idle_ms, quiet_ms (as long without a\n"
+			"packet: its flows have ended), deadline_ms (null: none), flows_left "
+			"(null:\n"
+			"not known)]; reason, mac and egress may be null.\n",
 		.example = "shunt backends web",
 		.takes = CLI_TAKES_JSON,
 		.max_args = 1,
@@ -117,11 +125,26 @@ const struct command cli_commands[] = {
 	},
 	{
 		.name = "drain",
-		.arguments = "SERVICE BACKEND",
-		.summary = "give a backend no new flows",
-		.help = "Holds until shunt enable, also over a restart of the daemon.\n",
-		.example = "shunt drain web web1",
-		.takes = CLI_TAKES_JSON,
+		.arguments = "[--deadline TIME] [--wait] SERVICE BACKEND",
+		.summary = "give a backend no new flows, and keep those that it has",
+		.help = "Holds until shunt enable, also over a restart of the daemon. Flows that "
+			"the\n"
+			"backend has stay with it until they end: when it has had no packet for "
+			"the\n"
+			"service's flow_timeout, with nat and masq the timeout of connections.\n"
+			"  --deadline TIME  flows that are left after this time (90s, 10m, 2h) "
+			"move to\n"
+			"                   other backends; again with another time to change it\n"
+			"  --wait           show how it goes until there are none: exit status 0 "
+			"when\n"
+			"                   they have ended, 3 when the deadline moved some; "
+			"Ctrl-C "
+			"ends\n"
+			"                   the waiting, not the drain\n"
+			"\n"
+			"JSON: as of reload; with --wait then as of backends, a document a line.\n",
+		.example = "shunt drain web web1 --deadline 10m --wait",
+		.takes = CLI_TAKES_JSON | CLI_TAKES_DRAIN,
 		.min_args = 2,
 		.max_args = 2,
 		.run = cmd_drain,

@@ -13,6 +13,8 @@
 #include "main/cli.h"
 #include "main/json.h"
 #include "main/table.h"
+#include "main/units.h"
+#include "pure/ctl.h"
 #include "shunt_msg.h"
 
 /* Folds each line of @text to the terminal that standard error may be. */
@@ -83,7 +85,7 @@ enum cli_exit cmd_version(struct cli *cli, int argc, char **argv)
 
 /* ---- options ----------------------------------------------------------------------------------*/
 
-enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR };
+enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR, OPT_DEADLINE, OPT_WAIT };
 
 static const struct option long_options[] = {
 	{"instance", required_argument, NULL, 'i'},
@@ -94,6 +96,8 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, 'V'},
 	{"watch", optional_argument, NULL, 'w'},
 	{"all", no_argument, NULL, 'a'},
+	{"deadline", required_argument, NULL, OPT_DEADLINE},
+	{"wait", no_argument, NULL, OPT_WAIT},
 	{0},
 };
 
@@ -121,6 +125,18 @@ static enum cli_exit parse_watch(struct cli *cli, int argc, char **argv)
 	return CLI_DONE;
 }
 
+static enum cli_exit parse_deadline(struct cli *cli)
+{
+	uint64_t ms = 0;
+
+	if (!units_read_duration(optarg, &ms) || ms < 1000 || ms > CTL_DEADLINE_MAX_S * 1000ull)
+		return cli_misused("--deadline %s: a duration with a unit, 1s to %dh; write 90s, "
+				   "10m or 2h",
+				   optarg, CTL_DEADLINE_MAX_S / 3600);
+	cli->deadline_s = (uint32_t)((ms + 999) / 1000);
+	return CLI_DONE;
+}
+
 static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
 {
 	switch (option) {
@@ -136,6 +152,13 @@ static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
 		break;
 	case OPT_NO_COLOR:
 		cli->colour = false;
+		break;
+	case OPT_DEADLINE:
+		p->taken |= CLI_TAKES_DRAIN;
+		return parse_deadline(cli);
+	case OPT_WAIT:
+		cli->wait = true;
+		p->taken |= CLI_TAKES_DRAIN;
 		break;
 	case 'h':
 		p->help = true;
@@ -186,6 +209,7 @@ static enum cli_exit check_use(const struct command *c, const struct parsed *p, 
 		{CLI_TAKES_JSON, "--json"},
 		{CLI_TAKES_WATCH, "--watch"},
 		{CLI_TAKES_ALL, "--all"},
+		{CLI_TAKES_DRAIN, "--deadline or --wait"},
 	};
 	size_t i;
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* One decimal below 100, none above. Tenths are cut, not rounded, so that 999,999 is not "1000 k". */
 static struct units scaled(uint64_t n, const char *unit)
@@ -70,6 +71,27 @@ struct units units_long_age(uint64_t ms)
 	snprintf(u.text, sizeof(u.text), "%" PRIu64 " %s %" PRIu64 " %s", ms / ages[i].ms,
 		 ages[i].name, ms % ages[i].ms / ages[i + 1].ms, ages[i + 1].name);
 	return u;
+}
+
+bool units_read_duration(const char *text, uint64_t *ms)
+{
+	static const struct {
+		const char *name;
+		uint64_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	uint64_t n = 0;
+	const char *unit = text;
+	size_t i;
+
+	for (; *unit >= '0' && *unit <= '9' && n < 1ull << 31; unit++)
+		n = n * 10 + (uint64_t)(*unit - '0');
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (unit == text || strcmp(unit, units[i].name) != 0)
+			continue;
+		*ms = n * units[i].ms;
+		return true;
+	}
+	return false;
 }
 
 struct units units_latency(uint32_t us)

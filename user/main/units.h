@@ -3,6 +3,7 @@
 #ifndef SHUNT_UNITS_H
 #define SHUNT_UNITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UNITS_MAX 48
@@ -14,6 +15,8 @@ struct units units_count(uint64_t n); /* "999", "1.2 k", "12.3 k", "123 k", "4.5
 struct units units_bytes(uint64_t n); /* "999 B", "1.2 kB", "123 MB" */
 struct units units_age(uint64_t ms); /* "120 ms", "12 s", "3 min", "5 h", "12 d" */
 struct units units_long_age(uint64_t ms); /* the same with the next smaller unit: "5 h 3 min" */
+/* Reads "90s", "1500ms", "10m", "2h" into *ms; false: it is none, or more than 2^53. */
+bool units_read_duration(const char *text, uint64_t *ms);
 struct units units_latency(uint32_t us); /* "830 us", "1.2 ms", "2.1 s" */
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "main/words.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 #include "main/units.h"
 #include "pure/verdict.h"
 
@@ -61,7 +64,15 @@ const char *words_verdict_meaning(enum shunt_verdict v)
 
 /* ---- a backend's state ------------------------------------------------------------------------*/
 
-enum state { STATE_DRAINED, STATE_DOWN, STATE_NO_NEXT_HOP, STATE_UNKNOWN, STATE_UP };
+enum state {
+	STATE_LEAVING,
+	STATE_DRAINED,
+	STATE_DOWN,
+	STATE_NO_NEXT_HOP,
+	STATE_STANDBY,
+	STATE_UNKNOWN,
+	STATE_UP
+};
 
 static bool has_next_hop(const struct view_backend *b)
 {
@@ -70,21 +81,27 @@ static bool has_next_hop(const struct view_backend *b)
 
 static enum state state_of(const struct view_backend *b)
 {
+	if (b->leaving)
+		return STATE_LEAVING;
 	if (b->admin == VIEW_ADMIN_DRAINED)
 		return STATE_DRAINED;
 	if (b->health == HEALTH_DOWN)
 		return STATE_DOWN;
 	if (!has_next_hop(b))
 		return STATE_NO_NEXT_HOP;
+	if (b->standby)
+		return STATE_STANDBY;
 	return b->health == HEALTH_UNKNOWN ? STATE_UNKNOWN : STATE_UP;
 }
 
 static const struct {
 	const char *word, *colour;
 } states[] = {
+	[STATE_LEAVING] = {"leaving", "yellow"},
 	[STATE_DRAINED] = {"drained", "yellow"},
 	[STATE_DOWN] = {"down", "red"},
 	[STATE_NO_NEXT_HOP] = {"no next hop", "red"},
+	[STATE_STANDBY] = {"standby", NULL},
 	[STATE_UNKNOWN] = {"unknown", NULL},
 	[STATE_UP] = {"up", "green"},
 };
@@ -99,12 +116,72 @@ const char *words_state_colour(const struct view_backend *b)
 	return states[state_of(b)].colour;
 }
 
+static const char *drain_going(const struct view_backend *b, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	if (b->flows_known)
+		used = (size_t)snprintf(out, size, "about %" PRIu64 " flows left, ", b->flows_left);
+	used += (size_t)snprintf(out + used, size - used, "quiet for %s",
+				 units_age(b->idle_ms).text);
+	used += (size_t)snprintf(out + used, size - used, " of %s", units_age(b->quiet_ms).text);
+	if (b->deadline_ms)
+		snprintf(out + used, size - used, ", the rest moves in %s",
+			 units_long_age(b->deadline_ms).text);
+	return out;
+}
+
+const char *words_drain(const struct view_backend *b, char *out, size_t size)
+{
+	switch (b->drain) {
+	case VIEW_DRAIN_GOING:
+		return drain_going(b, out, size);
+	case VIEW_DRAIN_DONE:
+		return "its flows have ended";
+	case VIEW_DRAIN_EXPIRED:
+		return "the deadline has come: flows that were left have moved";
+	default:
+		return "";
+	}
+}
+
+static void drained_reason(const struct view_backend *b, char *out, size_t size)
+{
+	const bool down = b->health == HEALTH_DOWN;
+	const char *drain = words_drain(b, out, size);
+	size_t used = drain == out ? strlen(out) : (size_t)snprintf(out, size, "%s", drain);
+
+	snprintf(out + used, size - used, "%s%s%s", down && used ? "; " : "",
+		 down ? "and down: " : "", down ? b->reason : "");
+}
+
+static void up_reason(const struct view_backend *b, char *out, size_t size)
+{
+	size_t used = 0;
+
+	if (b->climb)
+		used = (size_t)snprintf(out, size, "climbs: %u/%u of its share; ", b->climb,
+					POOL_STEPS);
+	if (b->health == HEALTH_UNCHECKED)
+		snprintf(out + used, size - used, "not checked");
+	else if (b->latency_us)
+		snprintf(out + used, size - used, "answers in %s",
+			 units_latency(b->latency_us).text);
+	else
+		snprintf(out + used, size - used, "%s", b->reason);
+}
+
 const char *words_reason(const struct view_backend *b, char *out, size_t size)
 {
 	switch (state_of(b)) {
+	case STATE_LEAVING:
 	case STATE_DRAINED:
-		snprintf(out, size, "%s%s", b->health == HEALTH_DOWN ? "and down: " : "",
-			 b->health == HEALTH_DOWN ? b->reason : "");
+		drained_reason(b, out, size);
+		break;
+	case STATE_STANDBY:
+		snprintf(out, size, "%s, not needed now",
+			 b->pool >= POOL_BACKUP ? "backup" : "further pool");
 		break;
 	case STATE_DOWN:
 		snprintf(out, size, "%s%s%s", b->reason, has_next_hop(b) ? "" : "; next hop: ",
@@ -119,12 +196,7 @@ const char *words_reason(const struct view_backend *b, char *out, size_t size)
 			 b->reason[0] ? b->reason : "not probed yet, counts as up");
 		break;
 	case STATE_UP:
-		if (b->health == HEALTH_UNCHECKED)
-			snprintf(out, size, "not checked");
-		else if (b->latency_us)
-			snprintf(out, size, "answers in %s", units_latency(b->latency_us).text);
-		else
-			snprintf(out, size, "%s", b->reason);
+		up_reason(b, out, size);
 	}
 	return out;
 }
@@ -184,6 +256,27 @@ void words_json_service(struct json *j, const struct view_service *s)
 	json_object_end(j);
 }
 
+static void json_number_or_null(struct json *j, const char *name, bool known, uint64_t value)
+{
+	if (known)
+		json_number(j, name, value);
+	else
+		json_text_or_null(j, name, "");
+}
+
+static void json_pool(struct json *j, const struct view_backend *b)
+{
+	json_number(j, "pool", b->pool);
+	json_bool(j, "standby", b->standby);
+	json_number(j, "share", b->climb ? b->climb : POOL_STEPS);
+	json_bool(j, "leaving", b->leaving);
+	json_text(j, "drain", b->drain <= VIEW_DRAIN_EXPIRED ? view_drain_name(b->drain) : "?");
+	json_number(j, "idle_ms", b->idle_ms);
+	json_number(j, "quiet_ms", b->quiet_ms);
+	json_number_or_null(j, "deadline_ms", b->deadline_ms, b->deadline_ms);
+	json_number_or_null(j, "flows_left", b->flows_known, b->flows_left);
+}
+
 void words_json_backend(struct json *j, const struct view_backend *b)
 {
 	const uint8_t *m = b->mac;
@@ -212,5 +305,6 @@ void words_json_backend(struct json *j, const struct view_backend *b)
 	json_text_or_null(j, "egress", b->egress);
 	json_number(j, "slots", b->slots);
 	words_json_traffic(j, &b->traffic);
+	json_pool(j, b);
 	json_object_end(j);
 }

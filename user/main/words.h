@@ -9,6 +9,8 @@
 
 /* A backend's state, the first that holds: "drained", "down", "no next hop", "unknown" (not probed
  * yet; gets packets), "up". */
+/* How its drain goes, for people; @out: [size]. */
+const char *words_drain(const struct view_backend *b, char *out, size_t size);
 const char *words_state(const struct view_backend *b);
 const char *words_state_colour(const struct view_backend *b); /* NULL: none */
 /* Why it is so, or what is worth saying of it; may be empty. Returns @out. */

@@ -10,11 +10,14 @@
 
 enum ctl_verb { CTL_RELOAD, CTL_DRAIN, CTL_ENABLE, CTL_WEIGHT, CTL_VERB_MAX };
 
+#define CTL_DEADLINE_MAX_S 604800
+
 struct ctl_command {
 	enum ctl_verb verb;
 	char service[SHUNT_NAME_MAX]; /* not empty but for RELOAD */
 	char backend[SHUNT_NAME_MAX]; /* not empty but for RELOAD */
 	uint16_t weight; /* WEIGHT only; 0 to CONF_WEIGHT_MAX */
+	uint32_t deadline_s; /* DRAIN only; from now; 0: as it is */
 	/* Who asks, by SO_PEERCRED; for the log. Not on the wire. */
 	uint32_t uid, pid;
 };

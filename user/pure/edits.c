@@ -14,7 +14,7 @@ struct edits {
 	size_t count, room;
 };
 
-#define LINE_MAX_BYTES (2 * SHUNT_NAME_MAX + 128)
+#define LINE_MAX_BYTES (2 * SHUNT_NAME_MAX + 192)
 
 struct edits *edits_new(void)
 {
@@ -156,13 +156,15 @@ size_t edits_reconcile(struct edits *e, edits_configured_fn *configured, edits_d
 
 static int line_of(const struct edit *x, char out[LINE_MAX_BYTES])
 {
-	char weight[48] = "";
+	char weight[48] = "", deadline[48] = "";
 
 	if (x->has_weight)
 		snprintf(weight, sizeof(weight), " weight=%u configured=%u", x->weight,
 			 x->configured);
-	return snprintf(out, LINE_MAX_BYTES, "%s %s drained=%d%s uid=%u at=%" PRId64 "\n",
-			x->service, x->backend, x->drained, weight, x->uid, x->at);
+	if (x->drained && x->deadline)
+		snprintf(deadline, sizeof(deadline), " deadline=%" PRId64, x->deadline);
+	return snprintf(out, LINE_MAX_BYTES, "%s %s drained=%d%s%s uid=%u at=%" PRId64 "\n",
+			x->service, x->backend, x->drained, weight, deadline, x->uid, x->at);
 }
 
 int edits_format(const struct edits *e, char **text, size_t *len)
@@ -181,23 +183,27 @@ int edits_format(const struct edits *e, char **text, size_t *len)
 }
 
 /* Exactly what line_of writes: it is read as such and must come out the same again. */
-static int read_line(const char *line, struct edit *x)
+static int read_line(const char *whole, struct edit *x)
 {
+	const char *line = whole;
 	char again[LINE_MAX_BYTES];
-	int drained, n;
+	int drained, used = 0;
 
 	*x = (struct edit){0};
-	n = sscanf(line, "%63s %63s drained=%d weight=%hu configured=%hu uid=%u at=%" SCNd64,
-		   x->service, x->backend, &drained, &x->weight, &x->configured, &x->uid, &x->at);
-	if (n == 7)
+	if (sscanf(line, "%63s %63s drained=%d%n", x->service, x->backend, &drained, &used) != 3)
+		return -EINVAL;
+	x->drained = drained;
+	line += used;
+	if (sscanf(line, " weight=%hu configured=%hu%n", &x->weight, &x->configured, &used) == 2) {
 		x->has_weight = true;
-	else if (n == 3)
-		n = sscanf(line, "%*s %*s drained=%*d uid=%u at=%" SCNd64, &x->uid, &x->at) + 5;
-	x->drained = n == 7 && drained;
-	if (n != 7)
+		line += used;
+	}
+	if (sscanf(line, " deadline=%" SCNd64 "%n", &x->deadline, &used) == 1)
+		line += used;
+	if (sscanf(line, " uid=%u at=%" SCNd64, &x->uid, &x->at) != 2)
 		return -EINVAL;
 	line_of(x, again);
-	return strcmp(line, again) == 0 ? 0 : -EINVAL;
+	return strcmp(whole, again) == 0 ? 0 : -EINVAL;
 }
 
 int edits_parse(struct edits *e, const char *text, size_t len, unsigned int *line)

@@ -18,6 +18,7 @@ struct edits;
 struct edit {
 	char service[SHUNT_NAME_MAX], backend[SHUNT_NAME_MAX];
 	bool drained;
+	int64_t deadline; /* when the flows that are left move, in seconds since 1970; 0: never */
 	bool has_weight;
 	uint16_t weight;
 	uint16_t configured; /* weight that the configuration had when `weight` was set */
@@ -47,7 +48,8 @@ size_t edits_reconcile(struct edits *e, edits_configured_fn *configured, edits_d
 		       void *arg);
 
 /* One line an edit:
- *   SERVICE BACKEND drained=0|1 [weight=N configured=N] uid=N at=SECONDS
+ *   SERVICE BACKEND drained=0|1 [weight=N configured=N] [deadline=SECONDS] uid=N at=SECONDS
+ * where only what is drained has a deadline.
  * *text is malloc'd, the caller's, NUL-terminated. Returns 0 or -ENOMEM. */
 int edits_format(const struct edits *e, char **text, size_t *len)
 	__attribute__((warn_unused_result));

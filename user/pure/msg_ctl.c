@@ -51,5 +51,7 @@ int msg_get_command(const struct nlmsghdr *m, struct ctl_command *c)
 		return err;
 	if (verb != CTL_RELOAD && (!c->service[0] || !c->backend[0]))
 		return -EBADMSG;
+	if (c->deadline_s > CTL_DEADLINE_MAX_S || (c->deadline_s && verb != CTL_DRAIN))
+		return -EBADMSG;
 	return c->weight > CONF_WEIGHT_MAX ? -EBADMSG : 0;
 }

@@ -63,6 +63,7 @@ static const struct field command_fields[] = {
 	TEXT(SHUNT_COMMAND_SERVICE, ctl_command, service),
 	TEXT(SHUNT_COMMAND_BACKEND, ctl_command, backend),
 	U16(SHUNT_COMMAND_WEIGHT, ctl_command, weight),
+	U32(SHUNT_COMMAND_DEADLINE, ctl_command, deadline_s),
 };
 
 static const struct field status_fields[] = {
@@ -111,6 +112,7 @@ static const struct field service_fields[] = {
 	U64(SHUNT_SERVICE_NO_BACKEND, view_service, no_backend),
 	U8(SHUNT_SERVICE_VIP_BITS, view_service, vip_bits),
 	TEXT(SHUNT_SERVICE_PORTS, view_service, ports),
+	U8(SHUNT_SERVICE_LAST_POOL, view_service, last_pool),
 };
 
 static const struct field backend_fields[] = {
@@ -137,6 +139,16 @@ static const struct field backend_fields[] = {
 	U64(SHUNT_BACKEND_BYTES_S, view_backend, traffic.bytes_per_s),
 	U64(SHUNT_BACKEND_FLOWS_S, view_backend, traffic.flows_per_s),
 	ENUM(SHUNT_BACKEND_FORWARD, view_backend, forward, SHUNT_FORWARD_MAX),
+	U8(SHUNT_BACKEND_POOL, view_backend, pool),
+	BOOL(SHUNT_BACKEND_STANDBY, view_backend, standby),
+	U8(SHUNT_BACKEND_CLIMB, view_backend, climb),
+	BOOL(SHUNT_BACKEND_LEAVING, view_backend, leaving),
+	ENUM(SHUNT_BACKEND_DRAIN, view_backend, drain, VIEW_DRAIN_EXPIRED + 1),
+	U64(SHUNT_BACKEND_IDLE, view_backend, idle_ms),
+	U64(SHUNT_BACKEND_QUIET, view_backend, quiet_ms),
+	U64(SHUNT_BACKEND_DEADLINE, view_backend, deadline_ms),
+	U64(SHUNT_BACKEND_FLOWS_LEFT, view_backend, flows_left),
+	BOOL(SHUNT_BACKEND_FLOWS_KNOWN, view_backend, flows_known),
 };
 
 static const struct field verdict_fields[] = {
@@ -149,7 +161,7 @@ static const struct field event_fields[] = {
 	U64(SHUNT_EVENT_SEQ, msg_event, seq),
 	U64(SHUNT_EVENT_TIME, msg_event, time_ms),
 	TEXT(SHUNT_EVENT_INSTANCE, msg_event, instance),
-	ENUM(SHUNT_EVENT_KIND, msg_event, kind, SHUNT_EVENT_INTERFACE + 1),
+	ENUM(SHUNT_EVENT_KIND, msg_event, kind, SHUNT_EVENT_DRAIN + 1),
 	TEXT(SHUNT_EVENT_SERVICE, msg_event, service),
 	TEXT(SHUNT_EVENT_BACKEND, msg_event, backend),
 	TEXT(SHUNT_EVENT_TEXT, msg_event, text),

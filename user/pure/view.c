@@ -41,6 +41,21 @@ const char *view_admin_name(enum view_admin a)
 	return "unknown";
 }
 
+const char *view_drain_name(enum view_drain d)
+{
+	switch (d) {
+	case VIEW_DRAIN_NONE:
+		return "none";
+	case VIEW_DRAIN_GOING:
+		return "going";
+	case VIEW_DRAIN_DONE:
+		return "done";
+	case VIEW_DRAIN_EXPIRED:
+		return "expired";
+	}
+	return "unknown";
+}
+
 const char *view_nexthop_name(enum view_nexthop n)
 {
 	switch (n) {

@@ -56,6 +56,7 @@ struct view_service {
 	enum shunt_forward forward;
 	enum conf_on_empty on_empty;
 	enum conf_check_kind check;
+	uint8_t last_pool; /* that gets new flows */
 	uint32_t slots;
 	uint32_t backends, usable,
 		failing_open; /* failing_open: 1 when on_empty: all is in force */
@@ -78,6 +79,8 @@ enum view_nexthop {
 	VIEW_NH_MAX,
 };
 
+enum view_drain { VIEW_DRAIN_NONE, VIEW_DRAIN_GOING, VIEW_DRAIN_DONE, VIEW_DRAIN_EXPIRED };
+
 struct view_backend {
 	char service[SHUNT_NAME_MAX];
 	char name[SHUNT_NAME_MAX];
@@ -88,6 +91,16 @@ struct view_backend {
 	uint16_t configured_weight;
 	enum view_admin admin;
 	bool edited; /* weight or admin come from a runtime edit */
+	uint8_t pool; /* 0 to POOL_BACKUP */
+	bool standby; /* its pool gets no new flows, but it could */
+	uint8_t climb; /* of POOL_STEPS, how many parts of its share it has; 0: all */
+	bool leaving; /* no longer configured */
+	enum view_drain drain; /* of those that are drained or leaving */
+	uint64_t idle_ms; /* while it goes on: since its last packet was seen */
+	uint64_t quiet_ms; /* without a packet for so long, its flows have ended */
+	uint64_t deadline_ms; /* from now; 0: none */
+	bool flows_known;
+	uint64_t flows_left; /* about, if known */
 	enum health_state health;
 	uint64_t health_age_ms; /* how long it has been so */
 	char reason[VIEW_REASON_MAX]; /* of the last probe result, in words; empty: none yet */
@@ -109,6 +122,7 @@ struct view_verdict {
 const char *view_service_address(const struct view_service *s, char out[static VIEW_ADDRESS_MAX]);
 
 const char *view_xdp_name(enum view_xdp x); /* "none", "native", "generic" */
+const char *view_drain_name(enum view_drain d); /* "none", "going", "done", "expired" */
 const char *view_admin_name(enum view_admin a); /* "enabled", "drained" */
 const char *view_nexthop_name(enum view_nexthop n); /* "resolved", "no route", ... */
 /* What to do about it, to stand behind the name: "; ..."; empty where the name says it. */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the subcommands that give the daemon a command share. */
+#ifndef SHUNT_CMD_CTL_H
+#define SHUNT_CMD_CTL_H
+
+#include "main/cli.h"
+#include "pure/ctl.h"
+
+/* Has the daemon carry out @c on the service argv[0] and its backend argv[1], whose names it fills in,
+ * and prints the answer. */
+enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt drain: gives a backend no new flows, and may wait until those that it has are gone. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/own.h"
+#include "io/stats_client.h"
+#include "main/cmd_ctl.h"
+#include "main/json.h"
+#include "main/units.h"
+#include "main/words.h"
+
+#define LOOK_MS 500 /* how often it is asked for */
+#define PATIENCE_MS 30000 /* with a daemon that does not answer: it may be restarting */
+
+static void close_client(struct stats_client **c)
+{
+	stats_client_close(*c);
+}
+
+/* Fills @out with the backend argv[1] of the service argv[0]; false with @e where that fails or it is
+ * no longer there. Of two of a name the one that is configured. */
+static bool look(const struct cli *cli, char **argv, struct view_backend *out,
+		 struct client_error *e)
+{
+	__attribute__((cleanup(close_client))) struct stats_client *c = NULL;
+	auto_free struct view_backend *rows = NULL;
+	size_t n = 0, i;
+
+	if (stats_client_open(cli->run_dir, cli->instance, &c, e) < 0 ||
+	    stats_client_backends(c, argv[0], &rows, &n, e) < 0)
+		return false;
+	for (i = 0; i < n; i++) {
+		if (strcmp(rows[i].name, argv[1]) != 0)
+			continue;
+		*out = rows[i];
+		return true;
+	}
+	client_fail(e, 0, "%s/%s is no longer there", argv[0], argv[1]);
+	return false;
+}
+
+static void print_progress(const struct cli *cli, const struct view_backend *b)
+{
+	char words[256];
+	struct json j;
+
+	if (cli->json) {
+		json_open(&j, cli->out, true);
+		json_list(&j, "backends");
+		words_json_backend(&j, b);
+		json_list_end(&j);
+		json_close(&j);
+	} else {
+		fprintf(cli->out, "%s/%s: %s\n", b->service, b->name,
+			words_drain(b, words, sizeof(words)));
+	}
+	fflush(cli->out);
+}
+
+/* Whether there is nothing to wait for any more; *result is how it ended. */
+static bool has_ended(const struct view_backend *b, enum cli_exit *result)
+{
+	switch (b->drain) {
+	case VIEW_DRAIN_GOING:
+		return false;
+	case VIEW_DRAIN_DONE:
+		*result = CLI_DONE;
+		return true;
+	case VIEW_DRAIN_EXPIRED:
+		*result = CLI_MOVED;
+		return true;
+	default:
+		*result = cli_failed("%s/%s is no longer drained", b->service, b->name);
+		return true;
+	}
+}
+
+/* A line whenever a second has passed; Ctrl-C ends the waiting, not the drain. */
+static enum cli_exit wait_for_end(const struct cli *cli, char **argv)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+	enum cli_exit result = CLI_DONE;
+	struct view_backend b;
+	struct client_error e;
+	unsigned int looks, failures = 0;
+
+	for (looks = 0;; looks++) {
+		if (look(cli, argv, &b, &e)) {
+			bool ended = has_ended(&b, &result);
+
+			failures = 0;
+			if (result != CLI_FAILED && (ended || looks % (1000 / LOOK_MS) == 0))
+				print_progress(cli, &b);
+			if (ended)
+				return result;
+		} else if (e.text[0] == '\0' || ++failures * LOOK_MS >= PATIENCE_MS) {
+			return cli_failed("%s", e.text);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+enum cli_exit cmd_drain(struct cli *cli, int argc, char **argv)
+{
+	struct ctl_command c = {.verb = CTL_DRAIN, .deadline_s = cli->deadline_s};
+	enum cli_exit result = ctl_call_on_backend(cli, &c, argv);
+
+	(void)argc;
+	if (result != CLI_DONE || !cli->wait)
+		return result;
+	fflush(cli->out);
+	return wait_for_end(cli, argv);
+}
