@@ -10,32 +10,32 @@
 
 #include "maps.h"
 
-/* Beside a backend's number: what flow_find() has to say when there is none that holds. */
-#define FLOW_UNKNOWN 0u
-#define FLOW_ORPHANED 0x10000u /* remembered, but its backend is not usable any more */
-
-/* Where a flow may stand and what it is known by there. */
+/* Where a flow may stand, what it is known by there, and which entries hold. */
 struct flow {
 	struct shunt_flow_bucket *first;
 	struct shunt_flow_bucket *second;
 	__u32 tag;
+	__u32 oldest; /* flow_age() of the oldest entry that holds */
+	__u32 expires; /* flow_age() of the oldest entry that keeps its place */
 	__u16 now; /* flow tick */
-	__u16 timeout; /* in flow ticks */
+	__u16 mark; /* the tick that entries get */
 };
 
 /* The lower half of the packet's hash is weak (its lowest bits depend on few bits of the packet), so
  * it is mixed before bits are picked from it.  The salt keeps apart the same addresses and ports
  * under two services.  Fails only if flow_mask contradicts the map. */
-static __always_inline int flow_locate(struct flow *f, __u64 hash, __u32 salt, __u16 timeout)
+static __always_inline int flow_locate(struct flow *f, __u64 hash, const struct shunt_service *svc)
 {
-	__u64 a = (hash ^ hash >> 32 ^ salt) * 0x9e3779b97f4a7c15ull;
+	__u64 a = (hash ^ hash >> 32 ^ svc->salt) * 0x9e3779b97f4a7c15ull;
 	__u64 b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9ull;
 	__u32 first = a >> 32 & settings.flow_mask;
 	__u32 second = b & settings.flow_mask;
 
 	f->tag = b >> SHUNT_FLOW_TAG_SHIFT;
 	f->now = bpf_jiffies64() >> settings.flow_shift;
-	f->timeout = timeout;
+	f->mark = f->now;
+	f->expires = svc->flow_timeout + SHUNT_FLOW_AHEAD;
+	f->oldest = f->expires;
 	f->first = element(flows, first);
 	f->second = element(flows, second);
 	return f->first && f->second ? 0 : -1;
@@ -61,15 +61,19 @@ static __always_inline __u32 flow_number(__u64 w)
 	return w >> 16 & SHUNT_SLOT_BACKEND;
 }
 
-/* Ticks since the last packet, and one: another CPU's clock may be a tick ahead of @f->now. */
-static __always_inline __u16 flow_age(const struct flow *f, __u64 w)
+/* Ticks since the last packet, and SHUNT_FLOW_AHEAD. */
+static __always_inline __u32 flow_age(const struct flow *f, __u64 w)
 {
-	return f->now - (__u16)w + 1;
+	return shunt_flow_age(f->now, w);
 }
 
-static __always_inline int flow_is_fresh(const struct flow *f, __u64 w)
+/* From here on only entries from tick @since on hold, and those that are written are not older. */
+static __always_inline void flow_since(struct flow *f, __u16 since)
 {
-	return flow_age(f, w) <= f->timeout + 1;
+	__u32 age = shunt_flow_age(f->now, since);
+
+	f->mark += (__u16)(since - f->now) * is_less(age, SHUNT_FLOW_AHEAD);
+	f->oldest -= (f->oldest - age) * is_less(age, f->oldest);
 }
 
 /* Which word it is the verifier forgets, or it would follow the rest once for each. */
@@ -92,7 +96,7 @@ static __always_inline __u64 *flow_word(const struct flow *f)
 /* A packet of the flow in @word (read as @w) has come. */
 static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u64 w, int confirms)
 {
-	__u64 now = (w & ~0xffffull) | f->now | (confirms ? SHUNT_FLOW_CONFIRMED : 0);
+	__u64 now = (w & ~0xffffull) | f->mark | (confirms ? SHUNT_FLOW_CONFIRMED : 0);
 
 	if (now != w)
 		flow_write(word, now);
@@ -103,8 +107,8 @@ static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u6
 #define PLACE_TAKEN (1u << 16)
 static __always_inline __u32 flow_place_score(const struct flow *f, __u64 w)
 {
-	__u32 is_free = is_less(w >> 32 | (__u32)w, 1);
-	__u32 is_expired = is_less(f->timeout + 1, flow_age(f, w));
+	__u32 is_free = ((w - 1) & ~w) >> 63;
+	__u32 is_expired = is_less(f->expires, flow_age(f, w));
 	__u32 is_unconfirmed = ~w >> 31 & 1;
 
 	return is_free << 18 | is_expired << 17 | is_unconfirmed << 16 | flow_age(f, w);
@@ -125,9 +129,11 @@ static __always_inline __u32 flow_place_in(const struct flow *f, const struct sh
 /* The best word for a new flow; NULL when all are confirmed and fresh. */
 static __always_inline __u64 *flow_place(const struct flow *f)
 {
-	__u32 first = flow_place_in(f, f->first);
-	__u32 second = flow_place_in(f, f->second);
+	__u32 first, second;
 
+	meet();
+	first = flow_place_in(f, f->first);
+	second = flow_place_in(f, f->second);
 	if (first >> 3 >= second >> 3 && first >> 3 >= PLACE_TAKEN)
 		return &f->first->word[first & 7];
 	if (second >> 3 >= PLACE_TAKEN)
@@ -135,62 +141,26 @@ static __always_inline __u64 *flow_place(const struct flow *f)
 	return NULL;
 }
 
-static __always_inline int backend_is_usable(__u32 row)
+/* Remembers that the flow was given backend @number, in the place of what @word has of it, if that is
+ * not NULL.  Returns 0 when there is no place: all are taken by flows that are confirmed. */
+static __always_inline int flow_remember(const struct flow *f, __u64 *word, __u32 number)
 {
-	const struct shunt_backend *be = element(backends, row);
-
-	return be && be->flags & SHUNT_BE_USABLE;
-}
-
-/* A service's highest backend number and timeout in one argument. */
-static __always_inline __u32 flow_limits(const struct shunt_service *svc)
-{
-	return (__u32)svc->backends << 16 | svc->flow_timeout;
-}
-
-/* The two below are global functions, so that the verifier checks them once, on their own. */
-
-/* The number of the backend that the flow was given, if that holds; else FLOW_*.  @salt, @row and
- * @limits (flow_limits()) are the service's.  Notes that the flow is alive and, if the packet
- * @confirms it, that this was not its first.  A number 0 is that of a free word. */
-__noinline __u32 flow_find(__u64 hash, __u32 salt, __u32 row, __u32 limits, __u32 confirms)
-{
-	__u32 number;
-	struct flow f;
-	__u64 *word;
-	__u64 w;
-
-	if (flow_locate(&f, hash, salt, limits))
-		return FLOW_UNKNOWN;
-	word = flow_word(&f);
 	if (!word)
-		return FLOW_UNKNOWN;
-	w = flow_read(word);
-	number = flow_number(w);
-	if (!number || !flow_is_fresh(&f, w) || number > limits >> 16)
-		return FLOW_UNKNOWN;
-	if (!backend_is_usable(row + number))
-		return FLOW_ORPHANED;
-	flow_refresh(&f, word, w, confirms);
-	return number;
-}
-
-/* Remembers that the flow was given backend @number, in the place of what was remembered of it
- * before.  Returns 0 when there is no place: all are taken by flows that are confirmed. */
-__noinline int flow_remember(__u64 hash, __u32 salt, __u32 limits, __u32 number)
-{
-	struct flow f;
-	__u64 *word;
-
-	if (flow_locate(&f, hash, salt, limits))
-		return 0;
-	word = flow_word(&f);
-	if (!word)
-		word = flow_place(&f);
+		word = flow_place(f);
 	if (!word)
 		return 0;
-	flow_write(word, (__u64)f.tag << SHUNT_FLOW_TAG_SHIFT | number << 16 | f.now);
+	flow_write(word, (__u64)f->tag << SHUNT_FLOW_TAG_SHIFT | number << 16 | f->mark);
 	return 1;
+}
+
+/* Counts in this CPU's verdict line, at SHUNT_COUNT_*. */
+static __always_inline void flow_count(__u32 what)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct shunt_verdict_line *line = element(verdicts, cpu);
+
+	if (line)
+		line->packets[what]++;
 }
 
 #endif

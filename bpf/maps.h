@@ -89,4 +89,11 @@ static __always_inline struct shunt_backend *backend_at(__u32 row)
 	return element(backends, row);
 }
 
+static __always_inline int backend_is_usable(__u32 row)
+{
+	const struct shunt_backend *be = backend_at(row);
+
+	return be && be->flags & SHUNT_BE_USABLE;
+}
+
 #endif

@@ -156,15 +156,13 @@ static __always_inline enum shunt_verdict nat_fill(__u32 rec, struct pkt *pkt,
 /* The number of the backend of a new connection, or of a flow that is not translated. */
 static __always_inline __u32 nat_choose(struct pkt *pkt, const struct shunt_service *svc)
 {
-	__u32 slot = shunt_slot_of(pkt->hash, svc->slot_mask);
-
 	if (unlikely(!(svc->flags & SHUNT_SVC_NAT)))
 		return pkt->row - svc->row; /* it has been chosen */
 	if (svc->flags & SHUNT_SVC_FLOWS)
 		return backend_number(pkt, svc, SCHED_POLICY);
 	if (svc->flags & SHUNT_SVC_TURNS)
-		slot = cursor_next(svc) & svc->slot_mask;
-	return slot_number(svc, slot);
+		return slot_number(svc, cursor_next(svc) & svc->slot_mask);
+	return backend_number_how(pkt, svc, SCHED_POLICY, HOW_NAT);
 }
 
 static __always_inline enum shunt_verdict nat_no_backend(struct pkt *pkt,

@@ -29,6 +29,13 @@ static __always_inline __u64 forget(__u64 x, __u64 unknown)
 	return x;
 }
 
+/* Where ways meet again that the verifier cannot tell apart any more: here it compares them, not only at
+ * some later branch.  Jumps to what follows, which the kernel takes out. */
+static __always_inline void meet(void)
+{
+	asm volatile("goto +0; goto +0");
+}
+
 /* 1 if @a < @b, for small numbers; without a branch, or the verifier would follow every combination
  * of the ways through a loop (barrier_var() keeps clang from finding that there could be one). */
 static __always_inline __u64 is_less(__u64 a, __u64 b)
@@ -39,6 +46,14 @@ static __always_inline __u64 is_less(__u64 a, __u64 b)
 	is >>= 63;
 	barrier_var(is);
 	return is;
+}
+
+/* @a if @first is 1, @b if it is 0; without a branch. */
+static __always_inline __u32 either(__u32 a, __u32 b, __u32 first)
+{
+	first = -first;
+	barrier_var(first);
+	return b ^ ((a ^ b) & first);
 }
 
 struct pkt {

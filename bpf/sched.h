@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Which backend a packet goes to.  One slot table serves every scheduler: maglev indexes it with the
- * flow's hash and remembers nothing; rr and wrr index it with a cursor and remember the flow. */
+ * flow's hash and remembers nothing, unless the slot is in transition; rr and wrr index it with a
+ * cursor and remember the flow.  shunt_abi.h has the rules (struct shunt_slot_line). */
 #ifndef SHUNT_SCHED_H
 #define SHUNT_SCHED_H
 
 #include "flow.h"
 #include "maps.h"
+#include "slot.h"
 #include "source.h"
 
-#define SLOT_BAD_TABLE 0xffffu /* no backend's number: above SHUNT_SLOT_BACKEND */
-#define FLOW_IS_NEW 0x10000u /* beside a number: the flow has just been remembered */
+/* Beside a backend's number: */
+#define FLOW_IS_NEW 0x10000u /* the flow has just been remembered */
 #define SLOT_REFUSED 0x20000u /* no number: with what source_rate() says of the new flow */
+#define SLOT_ASK 0x40000u /* no number: the flow is new, and source_rate() is to be asked first */
 
 /* As struct shunt_settings says. */
 static __always_inline __u64 flow_hash(const struct pkt *pkt)
@@ -28,17 +31,6 @@ static __always_inline __u64 flow_hash(const struct pkt *pkt)
 	return hash;
 }
 
-/* The backend's number in the service's slot number @slot; 0: none. */
-static __always_inline __u32 slot_number(const struct shunt_service *svc, __u32 slot)
-{
-	__u32 line = svc->slots_at + slot / SHUNT_SLOTS_PER_LINE;
-	const struct shunt_slot_line *l = element(slots, line);
-
-	if (!l)
-		return SLOT_BAD_TABLE;
-	return l->slot[slot % SHUNT_SLOTS_PER_LINE] & SHUNT_SLOT_BACKEND;
-}
-
 /* The next turn of this CPU in the service; the CPUs start evenly spread over the table. */
 static __always_inline __u32 cursor_next(const struct shunt_service *svc)
 {
@@ -51,93 +43,205 @@ static __always_inline __u32 cursor_next(const struct shunt_service *svc)
 	return own->cursor++ + (__u64)cpu * (svc->slot_mask + 1) / settings.cpus;
 }
 
-/* Whom to ask whether a flow may begin: the service's rates for new ones of that source. */
-struct source_question {
-	__u64 source; /* source_upper() */
-	__u32 policy;
+/* Beside a slot's number: what a decision has to know of the packet. */
+#define HOW_SLOT 0xffffu
+#define HOW_SYN 0x10000u
+#define HOW_MAY_START 0x20000u /* SYN or UDP: it may be its flow's first */
+#define HOW_ABOUT 0x40000u /* it only is about the flow: nothing is remembered */
+#define HOW_ASK 0x80000u /* SLOT_ASK is to be said of a new flow */
+#define HOW_NAT 0x100000u /* flows of backends that translate are known elsewhere: there is none */
+
+/* A decision on the way. */
+struct choice {
+	const struct shunt_service *svc;
+	struct slot slot;
+	struct flow flow;
+	__u64 *word; /* what the flow table has of the flow, valid or not; NULL: nothing */
+	__u32 how;
 };
 
-/* The backend that the flow was given, if that holds; else one by turn, to be remembered, when the
- * packet may start a flow (@starts) or the flow has lost its backend; else, and when there is no
- * place to remember, one by hash, on which all later packets of the flow agree. */
-static __always_inline __u32 flow_backend_of(const struct shunt_service *svc, __u64 hash,
-					     __u32 is_syn, __u32 starts,
-					     const struct source_question *q)
-{
-	__u32 limits, number, slot, refused;
+/* Beside a backend's number: what choice_recall() has to say when there is none that holds. */
+#define FLOW_UNKNOWN 0u
+#define FLOW_ORPHANED 0x10000u /* remembered, but its backend is not usable any more */
 
-	limits = flow_limits(svc);
-	number = flow_find(hash, svc->salt, svc->row, limits, !is_syn);
-	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
-		return number;
-	if (q && q->policy && number == FLOW_UNKNOWN && starts && !is_syn) {
-		refused = source_rate(q->source, q->policy);
-		if (refused)
-			return SLOT_REFUSED | refused;
+#define METHODS_THAT_TRANSLATE (1u << SHUNT_NAT | 1u << SHUNT_MASQ)
+
+/* Whether flows are, or may be, backend @number's: what translates has them in records of its own. */
+static __always_inline __u32 choice_may_be(const struct choice *c, __u32 number)
+{
+	const struct shunt_backend *be = backend_at(c->svc->row + number);
+	__u32 elsewhere = be ? c->how / HOW_NAT & METHODS_THAT_TRANSLATE >> (be->method & 31) : 0;
+
+	return be ? be->flags & ~elsewhere & SHUNT_BE_USABLE : 0;
+}
+
+/* The number of the backend that the flow was given, if that holds; else FLOW_*.  Notes that the flow
+ * is alive and, unless the packet is a SYN, that this was not its first.  A number 0 is that of a
+ * free word. */
+static __always_inline __u32 choice_recall(struct choice *c)
+{
+	__u32 number;
+	__u64 w;
+
+	flow_count(SHUNT_COUNT_LOOKUPS);
+	c->word = flow_word(&c->flow);
+	if (!c->word)
+		return FLOW_UNKNOWN;
+	meet();
+	w = flow_read(c->word);
+	number = flow_number(w);
+	if (!number || flow_age(&c->flow, w) > c->flow.oldest || number > c->svc->backends)
+		return FLOW_UNKNOWN;
+	if (!choice_may_be(c, number))
+		return FLOW_ORPHANED;
+	if (!(c->how & HOW_ABOUT))
+		flow_refresh(&c->flow, c->word, w, !(c->how & HOW_SYN));
+	return number;
+}
+
+/* Where the slot's flows are that nothing is remembered of. */
+static __always_inline __u32 choice_old(const struct choice *c)
+{
+	__u32 base = slot_base(&c->slot);
+
+	return base && choice_may_be(c, base) ? base : c->slot.cur;
+}
+
+/* Where a flow goes that nothing valid is remembered of. */
+struct plan {
+	__u32 number; /* of the backend; or SLOT_* */
+	__u32 otherwise; /* if it is to be remembered and there is no room */
+	__u32 remembers;
+};
+
+/* In a slot in transition.  @memory: FLOW_UNKNOWN or FLOW_ORPHANED. */
+static __always_inline void plan_by_slot(const struct choice *c, __u32 memory, struct plan *p)
+{
+	__u32 learns = c->svc->flags / SHUNT_SVC_LEARN & 1, old = p->otherwise;
+	__u32 learning = learns & slot_flags(&c->slot) / SHUNT_BASE_LEARNING;
+	__u32 syn = c->how / HOW_SYN & 1, orphaned = memory / FLOW_ORPHANED & 1;
+	__u32 begins = orphaned | (learns & ~learning) | (syn & ~learns);
+
+	/* without branches, each of which the verifier would follow both ways */
+	p->number = either(c->slot.cur, old, begins);
+	p->otherwise = either(p->number, old, learns);
+	p->remembers = (begins | learning) & ~(c->how / HOW_ABOUT);
+	if (c->how & HOW_NAT && !choice_may_be(c, p->number))
+		p->remembers = 0;
+}
+
+/* In a service that remembers every flow: by turn if the packet may start a flow or the flow has lost its
+ * backend; else, and when there is no place to remember, by hash, on which all later packets of the
+ * flow agree. */
+static __always_inline void plan_by_turn(const struct choice *c, __u32 memory, struct plan *p)
+{
+	p->number = p->otherwise;
+	p->remembers = 0;
+	if (!((c->how & HOW_MAY_START) | memory) || c->how & HOW_ABOUT)
+		return;
+	if (c->how & HOW_ASK && !memory) {
+		p->number = SLOT_ASK;
+		return;
 	}
-	starts |= number == FLOW_ORPHANED;
-	slot = starts ? cursor_next(svc) & svc->slot_mask : shunt_slot_of(hash, svc->slot_mask);
-	number = slot_number(svc, slot);
-	if (!starts || !number || number == SLOT_BAD_TABLE)
-		return number;
-	if (!flow_remember(hash, svc->salt, limits, number))
-		return slot_number(svc, shunt_slot_of(hash, svc->slot_mask));
-	return number | FLOW_IS_NEW;
+	p->number = slot_number(c->svc, cursor_next(c->svc) & c->svc->slot_mask);
+	p->remembers = 1;
 }
 
-/* Global functions, so that the verifier checks each once. */
-__noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32 is_syn,
-			      __u32 starts)
+/* Gives the flow to the plan's backend for good, if there is room. */
+static __always_inline __u32 choice_remember(const struct choice *c, const struct plan *p)
 {
-	return svc ? flow_backend_of(svc, hash, is_syn, starts, NULL) : SLOT_BAD_TABLE;
+	if (flow_remember(&c->flow, c->word, p->number)) {
+		flow_count(SHUNT_COUNT_REMEMBERED);
+		return p->number | FLOW_IS_NEW;
+	}
+	flow_count(SHUNT_COUNT_NO_ROOM);
+	slot_is_full(&c->slot);
+	return p->otherwise;
 }
 
-/* The same where the service may have a policy: new flows other than SYNs, which have been asked already,
- * are subject to its rates.  @source: source_upper(). */
-__noinline __u32 flow_backend_asked(const struct shunt_service *svc, __u64 hash, __u32 is_syn,
-				    __u32 starts, __u64 source)
+/* The backend of a packet whose service remembers every flow or whose slot is in transition.  @hash is
+ * what the flow is remembered by, @how HOW_* and its slot's number.  A global function, so that the verifier
+ * checks it once. */
+__noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32 how)
 {
-	struct source_question q = {.source = source};
+	struct choice c = {.svc = svc, .how = how};
+	struct plan p;
+	__u32 number, gone;
+	int changed;
 
 	if (!svc)
 		return SLOT_BAD_TABLE;
-	q.policy = svc->policy;
-	return flow_backend_of(svc, hash, is_syn, starts, &q);
+	changed = slot_read(&c.slot, svc, how & HOW_SLOT);
+	if (changed < 0 || flow_locate(&c.flow, hash, svc))
+		return SLOT_BAD_TABLE;
+	if (!(svc->flags & SHUNT_SVC_FLOWS)) {
+		if (!changed)
+			return c.slot.cur;
+		flow_since(&c.flow, slot_since(&c.slot));
+	}
+	meet();
+	number = choice_recall(&c);
+	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED) {
+		if (!(svc->flags & SHUNT_SVC_FLOWS) && number != c.slot.cur)
+			slot_use(&c.slot, c.flow.now);
+		return number;
+	}
+	number = forget(number, hash); /* or the verifier would follow what is below for each */
+	meet();
+	p.otherwise = choice_old(&c);
+	p.otherwise = forget(p.otherwise, hash);
+	meet();
+	if (svc->flags & SHUNT_SVC_FLOWS)
+		plan_by_turn(&c, number, &p);
+	else
+		plan_by_slot(&c, number, &p);
+	p.number = forget(p.number, hash);
+	p.otherwise = forget(p.otherwise, hash);
+	meet();
+	number = p.number;
+	if (p.remembers && number && number < SLOT_BAD_TABLE)
+		number = choice_remember(&c, &p);
+	gone = svc->flags & SHUNT_SVC_FLOWS ? number : number & ~FLOW_IS_NEW;
+	if (gone == p.otherwise && gone != c.slot.cur)
+		slot_use(&c.slot, c.flow.now);
+	return number;
 }
 
 /* Whether the service may have a policy. */
 enum sched_policy { SCHED_NO_POLICY, SCHED_POLICY };
 
-static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_service *svc,
-					    enum sched_policy policy)
+/* The number of the packet's backend, with HOW_* @how and what else the packet says. */
+static __always_inline __u32 backend_number_how(struct pkt *pkt, const struct shunt_service *svc,
+						enum sched_policy policy, __u32 how)
 {
 	int is_udp = pkt->l4_proto == IPPROTO_UDP;
-	__u32 number;
+	__u32 slot = shunt_slot_of(pkt->hash, svc->slot_mask), number;
 
-	pkt->new_flow = pkt->is_syn;
-	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)) || WITHOUT(flow_table))
-		return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
-	if (policy == SCHED_POLICY)
-		number = flow_backend_asked(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn,
-					    source_upper(pkt));
-	else
-		number = flow_backend(svc, pkt->hash, pkt->is_syn, is_udp || pkt->is_syn);
+	if (likely(!(svc->flags & SHUNT_SVC_FLOWS)) || WITHOUT(flow_table)) {
+		number = slot_word(svc, slot);
+		if (likely(!(number & SHUNT_SLOT_CHANGED)) || WITHOUT(transitions))
+			return number;
+	}
+	how |= slot | pkt->is_syn * HOW_SYN | (is_udp | pkt->is_syn) * HOW_MAY_START;
+	if (policy == SCHED_POLICY && svc->policy && is_udp && !(how & HOW_ABOUT))
+		how |= HOW_ASK; /* of SYNs it has been asked */
+	number = flow_backend(svc, pkt->hash, how);
+	if (policy == SCHED_POLICY && number == SLOT_ASK) {
+		number = source_rate(source_upper(pkt), svc->policy);
+		if (number)
+			return SLOT_REFUSED | number;
+		number = flow_backend(svc, pkt->hash, how & ~HOW_ASK);
+	}
 	if (is_udp && number & FLOW_IS_NEW)
 		pkt->new_flow = 1;
 	return number & ~FLOW_IS_NEW;
 }
 
-/* The number of the backend to which a packet of the flow goes that may not start it. */
-static __always_inline __u32 backend_number_now(const struct pkt *pkt,
-						const struct shunt_service *svc)
+static __always_inline __u32 backend_number(struct pkt *pkt, const struct shunt_service *svc,
+					    enum sched_policy policy)
 {
-	__u32 number = FLOW_UNKNOWN;
-
-	if (svc->flags & SHUNT_SVC_FLOWS)
-		number = flow_find(pkt->hash, svc->salt, svc->row, flow_limits(svc), 0);
-	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED)
-		return number;
-	return slot_number(svc, shunt_slot_of(pkt->hash, svc->slot_mask));
+	pkt->new_flow = pkt->is_syn;
+	return backend_number_how(pkt, svc, policy, 0);
 }
 
 /* Fills @out with the backend's row.  The service's own row, to which a slot without a backend
@@ -181,7 +285,8 @@ backend_of_flow(struct pkt *pkt, const struct shunt_service *svc, const struct s
 {
 	pkt->new_flow = 0;
 	pkt->hash = flow_hash(pkt);
-	return backend_numbered(pkt, svc, backend_number_now(pkt, svc), out);
+	return backend_numbered(pkt, svc, backend_number_how(pkt, svc, SCHED_POLICY, HOW_ABOUT),
+				out);
 }
 
 #endif

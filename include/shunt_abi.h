@@ -315,6 +315,13 @@ struct shunt_owner {
 #define SHUNT_FLOW_TAG_SHIFT 33
 #define SHUNT_FLOW_AHEAD 8u /* ticks by which an entry may seem to be of the future (`since`) */
 
+/* How long before tick @now @tick was: with SHUNT_FLOW_AHEAD added, so that the ticks which are still to
+ * come, up to that many, are the youngest. */
+static inline __attribute__((always_inline)) __u16 shunt_flow_age(__u16 now, __u16 tick)
+{
+	return now - tick + SHUNT_FLOW_AHEAD;
+}
+
 struct shunt_flow_bucket {
 	__u64 word[SHUNT_FLOWS_PER_BUCKET];
 };

@@ -15,6 +15,7 @@ enum ablated {
 	part_policies, /* of sources */
 	part_stages, /* nothing is handed over, so there is no tail call to be prepared for */
 	part_flow_table, /* rr and wrr */
+	part_transitions, /* all slots count as settled */
 	part_hash_key, /* an exclusive or instead, which anybody can aim at one backend */
 	part_hop, /* TTL, hop limit and the checksum that goes with it */
 	part_mtu,

@@ -139,7 +139,8 @@ static uint32_t number_at_the_end(const struct shunt_service *svc, struct dice *
 	return last + (is_last_family ? roll(d, 2) : 1);
 }
 
-/* Slots of @svc, from 32 to all that it has: some empty, some with the changed bit, and, in a
+/* Slots of @svc, from 32 to all that it has: some empty, some with the changed bit where
+ * flows are remembered, and, in a
  * @broken service, some that point beyond the table. */
 static void slots_vary(struct fixture *f, const struct shunt_service *svc, bool broken,
 		       struct dice *d)
@@ -153,7 +154,7 @@ static void slots_vary(struct fixture *f, const struct shunt_service *svc, bool 
 			number = 0;
 		if (broken && once_in(d, 4))
 			number = number_at_the_end(svc, d);
-		if (once_in(d, 50))
+		if (svc->flags & SHUNT_SVC_FLOWS && once_in(d, 50))
 			number |= SHUNT_SLOT_CHANGED;
 		*world_slot(f, svc, i) = (uint16_t)number;
 	}

@@ -174,13 +174,19 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 					 uint32_t *number, struct oracle_result *r)
 {
 	const struct shunt_service *svc = flow->svc;
-	enum oracle_memory memory = oracle_recall(c->t, c->s, flow, number, r);
 	enum shunt_verdict verdict = SHUNT_GO_ON;
+	enum oracle_memory memory;
+	uint32_t by_hash;
 
+	if (!oracle_slot(c, svc, false, flow->hash, &by_hash, r))
+		return SHUNT_DROP_BAD_TABLE;
+	memory = oracle_recall(c->t, c->s, flow, number, r);
 	if (memory == ORACLE_KNOWN)
 		return SHUNT_GO_ON;
-	if (memory == ORACLE_UNKNOWN && c->p.proto == PROTO_UDP)
+	if (memory == ORACLE_UNKNOWN && c->p.proto == PROTO_UDP && svc->policy) {
 		verdict = oracle_new_flow(c, svc, r);
+		r->lookups += verdict == SHUNT_GO_ON; /* it has to search again */
+	}
 	if (verdict != SHUNT_GO_ON)
 		return verdict;
 	if (memory == ORACLE_ORPHANED || c->p.is_syn || c->p.proto == PROTO_UDP) {
@@ -191,10 +197,13 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 		if (oracle_remember(c->t, c->s, flow, *number, r)) {
 			if (c->p.proto == PROTO_UDP)
 				r->flows = 1;
+			r->remembered = 1;
 			return SHUNT_GO_ON;
 		}
+		r->no_room = 1;
 	}
-	return slot_verdict(oracle_slot(c, svc, false, flow->hash, number, r));
+	*number = by_hash;
+	return SHUNT_GO_ON;
 }
 
 enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt_service *svc,
@@ -222,13 +231,17 @@ enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct
 	struct oracle_flow flow = {
 		.hash = oracle_hash(c->t, &tuple),
 		.tick = (uint16_t)c->in->tick,
+		.is_about = true,
 		.svc = svc,
 	};
+	uint32_t by_hash;
 
-	if (svc->flags & SHUNT_SVC_FLOWS &&
-	    oracle_recall(c->t, c->s, &flow, number, r) == ORACLE_KNOWN)
-		return SHUNT_GO_ON;
-	return slot_verdict(oracle_slot(c, svc, false, flow.hash, number, r));
+	if (!oracle_slot(c, svc, false, flow.hash, &by_hash, r))
+		return SHUNT_DROP_BAD_TABLE;
+	if (!(svc->flags & SHUNT_SVC_FLOWS) ||
+	    oracle_recall(c->t, c->s, &flow, number, r) != ORACLE_KNOWN)
+		*number = by_hash;
+	return SHUNT_GO_ON;
 }
 
 enum shunt_verdict oracle_forward_to_row(const struct oracle_case *c, struct oracle_result *r)
@@ -406,6 +419,9 @@ static void count(const struct oracle_tables *t, struct oracle_state *s, uint32_
 	own[r->row].bytes += sign * r->bytes;
 	own[r->row].flows += sign * r->flows;
 	own[r->turn_row].cursor += sign * r->turns;
+	s->verdicts[cpu].packets[SHUNT_COUNT_LOOKUPS] += sign * r->lookups;
+	s->verdicts[cpu].packets[SHUNT_COUNT_REMEMBERED] += sign * r->remembered;
+	s->verdicts[cpu].packets[SHUNT_COUNT_NO_ROOM] += sign * r->no_room;
 	if (verdict_rows[r->verdict].class != SHUNT_CLASS_FORWARD)
 		s->verdicts[cpu].packets[r->verdict] += sign;
 }

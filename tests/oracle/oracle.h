@@ -170,6 +170,8 @@ struct oracle_result {
 	/* turns taken, in the service's own row: 0 or 1 */
 	uint32_t turn_row;
 	uint64_t turns;
+	/* SHUNT_COUNT_* */
+	uint64_t lookups, remembered, no_room;
 	/* the word of the flow table that is written, if any */
 	bool flow_written;
 	size_t flow_word; /* bucket * SHUNT_FLOWS_PER_BUCKET + place */
@@ -245,6 +247,7 @@ struct oracle_flow {
 	uint64_t hash;
 	uint16_t tick;
 	bool confirms; /* the packet is not the flow's first, if the flow is known */
+	bool is_about; /* the packet is not the flow's: nothing is written */
 	const struct shunt_service *svc;
 };
 

@@ -41,17 +41,15 @@ static uint32_t number_in(uint64_t word)
 	return (uint32_t)(word >> 16) & 0x7fff;
 }
 
-/* Ticks since a word was written.  A tick ahead of this CPU's counts as the youngest. */
+/* Ticks since a word was written, from the first of those on that may still be to come. */
 static uint32_t age_of(const struct oracle_flow *flow, uint64_t word)
 {
-	uint32_t ticks = (uint16_t)(flow->tick - (uint16_t)word);
-
-	return ticks == 0xffff ? 0 : ticks + 1;
+	return (uint16_t)(flow->tick + SHUNT_FLOW_AHEAD - (uint16_t)word);
 }
 
 static bool is_expired(const struct oracle_flow *flow, uint64_t word)
 {
-	return age_of(flow, word) > flow->svc->flow_timeout + 1u;
+	return age_of(flow, word) > flow->svc->flow_timeout + SHUNT_FLOW_AHEAD;
 }
 
 /* The first of the flow's words that has its tag; WORDS when none has. */
@@ -81,6 +79,7 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 	uint64_t w;
 	size_t i;
 
+	r->lookups++;
 	candidates_of(t, flow, &c);
 	i = find(s, &c);
 	if (i == WORDS)
@@ -92,6 +91,8 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 	if (row >= t->rows || !(t->backends[row].flags & SHUNT_BE_USABLE))
 		return ORACLE_ORPHANED;
 	*number = number_in(w);
+	if (flow->is_about)
+		return ORACLE_KNOWN;
 	w = w >> 16 << 16 | flow->tick;
 	if (flow->confirms)
 		w |= SHUNT_FLOW_CONFIRMED;

@@ -45,6 +45,8 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->services6},                                                \
 			{"slots", WORLD_SERVICES * WORLD_SLOTS / SHUNT_SLOTS_PER_LINE,             \
 			 sizeof(*(f)->slots), (void **)&(f)->slots},                               \
+			{"bases", WORLD_SERVICES * WORLD_SLOTS / SHUNT_SLOTS_PER_LINE,             \
+			 sizeof(*(f)->bases), (void **)&(f)->bases},                               \
 			{"backends", WORLD_ROWS, sizeof(*(f)->backends), (void **)&(f)->backends}, \
 			{"counters", (f)->cpus * WORLD_ROWS, sizeof(*(f)->counters),               \
 			 (void **)&(f)->counters},                                                 \
@@ -71,7 +73,7 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->quic_servers},                                             \
 			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 22
+#define N_TABLES 23
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
@@ -188,13 +190,17 @@ static int run(const struct bpf_program *program, const struct frame *in, uint32
 
 static void count(struct fixture *f, struct outcome *o)
 {
-	for (uint32_t i = 0; i < f->cpus * SHUNT_VERDICTS_PER_CPU; i++) {
-		uint64_t n =
-			f->verdicts[i / SHUNT_VERDICTS_PER_CPU].packets[i % SHUNT_VERDICTS_PER_CPU];
+	for (uint32_t cpu = 0; cpu < f->cpus; cpu++) {
+		const __u64 *n = f->verdicts[cpu].packets;
 
-		o->verdicts += n;
-		if (n)
-			o->verdict = i % SHUNT_VERDICTS_PER_CPU;
+		for (uint32_t verdict = 0; verdict < SHUNT_COUNT_FIRST; verdict++) {
+			o->verdicts += n[verdict];
+			if (n[verdict])
+				o->verdict = verdict;
+		}
+		o->lookups += n[SHUNT_COUNT_LOOKUPS];
+		o->remembered += n[SHUNT_COUNT_REMEMBERED];
+		o->no_room += n[SHUNT_COUNT_NO_ROOM];
 	}
 	for (uint32_t i = 0; i < f->cpus * WORLD_ROWS; i++) {
 		const struct shunt_counter *c = &f->counters[i];

@@ -93,6 +93,7 @@ struct fixture {
 	struct shunt_service4 *services4;
 	struct shunt_service6 *services6;
 	struct shunt_slot_line *slots;
+	struct shunt_base_line *bases;
 	struct shunt_backend *backends;
 	struct shunt_counter *counters;
 	struct shunt_verdict_line *verdicts;
@@ -119,6 +120,7 @@ struct outcome {
 	uint32_t rows; /* how many rows were counted in, and the last of them */
 	uint32_t row;
 	uint64_t packets, bytes, flows; /* sums over the rows */
+	uint64_t lookups, remembered, no_room; /* SHUNT_COUNT_* */
 	struct frame out;
 };
 
@@ -145,6 +147,7 @@ struct shunt_service *world_service(struct fixture *f, uint8_t family, uint8_t p
 				    enum world_kind kind);
 uint32_t world_row(uint8_t family, uint8_t proto, enum world_kind kind);
 uint16_t *world_slot(struct fixture *f, const struct shunt_service *svc, uint32_t slot);
+struct shunt_base *world_base(struct fixture *f, const struct shunt_service *svc, uint32_t slot);
 /* Fills the services' tables; fixture_reset() does. */
 void world_build(struct fixture *f);
 /* Makes the address that services of the kind have known as one with services, whether or not with a

@@ -204,6 +204,12 @@ uint16_t *world_slot(struct fixture *f, const struct shunt_service *svc, uint32_
 			.slot[slot % SHUNT_SLOTS_PER_LINE];
 }
 
+struct shunt_base *world_base(struct fixture *f, const struct shunt_service *svc, uint32_t slot)
+{
+	return &f->bases[svc->slots_at + slot / SHUNT_SLOTS_PER_LINE]
+			.slot[slot % SHUNT_SLOTS_PER_LINE];
+}
+
 /* The service as its number among its family's: TCP first. */
 static uint32_t port_proto_of(uint32_t i)
 {
