@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A backend that recovers or is added climbs to its share in small steps, and no connection breaks by it;
+# when the daemon starts, or a reload changes nothing of it, nobody climbs.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+stage 3
+companion && decap 1 2 3
+for n in 1 2 3; do web $n && start "hold$n" b$n "$python" "$E2E/hold.py" serve b$n 7000; done
+backends4 1 2 >"$W/b"
+config <<END
+defaults: { slow_start: 4s, remove: now }
+services:
+$(service web tcp $VIP4 80 "$FAST" "slots: 1024" "backends_file: b")
+$(service turns tcp $VIP4 7000 "scheduler: wrr" "slots: 1024" "$FAST" "backends_file: b" | sed 's/path:/port: 80, path:/')
+END
+running 4
+
+slots() { shunt backends "$1" --json | jq ".backends[] | select(.name == \"$2\").slots"; }
+share() { shunt backends "$1" --json | jq ".backends[] | select(.name == \"$2\").share"; }
+has_share() { [ "$(share "$1" "$2")" = "$3" ]; }
+# watch_slots SERVICE BACKEND FILE: a line of its slots every tenth of a second.
+watch_slots() { while slots "$1" "$2" >>"$3"; do sleep 0.1; done; }
+# climbs FILE SLOTS WORDS: the file begins with few, never falls, and ends with SLOTS or one or two less.
+climbs() {
+  local first last steps falls
+  first=$(awk '$1 > 0' "$1" | head -n 1) last=$(tail -n 1 "$1")
+  steps=$(uniq "$1" | awk '$1 > 0' | wc -l)
+  falls=$(awk '$1 < before { n++ } { before = $1 } END { print n + 0 }' "$1")
+  note "$3: $(uniq "$1" | xargs)"
+  holds "$3: it begins with little" "$first <= $2 / 4"
+  holds "$3: and takes many steps" "$steps >= 8"
+  is "$3: it never falls" "$falls" 0
+  holds "$3: and ends with all of its share" "$last <= $2 + 2 && $last >= $2 - 2"
+}
+
+is "when the daemon starts all have all of their shares" "$(share web b1) $(share web b2)" "16 16"
+before="$(slots web b1) $(slots web b2)"
+own=$(slots web b2)
+stop web2 KILL
+check "b2 is down" wait_for 5 is_state web b2 down
+start held client "$python" "$E2E/hold.py" run $VIP4 7000 20 "$W/held"
+wait_for 5 test -e "$W/held"
+watch_slots web b2 "$W/web" &
+watching=$!
+watch_slots turns b2 "$W/turns" &
+watching="$watching $!"
+web 2
+check "b2 is up" wait_for 5 is_state web b2 up
+began=$(now_ms)
+holds "and climbs, with a part of its share" "$(share web b2) < 16"
+check "which the table for people says" grep -q 'b2.*climbs: [0-9]*/16 of its share' <(shunt backends web)
+check "until it has all" wait_for 8 has_share web b2 16
+took=$(($(now_ms) - began))
+holds "in about the time that is configured" "$took > 3000 && $took < 5500"
+wait_for 2 has_share turns b2 16
+sleep 0.3
+# shellcheck disable=SC2086 # several
+kill $watching
+climbs "$W/web" "$own" maglev
+climbs "$W/turns" 512 wrr
+is "the table is what it was before" "$(slots web b1) $(slots web b2)" "$before"
+is "and requests go to both" "$(spread 100 "http://$VIP4/" | awk '$1 > 20' | wc -l)" 2
+held() { awk '{ open += $2; broken += $3 } END { print open, broken }' "$W/held"; }
+is "of the held connections none has broken" "$(held)" "20 0"
+
+backends4 1 2 3 >"$W/b"
+check "one that is added climbs too" wait_for 5 has_share web b3 2
+check "and the reload makes no other climb" has_share web b2 16
+shuntd_stop KILL
+check "a daemon that comes back" shuntd_start
+check "has everybody at all of its share" wait_for 5 has_share web b3 16
+is "and again none of the held connections" "$(held)" "20 0"
+finish
