@@ -77,6 +77,8 @@ enum shunt_msg_command {
 	SHUNT_MSG_GET_SERVICES = 3, /* SERVICE records; SERVICE: that one only */
 	SHUNT_MSG_GET_BACKENDS = 4, /* BACKEND records, service by service; SERVICE: its only */
 	SHUNT_MSG_GET_VERDICTS = 5, /* VERDICT records, those that are never counted left out */
+	SHUNT_MSG_GET_FINGERPRINTS = 6, /* FINGERPRINT records of all services; SERVICE: of that one
+					 * and its backends */
 
 	/* Records, each with the attributes of the enum of its name. */
 	SHUNT_MSG_STATUS = 16, /* enum shunt_status_attr */
@@ -84,6 +86,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_SERVICE = 18, /* enum shunt_service_attr */
 	SHUNT_MSG_BACKEND = 19, /* enum shunt_backend_attr */
 	SHUNT_MSG_VERDICT = 20, /* enum shunt_verdict_attr */
+	SHUNT_MSG_FINGERPRINT = 21, /* enum shunt_fingerprint_attr */
 
 	/* Last message of an answer. */
 	SHUNT_MSG_PAGE = 32, /* enum shunt_get: GENERATION, and CURSOR if there is more */
@@ -225,6 +228,22 @@ enum shunt_verdict_attr {
 	SHUNT_VERDICT_NAME = 1,
 	SHUNT_VERDICT_PACKETS = 2, /* u64 */
 	SHUNT_VERDICT_PACKETS_S = 3, /* u64 a second */
+};
+
+/* Hosts that do the same with every flow have the same numbers; what differs from host to host for
+ * other reasons is not in them.  They are comparable between daemons of one version. */
+enum shunt_fingerprint_attr {
+	SHUNT_FINGERPRINT_SERVICE = 1, /* text */
+	SHUNT_FINGERPRINT_BACKEND = 2, /* text; left out: of the service as a whole */
+	SHUNT_FINGERPRINT_WHOLE = 3, /* u64: of all that follows but MOVING and SECRET */
+	SHUNT_FINGERPRINT_SETTINGS = 4, /* u64: address, ports, scheduler, ...; of a backend: name,
+					 * address, weight, method */
+	SHUNT_FINGERPRINT_BACKENDS = 5, /* u64: of a service, the settings of its backends */
+	SHUNT_FINGERPRINT_TABLE = 6, /* u64: which slot is whose; of a backend: which are its own */
+	SHUNT_FINGERPRINT_SLOTS =
+		7, /* u32: in the table, repetitions not counted; of a backend: its */
+	SHUNT_FINGERPRINT_MOVING = 8, /* u32: of a service, its slots in transition on this host */
+	SHUNT_FINGERPRINT_SECRET = 9, /* u32: of a service, what stands for the hash_secret */
 };
 
 enum shunt_event_attr {

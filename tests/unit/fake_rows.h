@@ -94,6 +94,19 @@ static inline bool row_verdict(void *arg, enum shunt_verdict v, struct view_verd
 	return true;
 }
 
+static inline bool row_fingerprint(void *arg, uint32_t service, uint32_t i,
+				   struct view_fingerprint *out)
+{
+	(void)arg;
+	if (service >= fake->services || i > fake->backends_each)
+		return false;
+	snprintf(out->service, sizeof(out->service), "service-%05u", service);
+	if (i)
+		snprintf(out->backend, sizeof(out->backend), "backend-%u-%u", service, i - 1);
+	out->whole = service * 1000ull + i;
+	return true;
+}
+
 static inline void no_command(void *arg, const struct ctl_command *c, struct ctl_reply *r)
 {
 	(void)arg, (void)c, (void)r;
@@ -105,8 +118,8 @@ static inline int setup(void **state)
 	if (fake_setup() < 0)
 		return -1;
 	fake->source = (struct stats_source){
-		NULL,	     row_generation, row_status,  row_interface,
-		row_service, row_find,	     row_backend, row_verdict,
+		NULL,	  row_generation, row_status,  row_interface,	row_service,
+		row_find, row_backend,	  row_verdict, row_fingerprint,
 	};
 	fake->command = no_command;
 	fake->services = SERVICES;

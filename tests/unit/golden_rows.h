@@ -215,6 +215,28 @@ static bool golden_verdict(void *arg, enum shunt_verdict v, struct view_verdict 
 	return false;
 }
 
+static bool golden_fingerprint(void *arg, uint32_t service, uint32_t i,
+			       struct view_fingerprint *out)
+{
+	struct view_backend b = {0};
+
+	(void)arg;
+	if (service >= fake->services || (i && !golden_backend(NULL, service, i - 1, &b)))
+		return false;
+	*out = (struct view_fingerprint){
+		.whole = 0x123456789abcdef0 + i,
+		.settings = 0x1111111100000000 * (service + 1),
+		.backends = i ? 0 : 0x2222222200000000,
+		.table = 0x0000000300000004,
+		.slots = 1024 >> i,
+		.moving = i ? 0 : 7,
+		.secret = i ? 0 : 0xfeed,
+	};
+	memcpy(out->service, golden_services[service].name, sizeof(out->service));
+	memcpy(out->backend, b.name, sizeof(out->backend));
+	return true;
+}
+
 /* Drains what is there, refuses what is not, as a daemon would say it. */
 static void golden_command(void *arg, const struct ctl_command *c, struct ctl_reply *r)
 {
@@ -236,8 +258,8 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 }
 
 static const struct stats_source golden_source = {
-	NULL,		golden_generation, golden_status,  golden_interface,
-	golden_service, golden_find,	   golden_backend, golden_verdict,
+	NULL,	     golden_generation, golden_status,	golden_interface,   golden_service,
+	golden_find, golden_backend,	golden_verdict, golden_fingerprint,
 };
 
 #endif

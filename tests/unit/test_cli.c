@@ -84,6 +84,8 @@ static void tables_are_as_they_were(void **state)
 	golden("backends-one", "backends dns");
 	golden("stats", "stats");
 	golden("stats-all", "stats --all dns");
+	golden("fingerprint", "fingerprint");
+	golden("fingerprint-one", "fingerprint web");
 }
 
 static void tables_on_a_terminal_are_as_they_were(void **state)
@@ -103,6 +105,8 @@ static void json_is_as_it_was(void **state)
 	golden("json-services", "services --json");
 	golden("json-backends", "backends --json");
 	golden("json-stats", "--json stats");
+	golden("json-fingerprint", "fingerprint --json");
+	golden("json-fingerprint-one", "fingerprint web --json");
 	golden("json-version", "version --json");
 }
 
@@ -114,6 +118,7 @@ static void tables_of_nothing_are_as_they_were(void **state)
 	golden("empty-services", "services");
 	golden("empty-backends", "backends");
 	golden("empty-stats", "stats");
+	golden("empty-fingerprint", "fingerprint");
 	golden("empty-json-backends", "backends --json");
 	golden("empty-json-stats", "stats --json");
 	fake->services = COUNT(golden_services);

@@ -328,6 +328,7 @@ void engine_close(struct engine *e)
 	free_event(e->reload_asked);
 	free_event(e->watch);
 	watches_close(&e->watches);
+	fingerprints_free(e);
 	edits_free(e->edits);
 	conf_free(e->conf);
 	free(e->config_text);

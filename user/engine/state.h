@@ -192,6 +192,8 @@ struct engine {
 	struct event *again; /* for the services that are to be decided anew */
 	struct event *drains; /* to look at those that go on */
 	mono_t wakes; /* when that fires, if it is pending */
+	struct fingerprints *fingerprints; /* of the service last asked for; NULL: never asked */
+
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;
 	struct watches watches; /* of the backends files */
 	struct event *watch;
@@ -312,6 +314,12 @@ void views_method_changes(struct engine *e, const struct backend *b, enum shunt_
 /* What is shown of @v; @arg is the engine. Returns true. */
 bool views_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out);
 void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us);
+
+/* ---- fingerprints.c -----------------------------------------------------------------------------*/
+/* What is shown of service number @service (@i 0), or of its backend @i - 1; @arg is the engine. False
+ * when there is none. */
+bool fingerprints_view(void *arg, uint32_t service, uint32_t i, struct view_fingerprint *out);
+void fingerprints_free(struct engine *e);
 
 /* Services and backends without their resources in the maps. */
 void service_free(struct service *s);

@@ -340,6 +340,7 @@ int views_open(struct engine *e, struct engine_error *err)
 		.find_service = view_find_service,
 		.backend = view_backend,
 		.verdict = views_verdict,
+		.fingerprint = fingerprints_view,
 	};
 	const struct timeval interval = {.tv_sec = 1};
 	int ret =

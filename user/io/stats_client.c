@@ -348,6 +348,18 @@ int stats_client_backends(struct stats_client *c, const char *service, struct vi
 	return err;
 }
 
+int stats_client_fingerprints(struct stats_client *c, const char *service,
+			      struct view_fingerprint **rows, size_t *n, struct client_error *e)
+{
+	struct dump d = {
+		SHUNT_MSG_GET_FINGERPRINTS, SHUNT_MSG_FINGERPRINT, sizeof(**rows), NULL, 0, 0};
+	int err = dump(c, &d, service, rows, e);
+
+	if (err == 0)
+		*n = d.n;
+	return err;
+}
+
 int stats_client_verdicts(struct stats_client *c, struct view_verdict **rows, size_t *n,
 			  struct client_error *e)
 {

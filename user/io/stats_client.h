@@ -30,6 +30,10 @@ int stats_client_services(struct stats_client *c, const char *service, struct vi
 			  size_t *n, struct client_error *e) __attribute__((warn_unused_result));
 int stats_client_backends(struct stats_client *c, const char *service, struct view_backend **rows,
 			  size_t *n, struct client_error *e) __attribute__((warn_unused_result));
+/* Of all services, or with @service of that one and then of its backends. */
+int stats_client_fingerprints(struct stats_client *c, const char *service,
+			      struct view_fingerprint **rows, size_t *n, struct client_error *e)
+	__attribute__((warn_unused_result));
 int stats_client_verdicts(struct stats_client *c, struct view_verdict **rows, size_t *n,
 			  struct client_error *e) __attribute__((warn_unused_result));
 

@@ -63,6 +63,14 @@ static bool verdict_row(const struct stats_source *s, struct place *at, union ms
 	return false;
 }
 
+/* Of all services, or of one and its backends. */
+static bool fingerprint_row(const struct stats_source *s, struct place *at, union msg_row *row)
+{
+	if (at->one_service)
+		return s->fingerprint(s->arg, at->service, at->i, &row->fingerprint);
+	return s->fingerprint(s->arg, at->i, 0, &row->fingerprint);
+}
+
 static const struct dump {
 	enum shunt_msg_command get, record;
 	row_fn *row;
@@ -72,6 +80,7 @@ static const struct dump {
 	{SHUNT_MSG_GET_SERVICES, SHUNT_MSG_SERVICE, service_row},
 	{SHUNT_MSG_GET_BACKENDS, SHUNT_MSG_BACKEND, backend_row},
 	{SHUNT_MSG_GET_VERDICTS, SHUNT_MSG_VERDICT, verdict_row},
+	{SHUNT_MSG_GET_FINGERPRINTS, SHUNT_MSG_FINGERPRINT, fingerprint_row},
 };
 
 static const struct dump *find_dump(enum shunt_msg_command get)

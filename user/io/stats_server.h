@@ -30,6 +30,8 @@ struct stats_source {
 	bool (*backend)(void *arg, uint32_t service, uint32_t i, struct view_backend *out);
 	/* @v in [1, SHUNT_VERDICT_MAX); false: not counted, left out. */
 	bool (*verdict)(void *arg, enum shunt_verdict v, struct view_verdict *out);
+	/* Of service number @service as a whole (@i 0), or of its backend @i - 1. */
+	bool (*fingerprint)(void *arg, uint32_t service, uint32_t i, struct view_fingerprint *out);
 };
 
 struct stats_server_counters {

@@ -62,6 +62,7 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_services(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_backends(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_stats(struct cli *cli, int argc, char **argv);
+enum cli_exit cmd_fingerprint(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_check(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_drain(struct cli *cli, int argc, char **argv);

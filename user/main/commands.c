@@ -95,6 +95,40 @@ const struct command cli_commands[] = {
 		.run = cmd_stats,
 	},
 	{
+		.name = "fingerprint",
+		.arguments = "[SERVICE]",
+		.summary = "a few digits that are the same on every host that does the same",
+		.help = "Hosts with the same configuration and the same health pick the same "
+			"backend for\n"
+			"the same flow, and print the same here, whatever the order of their files "
+			"and of\n"
+			"what happened. Where \"all\" differs: compare \"secret\" (hash_secret), "
+			"then the\n"
+			"services, then with SERVICE its backends.\n"
+			"  SETTINGS  of a service: name, address, ports, protocol, scheduler, "
+			"on_empty,\n"
+			"            flow_timeout, quic; of a backend: name, address, port, "
+			"weight, "
+			"pool,\n"
+			"            method\n"
+			"  BACKENDS  the settings of all backends\n"
+			"  TABLE     which slot is whose: differs also where health, next hops or "
+			"a drain do\n"
+			"  MOVING    slots whose former flows are still elsewhere, on this host; "
+			"counts in\n"
+			"            no fingerprint\n"
+			"\n"
+			"JSON: fingerprint (without SERVICE), secret, services [name, fingerprint, "
+			"settings,\n"
+			"backends, table, slots, moving], and with SERVICE backends [name, "
+			"fingerprint,\n"
+			"settings, table, slots]. Digits are text.\n",
+		.example = "shunt fingerprint web",
+		.takes = CLI_TAKES_JSON,
+		.max_args = 1,
+		.run = cmd_fingerprint,
+	},
+	{
 		.name = "check",
 		.arguments = "FILE",
 		.summary = "would shuntd take this configuration?",
@@ -273,7 +307,7 @@ void cli_usage(FILE *out)
 	      "\n",
 	      out);
 	for (c = cli_commands; c->name; c++)
-		fprintf(out, "  %-10s%s\n", c->name, c->summary);
+		fprintf(out, "  %-13s%s\n", c->name, c->summary);
 	fputs("\n"
 	      "  -i, --instance NAME  which daemon (default)\n"
 	      "      --run-dir DIR    where its sockets are (/run/shunt)\n"

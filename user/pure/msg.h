@@ -42,6 +42,7 @@ union msg_row {
 	struct view_service service;
 	struct view_backend backend;
 	struct view_verdict verdict;
+	struct view_fingerprint fingerprint;
 };
 
 /* ---- writing ----------------------------------------------------------------------------------*/
@@ -96,6 +97,7 @@ MSG_TYPED(interface, struct view_interface, SHUNT_MSG_INTERFACE)
 MSG_TYPED(service, struct view_service, SHUNT_MSG_SERVICE)
 MSG_TYPED(backend, struct view_backend, SHUNT_MSG_BACKEND)
 MSG_TYPED(verdict, struct view_verdict, SHUNT_MSG_VERDICT)
+MSG_TYPED(fingerprint, struct view_fingerprint, SHUNT_MSG_FINGERPRINT)
 MSG_TYPED(page, struct msg_get, SHUNT_MSG_PAGE)
 MSG_TYPED(error, struct msg_reply, SHUNT_MSG_ERROR)
 MSG_TYPED(reply, struct msg_reply, SHUNT_MSG_REPLY)

@@ -157,6 +157,18 @@ static const struct field verdict_fields[] = {
 	U64(SHUNT_VERDICT_PACKETS_S, view_verdict, packets_per_s),
 };
 
+static const struct field fingerprint_fields[] = {
+	TEXT(SHUNT_FINGERPRINT_SERVICE, view_fingerprint, service),
+	TEXT(SHUNT_FINGERPRINT_BACKEND, view_fingerprint, backend),
+	U64(SHUNT_FINGERPRINT_WHOLE, view_fingerprint, whole),
+	U64(SHUNT_FINGERPRINT_SETTINGS, view_fingerprint, settings),
+	U64(SHUNT_FINGERPRINT_BACKENDS, view_fingerprint, backends),
+	U64(SHUNT_FINGERPRINT_TABLE, view_fingerprint, table),
+	U32(SHUNT_FINGERPRINT_SLOTS, view_fingerprint, slots),
+	U32(SHUNT_FINGERPRINT_MOVING, view_fingerprint, moving),
+	U32(SHUNT_FINGERPRINT_SECRET, view_fingerprint, secret),
+};
+
 static const struct field event_fields[] = {
 	U64(SHUNT_EVENT_SEQ, msg_event, seq),
 	U64(SHUNT_EVENT_TIME, msg_event, time_ms),
@@ -173,24 +185,16 @@ static const struct field event_fields[] = {
 	}
 
 static const struct layout layouts[] = {
-	[SHUNT_MSG_GET_STATUS] = LAYOUT(get),
-	[SHUNT_MSG_GET_INTERFACES] = LAYOUT(get),
-	[SHUNT_MSG_GET_SERVICES] = LAYOUT(get),
-	[SHUNT_MSG_GET_BACKENDS] = LAYOUT(get),
-	[SHUNT_MSG_GET_VERDICTS] = LAYOUT(get),
-	[SHUNT_MSG_STATUS] = LAYOUT(status),
-	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
-	[SHUNT_MSG_SERVICE] = LAYOUT(service),
-	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
-	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),
-	[SHUNT_MSG_PAGE] = LAYOUT(get),
-	[SHUNT_MSG_ERROR] = LAYOUT(reply),
-	[SHUNT_MSG_EVENT] = LAYOUT(event),
-	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),
-	[SHUNT_MSG_RELOAD] = LAYOUT(command),
-	[SHUNT_MSG_DRAIN] = LAYOUT(command),
-	[SHUNT_MSG_ENABLE] = LAYOUT(command),
-	[SHUNT_MSG_WEIGHT] = LAYOUT(command),
+	[SHUNT_MSG_GET_STATUS] = LAYOUT(get),	[SHUNT_MSG_GET_INTERFACES] = LAYOUT(get),
+	[SHUNT_MSG_GET_SERVICES] = LAYOUT(get), [SHUNT_MSG_GET_BACKENDS] = LAYOUT(get),
+	[SHUNT_MSG_GET_VERDICTS] = LAYOUT(get), [SHUNT_MSG_GET_FINGERPRINTS] = LAYOUT(get),
+	[SHUNT_MSG_STATUS] = LAYOUT(status),	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
+	[SHUNT_MSG_SERVICE] = LAYOUT(service),	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
+	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),	[SHUNT_MSG_FINGERPRINT] = LAYOUT(fingerprint),
+	[SHUNT_MSG_PAGE] = LAYOUT(get),		[SHUNT_MSG_ERROR] = LAYOUT(reply),
+	[SHUNT_MSG_EVENT] = LAYOUT(event),	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),
+	[SHUNT_MSG_RELOAD] = LAYOUT(command),	[SHUNT_MSG_DRAIN] = LAYOUT(command),
+	[SHUNT_MSG_ENABLE] = LAYOUT(command),	[SHUNT_MSG_WEIGHT] = LAYOUT(command),
 	[SHUNT_MSG_REPLY] = LAYOUT(reply),
 };
 

@@ -112,6 +112,19 @@ struct view_backend {
 	struct view_traffic traffic;
 };
 
+/* What two hosts are compared by, of a service or of one of its backends: pure/fingerprint.h. */
+struct view_fingerprint {
+	char service[SHUNT_NAME_MAX];
+	char backend[SHUNT_NAME_MAX]; /* empty: of the service as a whole */
+	uint64_t whole; /* settings, backends and slots; of a backend: itself and its slots */
+	uint64_t settings; /* of a backend: name, address, weight, method */
+	uint64_t backends; /* services only: those settings of all of them */
+	uint64_t table; /* which slot is whose; of a backend: which are its own */
+	uint32_t slots; /* in the table, where that does not repeat itself; of a backend: its own */
+	uint32_t moving; /* services only: slots in transition; counts in no fingerprint */
+	uint32_t secret; /* services only: of the fleet's secret */
+};
+
 struct view_verdict {
 	enum shunt_verdict verdict;
 	uint64_t packets, packets_per_s;
