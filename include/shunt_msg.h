@@ -268,6 +268,7 @@ enum shunt_event_kind {
 		7, /* a service lost its last usable backend, or has one again */
 	SHUNT_EVENT_INTERFACE = 8, /* attached, detached, link up or down */
 	SHUNT_EVENT_DRAIN = 9, /* a drain began by a configuration, or ended */
+	SHUNT_EVENT_POOL = 10, /* further pools, or backups, get new flows too, or no longer */
 };
 
 #endif /* SHUNT_MSG_H */

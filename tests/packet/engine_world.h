@@ -46,6 +46,7 @@ struct bench {
 	uint8_t *answers; /* [HOSTS], shared with the probe child: 1 when a check succeeds */
 	struct host hosts[HOSTS];
 	bool link_down;
+	const char *defaults; /* NULL: what is no longer configured is gone at once */
 	struct wanted_service services[SERVICES];
 };
 
@@ -197,8 +198,8 @@ static inline void write_head(const struct bench *b, FILE *f)
 {
 	fprintf(f,
 		"instance: %s\ninterfaces: [{name: te0, xdp: generic}]\nrun_dir: %s\n"
-		"state_dir: %s\nflow_table: 4k\ndefaults: { remove: now }\nservices:\n",
-		b->instance, b->dir, b->dir);
+		"state_dir: %s\nflow_table: 4k\ndefaults: { %s }\nservices:\n",
+		b->instance, b->dir, b->dir, b->defaults ? b->defaults : "remove: now");
 }
 
 static inline enum shunt_forward method_of(const struct wanted_service *s, int host)

@@ -101,10 +101,31 @@ int members_open(struct engine *e, struct engine_error *err)
 	return -ENOMEM;
 }
 
+static const char *pool_words(uint8_t pool, char out[static 16])
+{
+	if (pool == POOL_BACKUP)
+		return "the backups";
+	snprintf(out, 16, "pool %u", pool);
+	return out;
+}
+
+static void tell_pools(struct engine *e, const struct service *s, uint8_t former)
+{
+	char words[16];
+
+	if (!e->said_ready || s->last_pool == former)
+		return;
+	engine_tell(e, SHUNT_EVENT_POOL, s, NULL, "service %s: %s: new flows go to pools up to %s",
+		    s->name,
+		    s->last_pool > former ? "too few backends are up" : "enough backends are up",
+		    pool_words(s->last_pool, words));
+}
+
 void members_decide(struct engine *e, struct service *s)
 {
 	const struct pool_policy policy = policy_of(e, s);
-	struct pool_answer answer = {.last_pool = s->last_pool};
+	const uint8_t former = s->last_pool;
+	struct pool_answer answer = {.last_pool = former};
 	size_t i;
 
 	for (i = 0; i < s->n_backends; i++)
@@ -115,6 +136,7 @@ void members_decide(struct engine *e, struct service *s)
 	s->usable = answer.takers;
 	s->failing_open = answer.failing_open;
 	s->last_pool = answer.last_pool;
+	tell_pools(e, s, former);
 	s->again = answer.again;
 	wake(e, s->again);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* shunt drain: gives a backend no new flows, and may wait until those that it has are gone. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,26 +21,27 @@ static void close_client(struct stats_client **c)
 	stats_client_close(*c);
 }
 
-/* Fills @out with the backend argv[1] of the service argv[0]; false with @e where that fails or it is
- * no longer there. Of two of a name the one that is configured. */
-static bool look(const struct cli *cli, char **argv, struct view_backend *out,
-		 struct client_error *e)
+/* Fills @out with the backend argv[1] of the service argv[0], of two of a name with the one that is
+ * configured. Returns 0, or -errno with @e; -ENOENT: it is not there. */
+static int look(const struct cli *cli, char **argv, struct view_backend *out,
+		struct client_error *e)
 {
 	__attribute__((cleanup(close_client))) struct stats_client *c = NULL;
 	auto_free struct view_backend *rows = NULL;
 	size_t n = 0, i;
+	int err = stats_client_open(cli->run_dir, cli->instance, &c, e);
 
-	if (stats_client_open(cli->run_dir, cli->instance, &c, e) < 0 ||
-	    stats_client_backends(c, argv[0], &rows, &n, e) < 0)
-		return false;
+	if (!err)
+		err = stats_client_backends(c, argv[0], &rows, &n, e);
+	if (err)
+		return err;
 	for (i = 0; i < n; i++) {
 		if (strcmp(rows[i].name, argv[1]) != 0)
 			continue;
 		*out = rows[i];
-		return true;
+		return 0;
 	}
-	client_fail(e, 0, "%s/%s is no longer there", argv[0], argv[1]);
-	return false;
+	return client_fail(e, -ENOENT, "%s/%s is no longer there", argv[0], argv[1]);
 }
 
 static void print_progress(const struct cli *cli, const struct view_backend *b)
@@ -78,17 +80,30 @@ static bool has_ended(const struct view_backend *b, enum cli_exit *result)
 	}
 }
 
+/* Who left is gone when its flows had ended, or when the deadline had come. */
+static enum cli_exit is_gone(const struct cli *cli, const struct view_backend *last)
+{
+	const bool late = last->deadline_ms > 0 && last->deadline_ms <= 2 * LOOK_MS;
+
+	if (!cli->json)
+		fprintf(cli->out, "%s/%s: gone%s\n", last->service, last->name,
+			late ? ": the deadline has come" : "");
+	return late ? CLI_MOVED : CLI_DONE;
+}
+
 /* A line whenever a second has passed; Ctrl-C ends the waiting, not the drain. */
 static enum cli_exit wait_for_end(const struct cli *cli, char **argv)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
 	enum cli_exit result = CLI_DONE;
-	struct view_backend b;
+	struct view_backend b = {0};
 	struct client_error e;
 	unsigned int looks, failures = 0;
 
 	for (looks = 0;; looks++) {
-		if (look(cli, argv, &b, &e)) {
+		int err = look(cli, argv, &b, &e);
+
+		if (!err) {
 			bool ended = has_ended(&b, &result);
 
 			failures = 0;
@@ -96,7 +111,9 @@ static enum cli_exit wait_for_end(const struct cli *cli, char **argv)
 				print_progress(cli, &b);
 			if (ended)
 				return result;
-		} else if (e.text[0] == '\0' || ++failures * LOOK_MS >= PATIENCE_MS) {
+		} else if (b.leaving && err == -ENOENT) {
+			return is_gone(cli, &b);
+		} else if (err == -ENOENT || ++failures * LOOK_MS >= PATIENCE_MS) {
 			return cli_failed("%s", e.text);
 		}
 		nanosleep(&pause, NULL);

@@ -251,6 +251,7 @@ void words_json_service(struct json *j, const struct view_service *s)
 	json_number(j, "backends", s->backends);
 	json_number(j, "usable", s->usable);
 	json_bool(j, "failing_open", s->failing_open);
+	json_number(j, "last_pool", s->last_pool);
 	words_json_traffic(j, &s->traffic);
 	json_number(j, "no_backend", s->no_backend);
 	json_object_end(j);

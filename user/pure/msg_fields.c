@@ -173,7 +173,7 @@ static const struct field event_fields[] = {
 	U64(SHUNT_EVENT_SEQ, msg_event, seq),
 	U64(SHUNT_EVENT_TIME, msg_event, time_ms),
 	TEXT(SHUNT_EVENT_INSTANCE, msg_event, instance),
-	ENUM(SHUNT_EVENT_KIND, msg_event, kind, SHUNT_EVENT_DRAIN + 1),
+	ENUM(SHUNT_EVENT_KIND, msg_event, kind, SHUNT_EVENT_POOL + 1),
 	TEXT(SHUNT_EVENT_SERVICE, msg_event, service),
 	TEXT(SHUNT_EVENT_BACKEND, msg_event, backend),
 	TEXT(SHUNT_EVENT_TEXT, msg_event, text),
