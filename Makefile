@@ -132,6 +132,11 @@ $(PACKET) $(ORACLE_FUZZ): $(ORACLE_PARTS)
 $(ORACLE_FUZZ): $(PACKET_FIXTURES)
 $(ORACLE_PARTS): | $O/tests/oracle/tick.skel.h
 
+# The model of slots in transition; its own main searches larger worlds.
+MODEL_PARTS := $(call obj,$(filter-out tests/model/model.c,$(wildcard tests/model/*.c)))
+MODEL       := $O/tests/model/model
+$O/tests/unit/test_model $(MODEL): $(MODEL_PARTS)
+
 # The bench has a copy that restores the packet between two runs.
 BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard tests/bench/*.c)))
 $(BENCH): $(BENCH_PARTS)
@@ -151,7 +156,7 @@ $O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h include/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
-$(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ): $O/%: $O/%.o $O/libshunt.a
+$(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ) $(MODEL): $O/%: $O/%.o $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS)
 
