@@ -136,7 +136,8 @@ static int take_backend(struct conf_load *l, struct conf_service *s, struct conf
 	return append(l, s, b);
 }
 
-/* ---- ADDRESS[:PORT] [name=NAME] [weight=N] [forward=METHOD] [server_id=HEX] [pool=N] [backup] */
+/* ---- a line -------------------------------------------------------------------------------------
+ * ADDRESS[:PORT] [name=NAME] [weight=N] [forward=METHOD] [server_id=HEX] [pool=N] [backup] */
 
 /* The @len bytes of @piece from @at on. */
 static struct conf_piece part(const struct conf_piece *piece, size_t at, size_t len)
@@ -275,18 +276,11 @@ static int read_line(struct conf_load *l, const struct conf_piece *line, struct 
 int conf_read_backend_lines(struct conf_load *l, const struct conf_piece *text,
 			    struct conf_service *s)
 {
-	struct conf_piece line = {.pos = text->pos};
-	const char *end = text->text + text->len;
+	struct conf_piece line = {.text = NULL};
 	int rc = 0;
 
-	for (const char *at = text->text; at < end && rc == 0; at += line.len + 1) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-
-		line.text = at;
-		line.len = (size_t)((newline ? newline : end) - at);
+	while (rc == 0 && conf_next_line(text, &line))
 		rc = read_line(l, &line, s);
-		line.pos.line++;
-	}
 	return rc;
 }
 

@@ -4,11 +4,32 @@
 #ifndef SHUNT_CONF_PARTS_H
 #define SHUNT_CONF_PARTS_H
 
+#include <stdbool.h>
+#include <string.h>
+
 #include "pure/conf_schema.h"
 #include "pure/conf_words.h"
 
 /* Names of services and backends may hold addresses with ports and prefixes. */
 #define CONF_NAME_MARKS "._-:/[]"
+
+/* Steps through the lines of @text, without their newlines: @line with .text NULL becomes the first,
+ * one that was filled becomes the next. False after the last; a last newline begins no line. */
+static inline bool conf_next_line(const struct conf_piece *text, struct conf_piece *line)
+{
+	const char *end = text->text + text->len;
+	const char *at = line->text ? line->text + line->len + 1 : text->text;
+	const char *newline;
+
+	if (at >= end)
+		return false;
+	newline = memchr(at, '\n', (size_t)(end - at));
+	line->pos = line->text ? line->pos : text->pos;
+	line->pos.line += line->text != NULL;
+	line->len = (size_t)((newline ? newline : end) - at);
+	line->text = at;
+	return true;
+}
 
 #define CONF_SERVICES_MAX 65536
 #define CONF_BACKENDS_MAX (1u << 20) /* in all services */

@@ -97,18 +97,11 @@ static int read_line(struct conf_load *l, const struct conf_piece *line, struct 
 int conf_read_prefix_lines(struct conf_load *l, const struct conf_piece *text,
 			   struct conf_prefixes *out)
 {
-	struct conf_piece line = {.pos = text->pos};
-	const char *end = text->text + text->len;
+	struct conf_piece line = {.text = NULL};
 	int rc = 0;
 
-	for (const char *at = text->text; at < end && rc == 0; at += line.len + 1) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-
-		line.text = at;
-		line.len = (size_t)((newline ? newline : end) - at);
+	while (rc == 0 && conf_next_line(text, &line))
 		rc = read_line(l, &line, out);
-		line.pos.line++;
-	}
 	seal(out);
 	return rc;
 }
