@@ -224,6 +224,23 @@ backend() {
   on "$ns" ethtool -K eth0 tx off >/dev/null
 }
 
+# second_arm N: backend N, which knows nothing of VIPs, on a segment of its own behind the balancer's
+# eth1; its way to clients is through the balancer (which masq needs, nat does not).
+second_arm() {
+  local ns=b$1 a
+  on sw ip link add br1 mtu 1600 type bridge mcast_snooping 0
+  on sw ip link set br1 up
+  plug lb eth1 lb1 1600 br1
+  address lb eth1 10.0.1.2/24 fd01::2/64
+  namespace "$ns"
+  plug "$ns" eth0 "$ns" 1600 br1
+  address "$ns" eth0 "10.0.1.$((10 + $1))/24" "fd01::$((10 + $1))/64"
+  for a in 10.0.1.2 fd01::2; do on "$ns" ip route add default via $a; done
+  on lb ethtool -K eth1 tx off >/dev/null
+  on "$ns" ethtool -K eth0 tx off >/dev/null
+  companion lb1
+}
+
 # decap N...: lets backends take off tunnels sent to their own addresses.
 decap() {
   local n

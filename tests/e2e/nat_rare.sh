@@ -6,19 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 stage 2
 companion
-# b3 on a segment of its own, which leads to clients through the balancer: for masq.
-on sw ip link add br1 mtu 1600 type bridge mcast_snooping 0
-on sw ip link set br1 up
-plug lb eth1 lb1 1600 br1
-address lb eth1 10.0.1.2/24 fd01::2/64
-on lb ethtool -K eth1 tx off >/dev/null
-namespace b3
-plug b3 eth0 b3 1600 br1
-address b3 eth0 10.0.1.13/24 fd01::13/64
-on b3 ip route add default via 10.0.1.2
-on b3 ip route add default via fd01::2
-on b3 ethtool -K eth0 tx off >/dev/null
-companion lb1
+second_arm 3
 for n in 1 2; do
   on "b$n" ip addr del $VIP4/32 dev lo
   on "b$n" ip addr del $VIP6/128 dev lo
