@@ -11,21 +11,7 @@
 #include "pure/conf_parse.h"
 #include "pure/conf_vips.h"
 
-#include "conf_memory.h"
-
-static struct conf *parse(const char *yaml, const char *backends)
-{
-	struct file files[] = {
-		{"dir/x.yaml", yaml, 0, 0}, {"dir/b", backends, 0, 0}, {.path = NULL}};
-	struct conf_error err = {{0}};
-	struct conf *conf = NULL;
-	int rc = conf_parse("dir/x.yaml", read_memory, files, &conf, &err);
-
-	if (rc < 0)
-		print_error("%s\n", err.text);
-	assert_int_equal(rc, 0);
-	return conf;
-}
+#include "conf_good.h"
 
 static void a_backend_may_have_a_method_of_its_own(void **state)
 {
