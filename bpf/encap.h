@@ -86,7 +86,8 @@ struct ipv6_words {
 	__u64 daddr[2];
 };
 
-/* @tunnel: bytes of all tunnel headers, as for outer_ipv4().  RFC 2473 section 6; the flow label lets routers spread flows (RFC 6438). */
+/* @tunnel: bytes of all tunnel headers, as for outer_ipv4().  RFC 2473 section 6; the flow label lets
+ * routers spread flows (RFC 6438). */
 static __always_inline void outer_ipv6(struct ipv6_head *ip, const struct pkt *pkt,
 				       const struct shunt_backend *be, __u32 tunnel)
 {

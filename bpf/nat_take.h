@@ -267,8 +267,9 @@ static __always_inline void nat_fill_reply(struct shunt_nat_conn *conn, __u32 re
 	pool[1] = p->daddr[1];
 }
 
-/* Gives record @rec, which is the caller's, the reply tuple @p, unless another record has it that is not
- * half open and silent since before tick @before.  Whoever puts the same tuple in at the same time is seen by the second look, by at least one of the two. */
+/* Gives record @rec, which is the caller's, the reply tuple @p, unless another record has it that is
+ * not half open and silent since before tick @before.  Whoever puts the same tuple in at the same time
+ * is seen by the second look, by at least one of the two. */
 static __always_inline int nat_bind(__u32 rec, struct pkt *p, __u32 before)
 {
 	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which service a packet is for: the exact port first, then any port, then prefixes.  Each family has maps of its
- * own, reached by calls of their own: a map pointer that could be either would make the verifier
- * fall back to generic lookups. */
+/* Which service a packet is for: the exact port first, then any port, then prefixes.  Each family has
+ * maps of its own, reached by calls of their own: a map pointer that could be either would make the
+ * verifier fall back to generic lookups. */
 #ifndef SHUNT_SERVICE_H
 #define SHUNT_SERVICE_H
 

@@ -123,8 +123,9 @@ static __always_inline enum shunt_verdict hand_service(struct xdp_md *ctx, const
 	(1ull << SHUNT_GO_ON | 1ull << SHUNT_PASS_FRAGMENT | 1ull << SHUNT_PASS_ICMP |             \
 	 1ull << SHUNT_DROP_TTL | 1ull << SHUNT_DROP_TOO_BIG)
 
-/* Goes on in shunt_rare, or first, with NAT, in shunt_nat_rare, which is told hash, backend and whether the flow is new, as far as that is
- * known; comes back when there is no such stage, with what is the verdict then. */
+/* Goes on in shunt_rare, or first, with NAT, in shunt_nat_rare, which is told hash, backend and
+ * whether the flow is new, as far as that is known; comes back when there is no such stage, with what
+ * is the verdict then. */
 static __always_inline enum shunt_verdict hand_verdict(struct xdp_md *ctx, const struct pkt *pkt,
 						       enum shunt_verdict verdict)
 {

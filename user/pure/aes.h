@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* AES-128's key schedule (FIPS 197 section 5.2), in the form in which the packet path reads it. */
-#ifndef SHUNT_AES_KEYS_H
-#define SHUNT_AES_KEYS_H
+#ifndef SHUNT_AES_H
+#define SHUNT_AES_H
 
 #include <stdint.h>
 
