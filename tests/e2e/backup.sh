@@ -58,6 +58,9 @@ check "the second pool has it back" wait_for 2 answers 203.0.113.12 b2
 web 3
 check "b3 recovers" wait_for 5 is_state help b3 up
 check "two are enough not to ask for help, but not to do without" answers 203.0.113.11 b2 b3 b4
+shuntd_stop KILL
+check "a daemon is killed and started" shuntd_start
+check "and decides the same" answers 203.0.113.11 b2 b3 b4
 web 1
 check "b1 recovers" wait_for 5 is_state help b1 up
 check "then no help is needed" wait_for 2 answers 203.0.113.11 b1 b2 b3

@@ -84,6 +84,20 @@ static int adopt_backends(struct engine *e, struct service *s)
 	return 0;
 }
 
+/* How many slots each has, by which the pools in force are known. */
+static void count_slots(struct engine *e, struct service *s)
+{
+	uint32_t *owned = e->scratch_counts, i;
+	size_t k;
+
+	memset(owned, 0, (SHUNT_BACKENDS_PER_SERVICE + 1) * sizeof(*owned));
+	dp_slots_read(e->dp, s->slots_at, e->scratch_slots, s->slots);
+	for (i = 0; i < s->slots; i++)
+		owned[e->scratch_slots[i] & SHUNT_SLOT_BACKEND]++;
+	for (k = 0; k < s->n_backends; k++)
+		s->backends[k]->slots = owned[s->backends[k]->number];
+}
+
 static bool fits(const struct engine *e, const struct dp_service *found,
 		 const struct shunt_owner *owner)
 {
@@ -112,6 +126,7 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 	struct engine *e = a->e;
 	struct shunt_owner owner;
 	struct service *s;
+	int err;
 
 	if (found->svc.row >= dp_sizes(e->dp)->rows)
 		return 0;
@@ -133,7 +148,10 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 	}
 	quic_adopt(e, s, found);
 	e->services[e->n_services++] = s;
-	return adopt_backends(e, s);
+	err = adopt_backends(e, s);
+	if (!err)
+		count_slots(e, s);
+	return err;
 }
 
 static void on_service(void *arg, const struct dp_service *found)

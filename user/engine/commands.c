@@ -107,7 +107,7 @@ void edits_to_backend(struct engine *e, struct backend *b)
 	b->drained = edit && edit->drained;
 	b->edited = edit != NULL;
 	if (b->drained)
-		drain_begin(e, b, edit->deadline);
+		drain_begin(e, b, edit->deadline, edit->deadline - edit->at);
 	else
 		drain_end(b);
 }

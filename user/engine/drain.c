@@ -36,12 +36,13 @@ static void look_again(struct engine *e)
 		event_add(e->drains, &soon);
 }
 
-void drain_begin(struct engine *e, struct backend *b, int64_t by)
+void drain_begin(struct engine *e, struct backend *b, int64_t by, int64_t most_s)
 {
 	struct drain *d = &b->drain;
 	const mono_t now = mono_now();
-	const int64_t left_s = by - time(NULL);
+	int64_t left_s = by - time(NULL);
 
+	left_s = left_s < 0 ? 0 : left_s > most_s ? most_s : left_s;
 	if (d->state == VIEW_DRAIN_NONE)
 		*d = (struct drain){.state = VIEW_DRAIN_GOING, .active = now};
 	else if (d->by == by)
@@ -49,7 +50,7 @@ void drain_begin(struct engine *e, struct backend *b, int64_t by)
 	if (d->state == VIEW_DRAIN_EXPIRED)
 		d->state = VIEW_DRAIN_GOING;
 	d->by = by;
-	d->deadline = by ? mono_add_us(now, (left_s > 0 ? left_s : 0) * 1000000) : mono_never();
+	d->deadline = by ? mono_add_us(now, left_s * 1000000) : mono_never();
 	b->service->drains = true;
 	look_again(e);
 }
@@ -98,7 +99,8 @@ static const char *deadline_words(const struct drain *d, char out[static 48])
 
 void drain_leave(struct engine *e, struct backend *b, struct conf_backend *kept)
 {
-	const int64_t latest = time(NULL) + b->service->conf->drain_deadline_ms / 1000;
+	const int64_t most_s = b->service->conf->drain_deadline_ms / 1000;
+	const int64_t latest = time(NULL) + most_s;
 	const bool is_new = !b->leaving;
 	char words[48];
 
@@ -109,7 +111,7 @@ void drain_leave(struct engine *e, struct backend *b, struct conf_backend *kept)
 	b->kept = kept;
 	b->leaving = true;
 	/* An earlier deadline holds: of a drain, or of an earlier daemon. */
-	drain_begin(e, b, b->drain.by && b->drain.by < latest ? b->drain.by : latest);
+	drain_begin(e, b, b->drain.by && b->drain.by < latest ? b->drain.by : latest, most_s);
 	if (is_new)
 		engine_tell(e, SHUNT_EVENT_DRAIN, b->service, b,
 			    "backend %s/%s: no longer configured: it gets no new flows, and leaves "

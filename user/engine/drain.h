@@ -10,9 +10,10 @@
 
 int drain_open(struct engine *e, struct engine_error *err);
 
-/* Begins the drain of @b, or gives it another deadline: @by, in seconds since 1970; 0: none. Of a drain
- * that goes on with the same deadline nothing changes, whatever the clock says now. */
-void drain_begin(struct engine *e, struct backend *b, int64_t by);
+/* Begins the drain of @b, or gives it another deadline: @by, in seconds since 1970, and @most_s from now
+ * at most, should the clock have gone back; @by 0: none. Of a drain that goes on with the same deadline
+ * nothing changes, whatever the clock says now. */
+void drain_begin(struct engine *e, struct backend *b, int64_t by, int64_t most_s);
 void drain_end(struct backend *b);
 
 /* Whether @b, which the configuration of @conf no longer has, still has to leave. */

@@ -101,6 +101,18 @@ int members_open(struct engine *e, struct engine_error *err)
 	return -ENOMEM;
 }
 
+/* The last pool that has slots: what was decided before, also by an earlier daemon. */
+static uint8_t pool_in_force(const struct service *s)
+{
+	uint8_t last = 0;
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		if (s->backends[i]->slots && s->backends[i]->conf->pool > last)
+			last = (uint8_t)s->backends[i]->conf->pool;
+	return last;
+}
+
 static const char *pool_words(uint8_t pool, char out[static 16])
 {
 	if (pool == POOL_BACKUP)
@@ -125,7 +137,7 @@ void members_decide(struct engine *e, struct service *s)
 {
 	const struct pool_policy policy = policy_of(e, s);
 	const uint8_t former = s->last_pool;
-	struct pool_answer answer = {.last_pool = former};
+	struct pool_answer answer = {.last_pool = pool_in_force(s)};
 	size_t i;
 
 	for (i = 0; i < s->n_backends; i++)

@@ -111,7 +111,7 @@ struct service {
 	bool drains; /* some backend's drain goes on */
 	bool failing_open;
 	uint32_t usable; /* backends in the slots by their own merit */
-	uint8_t last_pool; /* that gets new flows */
+	uint8_t last_pool; /* that gets new flows, as was told */
 	mono_t again; /* when to decide anew although nothing has happened; never: not at all */
 	struct meter no_backend; /* of the service's own row */
 	struct vip *vip; /* in engine.vips; NULL while its address is not in force */

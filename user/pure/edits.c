@@ -182,6 +182,12 @@ int edits_format(const struct edits *e, char **text, size_t *len)
 	return 0;
 }
 
+/* So that differences are no overflow. */
+static bool is_date(int64_t s)
+{
+	return s >= 0 && s < (int64_t)1 << 40;
+}
+
 /* Exactly what line_of writes: it is read as such and must come out the same again. */
 static int read_line(const char *whole, struct edit *x)
 {
@@ -201,6 +207,8 @@ static int read_line(const char *whole, struct edit *x)
 	if (sscanf(line, " deadline=%" SCNd64 "%n", &x->deadline, &used) == 1)
 		line += used;
 	if (sscanf(line, " uid=%u at=%" SCNd64, &x->uid, &x->at) != 2)
+		return -EINVAL;
+	if (!is_date(x->deadline) || !is_date(x->at))
 		return -EINVAL;
 	line_of(x, again);
 	return strcmp(whole, again) == 0 ? 0 : -EINVAL;
