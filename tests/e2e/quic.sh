@@ -23,8 +23,9 @@ ids
 configured() {
   config <<END
 services:
-$(service tunnel4 udp $VIP4 443 "forward: ipip" "check: none" "backends_file: v4.backends" "quic_lb: $1")
-$(service direct6 udp $VIP6 443 "forward: dsr" "scheduler: rr" "check: none" \
+$(service tunnel4 udp $VIP4 443 "forward: ipip" "check: none" "flow_timeout: 1s" \
+    "backends_file: v4.backends" "quic_lb: $1")
+$(service direct6 udp $VIP6 443 "forward: dsr" "scheduler: rr" "check: none" "flow_timeout: 1s" \
     "backends_file: v6.backends" "quic_lb: $1")
 END
 }
@@ -68,7 +69,10 @@ shuntd_start
 check "ids hold after it has started again" reaches 0 $OLD 4 c46053 b3
 
 sed -i 2d "$W/v4.backends" "$W/v6.backends"
-check "a backend is gone" wait_for 5 all_up 4
+check "a backend leaves" wait_for 5 all_up 4
+check "its ids still reach it" reaches 0 $OLD 4 c46052 b2
+all_gone() { [ "$(shunt backends --json | jq ".backends | length")" -eq 4 ]; }
+check "and is gone when none have come for a while" wait_for 5 all_gone
 is "its ids go to the others" "$(ask $VIP4 443 0 $OLD 4 c46052 40 | awk '$2 != "lost" && $2 != "b2"' |
   wc -l)" 2
 check "the others keep theirs" reaches 0 $OLD 4 c46051 b1

@@ -25,11 +25,38 @@ static size_t ids_of(const struct conf_backend *b)
 	return n;
 }
 
+static bool has_id(const struct quic_server *list, size_t n, const struct conf_server_id *id)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (list[i].id->len == id->len &&
+		    memcmp(list[i].id->octets, id->octets, id->len) == 0)
+			return true;
+	return false;
+}
+
+/* Adds the ids of those that leave, but for those that others have taken over. */
+static size_t add_leaving(const struct change *c, struct quic_server *list, size_t n)
+{
+	size_t i, k;
+
+	for (i = c->conf->n_backends; i < c->n_backends; i++) {
+		const struct conf_backend *b = c->backends[i].kept;
+
+		for (k = 0; k < ids_of(b); k++)
+			if (!has_id(list, n, &b->server_ids[k]))
+				list[n++] = (struct quic_server){&b->server_ids[k],
+								 c->backends[i].backend->number};
+	}
+	return n;
+}
+
 /* @c: the change that knows the backends' numbers; NULL: any number will do. */
 static int build(const struct conf_service *s, const struct change *c, struct built *out)
 {
 	auto_free struct quic_server *list =
-		calloc(s->n_backends * CONF_SERVER_IDS + 1, sizeof(*list));
+		calloc((c ? c->n_backends : s->n_backends) * CONF_SERVER_IDS + 1, sizeof(*list));
 	size_t n = 0, i, k;
 
 	if (!list)
@@ -41,6 +68,8 @@ static int build(const struct conf_service *s, const struct change *c, struct bu
 		for (k = 0; k < ids_of(b); k++)
 			list[n++] = (struct quic_server){&b->server_ids[k], number};
 	}
+	if (c)
+		n = add_leaving(c, list, n);
 	return quic_table_build(list, n, &out->servers, &out->places);
 }
 
@@ -135,8 +164,9 @@ static int take(struct engine *e, uint32_t places, struct quic_place *out)
 	return err;
 }
 
-/* Has the maps grow by what all of @conf takes. */
-static int make_room(struct engine *e, const struct conf *conf, struct engine_error *err)
+/* Has the maps grow by what all of @conf takes, and @places more. */
+static int make_room(struct engine *e, const struct conf *conf, uint32_t places,
+		     struct engine_error *err)
 {
 	struct dp_sizes sizes = *dp_sizes(e->dp), need = {0};
 	struct dp_error why = {0};
@@ -145,7 +175,7 @@ static int make_room(struct engine *e, const struct conf *conf, struct engine_er
 	if (ret)
 		return ret;
 	sizes.quic_records += need.quic_records;
-	sizes.quic_places += need.quic_places;
+	sizes.quic_places += need.quic_places + places;
 	ret = dp_grow(e->dp, &sizes, &why);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s", why.text);
@@ -167,7 +197,7 @@ static int plan_one(struct engine *e, const struct conf *conf, struct change *c,
 	if (ret == -ENOSPC) {
 		quic_give_back(e, &c->quic);
 		c->quic = (struct quic_place){0};
-		ret = make_room(e, conf, err);
+		ret = make_room(e, conf, b.places, err);
 		if (!ret)
 			ret = take(e, b.places, &c->quic);
 	}
