@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the packet path (bpf/) and the daemon share: the maps' keys and values, the hash that both
  * compute, and the verdict table.  Any change of a struct, a map or the meaning of a field is a new
- * SHUNT_ABI_VERSION, and with it a new pin directory; until the first release it stays 1.
+ * SHUNT_ABI_VERSION, with a pin directory of its own and a step in user/io/dp_former.c that makes of the
+ * former version's tables those of the new one; what has not been released yet may change without.
  *
  * Byte order: __be16 and __be32 are as on the wire; everything else is the host's.
  *
@@ -20,7 +21,7 @@
 #include "shunt_abi_quic.h"
 #include "shunt_abi_verdict.h"
 
-#define SHUNT_ABI_VERSION 1
+#define SHUNT_ABI_VERSION 2
 
 /* ---- services ----------------------------------------------------------------------------------*/
 

@@ -63,6 +63,22 @@ void dp_grace(const struct dp *dp)
 
 /* ---- open and close ---------------------------------------------------------------------------*/
 
+static int adopt_pins(struct dp *dp, struct dp_error *err)
+{
+	int rc;
+
+	dp_pins_recover(dp);
+	if (dp_former_runs(dp))
+		return dp_former_open(dp, err);
+	rc = dp_pins_open(dp, err);
+	if (rc)
+		return rc;
+	if (dp->former.version && !dp_set_is_whole(&dp->old)) /* without a link: flows and edits */
+		return dp_former_open(dp, err);
+	dp_former_leave(dp);
+	return 0;
+}
+
 static int open_pinned(struct dp *dp, struct dp_error *err)
 {
 	int rc;
@@ -78,13 +94,12 @@ static int open_pinned(struct dp *dp, struct dp_error *err)
 			       dp->pin_dir);
 	if (dp->lock_fd < 0)
 		return dp->lock_fd;
-	rc = dp_bpffs_dir(dp->dir, err);
+	rc = dp_former_find(dp, err);
+	if (rc == 0)
+		rc = dp_bpffs_dir(dp->dir, err);
 	if (rc == 0)
 		rc = dp_links_open(dp, err);
-	if (rc)
-		return rc;
-	dp_pins_recover(dp);
-	return dp_pins_open(dp, err);
+	return rc ? rc : adopt_pins(dp, err);
 }
 
 static int open_all(struct dp *dp, const struct dp_options *opt, struct dp_error *err)
@@ -212,6 +227,8 @@ int dp_commit(struct dp *dp, struct dp_error *err)
 		dp_fail_os(err, rc, "cannot copy the last flows");
 	if (rc == 0)
 		rc = dp_pins_settle(dp, err);
+	if (rc == 0)
+		dp_former_leave(dp);
 	dp_set_fini(&dp->old);
 	dp->committed = true;
 	return rc;

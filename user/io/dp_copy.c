@@ -223,9 +223,10 @@ static void add_flow(struct shunt_flow_bucket *to, uint64_t word)
 			return;
 }
 
-static void add_flows(const struct shunt_flow_bucket *from, uint32_t n_from,
+static void add_flows(const struct dp_set *set, const struct shunt_flow_bucket *from,
 		      struct shunt_flow_bucket *to, uint32_t n_to)
 {
+	uint32_t n_from = set->map[DP_FLOWS].entries;
 	uint32_t b, i;
 	uint64_t word;
 
@@ -233,7 +234,7 @@ static void add_flows(const struct shunt_flow_bucket *from, uint32_t n_from,
 		for (i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++) {
 			word = __atomic_load_n(&from[b % n_from].word[i], __ATOMIC_RELAXED);
 			if (word)
-				add_flow(&to[b], word);
+				add_flow(&to[b], set->flow_word ? set->flow_word(word) : word);
 		}
 }
 
@@ -258,7 +259,7 @@ int dp_copy_flows(const struct dp_set *from, const struct dp_set *to)
 	if (target == MAP_FAILED)
 		rc = -errno;
 	else
-		add_flows(source, from->map[DP_FLOWS].entries, target, to->map[DP_FLOWS].entries);
+		add_flows(from, source, target, to->map[DP_FLOWS].entries);
 	if (target != MAP_FAILED)
 		munmap(target, to_len);
 	munmap(source, from_len);

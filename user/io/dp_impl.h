@@ -6,6 +6,7 @@
  *   <map>, program         the set in force
  *   new-<map>, new-program while a commit is under way (dp_pins.c)
  *   link-<interface>       with ':' for a dot in the name
+ *   (what another version has left is in a folder of its own: dp_former.c)
  *   shared-<interface>     what stands there in the link's stead; entry: the map for all of these */
 #ifndef SHUNT_DP_IMPL_H
 #define SHUNT_DP_IMPL_H
@@ -67,17 +68,24 @@ struct dp_set {
 	uint32_t program_id;
 	struct dp_map map[DP_MAP_MAX];
 	struct dp_sizes sizes;
+	bool former; /* another version's: see dp_former.c */
+	uint64_t (*flow_word)(uint64_t word); /* makes today's of its flows; NULL: they are */
 };
 
 struct dp_link {
 	char ifname[IF_NAMESIZE];
 	bool shared; /* with other programs: dp_shared.h */
+	bool former; /* its pin is still in the former version's folder */
 	int fd; /* the link's; of a shared one shunt_entry's program */
 };
 
 struct dp {
 	char pin_dir[DP_PATH_MAX]; /* empty: nothing is pinned */
 	char dir[DP_PATH_MAX]; /* pin_dir/v<ABI> */
+	struct {
+		unsigned int version; /* that has left pins, older than ours; 0: none */
+		char dir[DP_PATH_MAX];
+	} former;
 	int lock_fd;
 	uint32_t cpus;
 	uint64_t hash_key[SHUNT_HASH_WORDS];
@@ -209,6 +217,20 @@ int dp_pins_stage(struct dp *dp, struct dp_error *err) __attribute__((warn_unuse
 int dp_pins_settle(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
 void dp_pins_drop(struct dp *dp);
 
+/* The kernel's id of a program; 0 if @fd is none. */
+uint32_t dp_program_id(int fd);
+
+/* ---- dp_former.c ------------------------------------------------------------------------------*/
+
+/* Looks for pins of other versions. -EINVAL in words when a newer one has left some. */
+int dp_former_find(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+/* Whether a link runs an earlier version's program. After dp_links_open. */
+bool dp_former_runs(const struct dp *dp);
+/* Opens what an earlier version has pinned into dp->old, in today's layouts. */
+int dp_former_open(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+/* Once the links run ours: moves their pins over and removes the former version's. */
+void dp_former_leave(struct dp *dp);
+
 /* ---- dp_link.c --------------------------------------------------------------------------------*/
 
 int dp_links_open(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
@@ -219,6 +241,8 @@ int dp_links_update(struct dp *dp, struct dp_error *err) __attribute__((warn_unu
 uint32_t dp_links_program(const struct dp *dp, uint32_t id);
 /* Has every link run that program. */
 void dp_links_give(const struct dp *dp, int program_fd);
+/* Moves the pins that are in the former version's folder into ours. Returns how many are still there. */
+size_t dp_links_move(struct dp *dp);
 /* Enters every link's interface into tx_ports. */
 void dp_links_enter(const struct dp *dp);
 

@@ -16,17 +16,28 @@
 #define ENTRY "entry"
 
 /* bpffs refuses dots, and interfaces' names have no colons. */
-static const char *pin_path(const struct dp *dp, bool shared, const char *ifname,
-			    char out[static DP_PATH_MAX + 64])
+static const char *path_in(const char *dir, bool shared, const char *ifname,
+			   char out[static DP_PATH_MAX + 64])
 {
 	const char *prefix = shared ? SHARED_PREFIX : LINK_PREFIX;
-	size_t at = strlen(dp->dir) + 1 + strlen(prefix);
+	size_t at = strlen(dir) + 1 + strlen(prefix);
 
-	snprintf(out, DP_PATH_MAX + 64, "%s/%s%s", dp->dir, prefix, ifname);
+	snprintf(out, DP_PATH_MAX + 64, "%s/%s%s", dir, prefix, ifname);
 	for (; out[at]; at++)
 		if (out[at] == '.')
 			out[at] = ':';
 	return out;
+}
+
+static const char *pin_path(const struct dp *dp, bool shared, const char *ifname,
+			    char out[static DP_PATH_MAX + 64])
+{
+	return path_in(dp->dir, shared, ifname, out);
+}
+
+static const char *folder_of(const struct dp *dp, bool former)
+{
+	return former ? dp->former.dir : dp->dir;
 }
 
 static struct dp_link *find(const struct dp *dp, const char *ifname)
@@ -51,6 +62,7 @@ static int add(struct dp *dp, const char *ifname, bool shared, int fd)
 	dp->links = links;
 	links[dp->n_links].fd = fd;
 	links[dp->n_links].shared = shared;
+	links[dp->n_links].former = false;
 	snprintf(links[dp->n_links].ifname, sizeof(links->ifname), "%s", ifname);
 	dp->n_links++;
 	return 0;
@@ -101,7 +113,7 @@ static void drop(struct dp *dp, struct dp_link *link)
 		bpf_link_detach(link->fd);
 	close(link->fd);
 	if (dp->pin_dir[0])
-		unlink(pin_path(dp, link->shared, link->ifname, path));
+		unlink(path_in(folder_of(dp, link->former), link->shared, link->ifname, path));
 	dp->n_links--;
 	memmove(link, link + 1, (size_t)(dp->links + dp->n_links - link) * sizeof(*link));
 }
@@ -117,6 +129,7 @@ static int enter(const struct dp *dp, uint32_t ifindex)
 
 struct scan {
 	struct dp *dp;
+	bool former; /* in the former version's folder */
 	struct dp_error *err;
 	int rc;
 };
@@ -143,30 +156,37 @@ static int not_ours(const char *path, struct dp_error *err)
 
 /* A link whose interface is gone for good goes too. One whose interface is merely not found by its
  * name here, since it was renamed or lives in another network namespace, stays. */
-static int adopt_link(struct dp *dp, const char *pin, struct dp_error *err)
+static int adopt_link(const struct scan *scan, const char *pin)
 {
+	struct dp *dp = scan->dp;
 	char path[DP_PATH_MAX + 64], ifname[IF_NAMESIZE];
 	auto_close int fd = -1;
 	uint32_t ifindex, id;
+	int rc;
 
 	name_of(pin, LINK_PREFIX, ifname);
-	fd = dp_pin_get(pin_path(dp, false, ifname, path), DP_KIND_LINK);
+	fd = dp_pin_get(path_in(folder_of(dp, scan->former), false, ifname, path), DP_KIND_LINK);
 	if (fd < 0 || dp_xdp_link_info(fd, &ifindex, &id))
-		return not_ours(path, err);
-	if (ifindex)
-		return add(dp, ifname, false, take_fd(&fd));
-	unlink(path);
-	return 0;
+		return not_ours(path, scan->err);
+	if (!ifindex) {
+		unlink(path);
+		return 0;
+	}
+	rc = add(dp, ifname, false, take_fd(&fd));
+	if (rc == 0)
+		dp->links[dp->n_links - 1].former = scan->former;
+	return rc;
 }
 
-static int adopt_shared(struct dp *dp, const char *pin, struct dp_error *err)
+static int adopt_shared(const struct scan *scan, const char *pin)
 {
+	struct dp *dp = scan->dp;
 	char path[DP_PATH_MAX + 64], ifname[IF_NAMESIZE];
 	auto_close int fd = -1;
 
 	name_of(pin, SHARED_PREFIX, ifname);
 	fd = dp_pin_get(pin_path(dp, true, ifname, path), DP_KIND_PROGRAM);
-	return fd < 0 ? not_ours(path, err) : add(dp, ifname, true, take_fd(&fd));
+	return fd < 0 ? not_ours(path, scan->err) : add(dp, ifname, true, take_fd(&fd));
 }
 
 static void adopt(void *arg, const char *pin)
@@ -174,9 +194,9 @@ static void adopt(void *arg, const char *pin)
 	struct scan *scan = arg;
 
 	if (!scan->rc && begins(pin, LINK_PREFIX))
-		scan->rc = adopt_link(scan->dp, pin, scan->err);
-	else if (!scan->rc && begins(pin, SHARED_PREFIX))
-		scan->rc = adopt_shared(scan->dp, pin, scan->err);
+		scan->rc = adopt_link(scan, pin);
+	else if (!scan->rc && !scan->former && begins(pin, SHARED_PREFIX))
+		scan->rc = adopt_shared(scan, pin); /* version 1 had none */
 }
 
 static const char *entry_path(const struct dp *dp, char out[static DP_PATH_MAX + 64])
@@ -204,9 +224,29 @@ int dp_links_open(struct dp *dp, struct dp_error *err)
 	if (rc)
 		return rc;
 	rc = dp_dir_each(dp->dir, adopt, &scan);
+	scan.former = true;
+	if (rc == 0 && scan.rc == 0 && dp->former.version)
+		rc = dp_dir_each(dp->former.dir, adopt, &scan);
 	if (rc)
-		return dp_fail_os(err, rc, "cannot read %s", dp->dir);
+		return dp_fail_os(err, rc, "cannot read %s", folder_of(dp, scan.former));
 	return scan.rc;
+}
+
+size_t dp_links_move(struct dp *dp)
+{
+	char from[DP_PATH_MAX + 64], to[DP_PATH_MAX + 64];
+	size_t i, left = 0;
+
+	for (i = 0; i < dp->n_links; i++) {
+		struct dp_link *link = &dp->links[i];
+
+		if (!link->former)
+			continue;
+		path_in(dp->former.dir, link->shared, link->ifname, from);
+		link->former = rename(from, pin_path(dp, link->shared, link->ifname, to)) != 0;
+		left += link->former;
+	}
+	return left;
 }
 
 void dp_links_close(struct dp *dp)

@@ -76,7 +76,7 @@ void dp_pins_drop(struct dp *dp)
 		unpin(dp, dp_map_name(i));
 }
 
-static uint32_t program_id(int fd)
+uint32_t dp_program_id(int fd)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
@@ -90,7 +90,7 @@ void dp_pins_recover(struct dp *dp)
 {
 	char path[DP_PATH_MAX + 64];
 	auto_close int fd = dp_pin_get(pin_path(dp, "new-", PROGRAM, path), DP_KIND_PROGRAM);
-	uint32_t id = program_id(fd);
+	uint32_t id = dp_program_id(fd);
 	uint32_t runs = dp_links_program(dp, id);
 
 	if (id && (runs == id || runs == 0)) {
@@ -218,7 +218,7 @@ int dp_pins_open(struct dp *dp, struct dp_error *err)
 	int rc;
 
 	dp->old.program_fd = dp_pin_get(pin_path(dp, "", PROGRAM, path), DP_KIND_PROGRAM);
-	dp->old.program_id = program_id(dp->old.program_fd);
+	dp->old.program_id = dp_program_id(dp->old.program_fd);
 	ask_program(dp, &truth);
 	for (i = 0; i < DP_MAP_MAX; i++) {
 		rc = open_map(dp, i, &truth, err);

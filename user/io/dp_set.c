@@ -171,6 +171,13 @@ bool dp_set_is_whole(const struct dp_set *set)
 
 /* ---- load -------------------------------------------------------------------------------------*/
 
+/* Whether a daemon of this version may write such maps while the former one's program uses them. */
+static bool may_share(enum group g)
+{
+	return g == GROUP_VERDICTS || g == GROUP_RARE || g == GROUP_NAT || g == GROUP_RATES ||
+	       g == GROUP_PORTS;
+}
+
 /* Sets entries[i] to what is there already for the groups that can stay, so that afterwards
  * reuse[i] tells; those that cannot become as large as what there is, at least. */
 static void plan(const struct dp_set *from, uint32_t entries[static DP_MAP_MAX],
@@ -180,7 +187,7 @@ static void plan(const struct dp_set *from, uint32_t entries[static DP_MAP_MAX],
 	size_t i;
 
 	for (i = 0; i < GROUPS; i++)
-		stays[i] = i != GROUP_STAGES;
+		stays[i] = i != GROUP_STAGES && (!from->former || may_share(i));
 	for (i = 0; i < DP_MAP_MAX; i++)
 		if (from->map[i].fd < 0 || from->map[i].entries < entries[i])
 			stays[specs[i].group] = false;
