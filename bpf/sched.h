@@ -58,6 +58,7 @@ struct choice {
 	struct flow flow;
 	__u64 *word; /* what the flow table has of the flow, valid or not; NULL: nothing */
 	__u32 how;
+	__u32 confirms; /* the packet is the flow's second */
 };
 
 /* Beside a backend's number: what choice_recall() has to say when there is none that holds. */
@@ -94,9 +95,29 @@ static __always_inline __u32 choice_recall(struct choice *c)
 		return FLOW_UNKNOWN;
 	if (!choice_may_be(c, number))
 		return FLOW_ORPHANED;
-	if (!(c->how & HOW_ABOUT))
+	if (!(c->how & HOW_ABOUT)) {
 		flow_refresh(&c->flow, c->word, w, !(c->how & HOW_SYN));
+		c->confirms = ~(__u32)w / (__u32)SHUNT_FLOW_CONFIRMED & !(c->how & HOW_SYN);
+	}
 	return number;
+}
+
+/* Has the daemon tell other balancers of the flow: one that has sent a second packet, so that a flood of
+ * SYNs does not reach them. */
+static __always_inline void choice_tell(const struct choice *c, __u64 hash, __u32 number)
+{
+	struct shunt_news *own = element(news, bpf_get_smp_processor_id());
+	struct shunt_new *e;
+	__u64 at;
+
+	if (!own)
+		return;
+	at = own->written;
+	e = &own->entry[at % SHUNT_NEWS];
+	*(volatile __u64 *)&e->hash = hash;
+	*((volatile __u64 *)e + 1) =
+		c->svc->salt | (__u64)number << 32 | (__u64)(c->how & HOW_SLOT) << 48;
+	*(volatile __u64 *)&own->written = at + 1;
 }
 
 /* Where the slot's flows are that nothing is remembered of. */
@@ -182,6 +203,8 @@ __noinline __u32 flow_backend(const struct shunt_service *svc, __u64 hash, __u32
 	meet();
 	number = choice_recall(&c);
 	if (number != FLOW_UNKNOWN && number != FLOW_ORPHANED) {
+		if (settings.news && c.confirms)
+			choice_tell(&c, hash, number);
 		if (!(svc->flags & SHUNT_SVC_FLOWS) && number != c.slot.cur)
 			slot_use(&c.slot, c.flow.now);
 		return number;

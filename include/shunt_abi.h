@@ -333,6 +333,23 @@ struct shunt_flow_rows {
 	__u32 row[SHUNT_FLOWS_PER_BUCKET];
 };
 
+/* What each CPU has written since the program was loaded, or the last SHUNT_NEWS of it: flows that have
+ * just been confirmed, for the daemon to tell other balancers of, to which a router may move the flow.
+ * Only where settings.news says so. An entry is written before `written` counts it; a reader takes
+ * those that have not been written over by the time that it has them. */
+#define SHUNT_NEWS 2048u
+struct shunt_new {
+	__u64 hash; /* that the flow is remembered by */
+	__u32 salt; /* its service's */
+	__u16 number; /* of the backend */
+	__u16 slot; /* of the service */
+};
+struct shunt_news {
+	__u64 written;
+	__u64 pad[7];
+	struct shunt_new entry[SHUNT_NEWS]; /* number n at n % SHUNT_NEWS */
+};
+
 /* How busy a backend is, by its row: `load` is its number of flows times `step`, which is smaller the
  * greater its weight is.  The daemon writes both anew again and again; meanwhile the packet path adds
  * step for each flow that it gives to the backend. */
@@ -393,6 +410,8 @@ struct shunt_settings {
 	__u32 hz; /* jiffies a second */
 	__u32 staged; /* SHUNT_SVC_NAT, SHUNT_SVC_QUIC: there are services with it */
 	__u32 flow_shift; /* SHUNT_FLOW_TICK_SHIFT, or less in tests whose time is to pass faster */
+	__u32 news; /* 1: `news` is written */
+	__u32 pad;
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
@@ -413,6 +432,7 @@ struct shunt_settings {
  *   flows       buckets x struct shunt_flow_bucket
  *   flow_rows   buckets x struct shunt_flow_rows; of one without services that remember every flow
  *   loads       rows x struct shunt_load
+ *   news        cpus x struct shunt_news; 1 where it is not written
  *   nat_requests, nat_replies   buckets x struct shunt_nat_bucket; of one bucket without NAT
  *   nat_conns   8 * request buckets x struct shunt_nat_conn
  *   nat_addrs   as many x struct shunt_nat_addrs
@@ -451,6 +471,7 @@ _Static_assert(sizeof(struct shunt_flow_bucket) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_handover) == 128, "two cache lines");
 _Static_assert(sizeof(struct shunt_base) == 8, "a word");
 _Static_assert(sizeof(struct shunt_load) == 16, "two words");
+_Static_assert(sizeof(struct shunt_new) == 16, "two words");
 _Static_assert(SHUNT_VERDICT_MAX <= SHUNT_COUNT_FIRST, "verdicts fit their line");
 #endif
 

@@ -27,6 +27,7 @@ libyaml-dev          | libyaml-devel        | libyaml       | the configuration
 libcurl4-openssl-dev | libcurl-devel        | curl          | http checks
 libxdp-dev           | libxdp-devel         | libxdp        | attach: shared (where there is one)
 libcap-ng-dev        | libcap-ng-devel      | libcap-ng     | the probe child drops its capabilities
+libsodium-dev        | libsodium-devel      | libsodium     | what balancers tell each other is sealed
 libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
 # to test
 libcmocka-dev        | libcmocka-devel      | cmocka        | unit and packet tests

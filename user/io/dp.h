@@ -29,6 +29,7 @@ struct dp_sizes {
 	uint32_t slot_lines; /* of 32 slots each */
 	uint64_t flows; /* flows to make room for (the table gets twice as many words) */
 	bool flow_rows; /* some services remember every flow: whose each is, is noted beside */
+	bool news; /* newly confirmed flows are told: dp_news_read */
 	uint64_t frags; /* fragmented packets to remember */
 	uint64_t
 		nat; /* translated connections, the same way; 0: no NAT, which costs nothing then */
@@ -166,6 +167,35 @@ void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o);
 void dp_owner_reset_counters(struct dp *dp, uint32_t row);
 /* Has row @to count on from what row @from has counted by now: an owner moves. */
 void dp_owner_carry_counters(struct dp *dp, uint32_t from, uint32_t to);
+
+/* Flows that packets have newly confirmed, from all CPUs, into @out; at most @max. @read are a number
+ * for each CPU (dp_news_cpus), 0 at first: how far it has been read. What was written over before it was read
+ * is added to *lost. Returns how many there are. */
+size_t dp_news_read(const struct dp *dp, uint64_t *read, struct shunt_new *out, size_t max,
+		    uint64_t *lost);
+size_t dp_news_cpus(const struct dp *dp); /* 0: dp_sizes.news is false */
+
+/* A flow that another host remembers, as this one's flow table may take it. */
+struct dp_flow {
+	uint64_t hash;
+	struct shunt_service svc; /* its service */
+	uint16_t number; /* of the backend, here */
+	uint16_t slot; /* of the other host's table, */
+	uint8_t slots_log2; /* which has 2^this, at most 16 */
+	bool again; /* told before: what is known here of the flow by now is the newer */
+};
+enum dp_flow_result {
+	DP_FLOW_TAKEN,
+	DP_FLOW_KNOWN, /* another backend, and told again: nothing written */
+	DP_FLOW_SETTLED, /* its slot is not in transition here: nothing written */
+	DP_FLOW_NO_ROOM, /* all places are taken by confirmed flows */
+};
+/* Writes it as the packet path would have: confirmed, and as old as @now, a flow tick, or the beginning of
+ * its slot's transition. dp_sizes.news has to be true. */
+enum dp_flow_result dp_flow_take(struct dp *dp, const struct dp_flow *f, uint16_t now);
+/* Whether the flow table still has the flow with that backend and a packet of late, and needs it:
+ * its service remembers every flow or its slot is in transition. */
+bool dp_flow_lives(const struct dp *dp, const struct dp_flow *f, uint16_t now);
 
 /* The pools and timeouts of NAT, for connections opened from now on; pools that rows name have to be
  * written first. */

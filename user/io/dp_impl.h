@@ -31,6 +31,7 @@ enum dp_map_id {
 	DP_VERDICTS,
 	DP_ANSWERS,
 	DP_LOADS,
+	DP_NEWS,
 	DP_FLOWS,
 	DP_FLOW_ROWS,
 	DP_FRAGS,

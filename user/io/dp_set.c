@@ -28,6 +28,7 @@ enum group {
 	GROUP_ROWS,
 	GROUP_VERDICTS,
 	GROUP_FLOWS,
+	GROUP_NEWS,
 	GROUP_RARE,
 	GROUP_NAT,
 	GROUP_POLICIES,
@@ -61,6 +62,7 @@ static const struct spec {
 	[DP_VERDICTS] = {"verdicts", sizeof(struct shunt_verdict_line), GROUP_VERDICTS, true,
 			 false},
 	[DP_LOADS] = {"loads", sizeof(struct shunt_load), GROUP_ROWS, true, false},
+	[DP_NEWS] = {"news", sizeof(struct shunt_news), GROUP_NEWS, true, false},
 	[DP_FLOWS] = {"flows", sizeof(struct shunt_flow_bucket), GROUP_FLOWS, false, false},
 	[DP_FLOW_ROWS] = {"flow_rows", sizeof(struct shunt_flow_rows), GROUP_FLOWS, false, false},
 	[DP_FRAGS] = {"frags", sizeof(struct shunt_frag_bucket), GROUP_RARE, false, false},
@@ -282,6 +284,7 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 		settings->nat_reply_mask = entries[DP_NAT_REPLIES] - 1;
 	}
 	settings->rate_mask = entries[DP_RATES] - 1;
+	settings->news = entries[DP_NEWS] > 1;
 	settings->staged = (settings->nat_mask ? SHUNT_SVC_NAT : 0) |
 			   (entries[DP_QUIC_RECORDS] > 1 ? SHUNT_SVC_QUIC : 0);
 	rc = prepare_maps(skel, from, entries, reuse);
@@ -302,6 +305,10 @@ static int map_all(struct dp_set *set)
 	size_t i;
 	int rc = 0;
 
+	if (set->sizes.news) /* flows of other hosts are written into it */
+		rc = dp_map_mem(set, DP_FLOWS);
+	if (set->sizes.news && rc == 0)
+		rc = dp_map_mem(set, DP_FLOW_ROWS);
 	for (i = 0; i < DP_MAP_MAX && rc == 0; i++)
 		if (specs[i].mapped)
 			rc = dp_map_mem(set, i);
