@@ -91,6 +91,7 @@ static void check_backend(const struct conf_service *s, const struct conf_backen
 {
 	assert(b->name[0] && conf_find_backend(s, b->name) == b);
 	assert(!addr_is_unusable(&b->addr));
+	assert(b->pool <= POOL_BACKUP);
 	assert(b->weight <= CONF_WEIGHT_MAX && b->pos.line && b->pos.column);
 	assert(b->forward < SHUNT_FORWARD_MAX);
 	assert(b->port == s->port || (s->port && conf_translates(b->forward)));
@@ -107,6 +108,8 @@ static void check_service(const struct conf *c, const struct conf_service *s)
 	assert((s->slots & (s->slots - 1)) == 0);
 	assert(s->slots == 0 || s->n_backends <= s->slots);
 	assert(s->flow_timeout_ms >= 1000);
+	assert(s->drain_deadline_ms >= 1000 && s->slow_start_ms <= 3600000);
+	assert(!s->min_healthy.percent || s->min_healthy.n <= 100);
 	assert(k->timeout_ms > 0 && k->timeout_ms <= k->interval_ms && k->rise && k->fall);
 	assert((k->kind == CONF_CHECK_HTTP) == (k->path != NULL));
 	assert((k->kind == CONF_CHECK_HTTP) == (k->statuses > 0));
