@@ -136,7 +136,8 @@ static double fill_ms(void)
 
 	for (int i = 0; i < 100; i++) {
 		snprintf(name, sizeof(name), "backend-%d", i);
-		pool[i] = (struct slot_backend){slot_backend_id(name), i + 1, 1, true};
+		pool[i] = (struct slot_backend){
+			.id = slot_backend_id(name), .number = i + 1, .weight = 1, .up = true};
 	}
 	for (int i = 0; i < FILLS; i++) {
 		double start = now_ms(), took;
