@@ -187,6 +187,23 @@ static void no_frame_is_lost_on_the_way(void **state)
 	close_dp(dp);
 }
 
+/* A link takes only programs with the attach type of the one that it was made with. */
+static void a_link_of_version_1_takes_our_program(void **state)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, xdp, .expected_attach_type = BPF_XDP);
+	const struct bpf_insn pass[] = {{.code = 0xb7, .imm = 2}, {.code = 0x95}};
+	int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", pass, 2, &xdp);
+	int link = bpf_link_create(program, (int)if_nametoindex(TWO), BPF_XDP, NULL);
+	struct dp *dp = open_dp(N);
+
+	(void)state;
+	assert_true(program >= 0 && link >= 0);
+	assert_int_equal(bpf_link_update(link, dp_program_fd(dp), NULL), 0);
+	close(link);
+	close(program);
+	close_dp(dp);
+}
+
 /* ---- killed -----------------------------------------------------------------------------------*/
 
 static void adopts_and_commits(void)
@@ -292,6 +309,7 @@ int main(void)
 		STAGED(tables_of_version_1_are_taken_over),
 		STAGED(they_grow_on_the_way),
 		STAGED(no_frame_is_lost_on_the_way),
+		STAGED(a_link_of_version_1_takes_our_program),
 		STAGED(killed_before_the_links_version_1_holds),
 		STAGED(killed_after_the_links_ours_holds),
 		STAGED(killed_before_it_has_cleared_away_version_1_goes),

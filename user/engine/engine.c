@@ -194,6 +194,7 @@ static int open_dataplane(struct engine *e, struct engine_error *err)
 		return -ENOMEM;
 	}
 	hashkey_derive(e->conf->hash_secret, opt.hash_key);
+	opt.share = e->conf->attach == CONF_ATTACH_SHARED;
 	ret = dp_open(&opt, &e->dp, &why);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s", why.text);

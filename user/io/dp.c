@@ -141,6 +141,7 @@ int dp_open(const struct dp_options *opt, struct dp **out, struct dp_error *err)
 	dp_set_init(&dp->set);
 	dp_set_init(&dp->old);
 	memcpy(dp->hash_key, opt->hash_key, sizeof(dp->hash_key));
+	dp->share = opt->share;
 	snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s", pin_dir);
 	snprintf(dp->dir, sizeof(dp->dir), "%.200s/v%d", pin_dir, SHUNT_ABI_VERSION);
 	libbpf_sink.fn = opt->libbpf_log;
@@ -234,13 +235,11 @@ int dp_commit(struct dp *dp, struct dp_error *err)
 	return rc;
 }
 
-int dp_grow(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
+static int load_anew(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
 {
 	struct dp_set next;
 	int rc;
 
-	if (dp_set_has(&dp->set, sizes))
-		return 0;
 	rc = dp_commit(dp, err);
 	if (rc)
 		return rc;
@@ -260,6 +259,18 @@ int dp_grow(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
 		dp->committed = true;
 	}
 	return rc;
+}
+
+int dp_grow(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
+{
+	return dp_set_has(&dp->set, sizes) ? 0 : load_anew(dp, sizes, err);
+}
+
+int dp_reload(struct dp *dp, struct dp_error *err)
+{
+	const struct dp_sizes sizes = dp->set.sizes;
+
+	return load_anew(dp, &sizes, err);
 }
 
 /* ---- removal ----------------------------------------------------------------------------------*/

@@ -45,6 +45,7 @@ struct dp_options {
 	const char *pin_dir; /* "/sys/fs/bpf/shunt/<instance>"; NULL: nothing is pinned (tests) */
 	struct dp_sizes sizes; /* wanted at least */
 	uint64_t hash_key[SHUNT_HASH_WORDS];
+	bool share; /* see dp_share */
 	void (*libbpf_log)(void *arg, bool warning, const char *line); /* NULL: dropped */
 	void *log_arg;
 };

@@ -70,6 +70,7 @@ struct dp_set {
 	struct dp_map map[DP_MAP_MAX];
 	struct dp_sizes sizes;
 	bool former; /* another version's: see dp_former.c */
+	bool shared; /* its program is for shared interfaces */
 	uint64_t (*flow_word)(uint64_t word); /* makes today's of its flows; NULL: they are */
 };
 
@@ -102,6 +103,9 @@ struct dp {
 	size_t n_links;
 	int grace_fd, grace_inner_fd;
 };
+
+/* Loads the program anew over the same maps, and commits it. */
+int dp_reload(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
 
 /* ---- dp_set.c ---------------------------------------------------------------------------------*/
 

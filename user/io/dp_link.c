@@ -297,13 +297,16 @@ void dp_links_give(const struct dp *dp, int program_fd)
 		run(dp, &dp->links[i], program_fd);
 }
 
-/* -ENOLINK is an interface that vanished: its link is dropped when somebody asks for it. */
+/* -ENOLINK is an interface that vanished: its link is dropped when somebody asks for it. What is shared
+ * now and is not to be, or the other way round, cannot take the program and is attached anew soon. */
 int dp_links_update(struct dp *dp, struct dp_error *err)
 {
 	size_t i;
 	int rc;
 
 	for (i = 0; i < dp->n_links; i++) {
+		if (dp->links[i].shared != dp->set.shared)
+			continue;
 		rc = run(dp, &dp->links[i], dp->set.program_fd);
 		if (rc == 0 || rc == -ENOLINK)
 			continue;
@@ -401,7 +404,10 @@ int dp_attach(struct dp *dp, const char *ifname, unsigned int ifindex, enum dp_m
 		link = NULL;
 	}
 	/* What a link runs must be pinned before it, or nobody could adopt it. */
-	rc = link ? 0 : dp_commit(dp, err);
+	if (!link)
+		rc = dp->set.shared == dp->share ? dp_commit(dp, err) : dp_reload(dp, err);
+	else
+		rc = 0;
 	if (rc)
 		return rc;
 	rc = enter(dp, ifindex);

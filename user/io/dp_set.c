@@ -247,8 +247,9 @@ static int take_descriptors(struct shunt_bpf *skel, const struct dp_set *from,
 	return 0;
 }
 
-/* Programs that tail call each other have to agree since Linux 6.18, and an extension, which shunt_entry
- * is, has none. */
+/* For shared interfaces: programs that tail call each other have to agree since Linux 6.18, and an
+ * extension, which shunt_entry is, has none. A link, however, takes only programs whose type is that of
+ * the one with which it was made, and that is XDP's own, as it has been since version 1. */
 static void clear_attach_types(struct bpf_object *obj)
 {
 	struct bpf_program *program;
@@ -289,7 +290,9 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 			   (entries[DP_QUIC_RECORDS] > 1 ? SHUNT_SVC_QUIC : 0);
 	rc = prepare_maps(skel, from, entries, reuse);
 	dp_stages_choose(skel->obj, settings);
-	clear_attach_types(skel->obj);
+	if (dp->share)
+		clear_attach_types(skel->obj);
+	out->shared = dp->share;
 	if (rc == 0)
 		rc = shunt_bpf__load(skel);
 	if (rc == 0)
