@@ -14,6 +14,8 @@
 struct flow {
 	struct shunt_flow_bucket *first;
 	struct shunt_flow_bucket *second;
+	__u32 first_at; /* their numbers */
+	__u32 second_at;
 	__u32 tag;
 	__u32 oldest; /* flow_age() of the oldest entry that holds */
 	__u32 expires; /* flow_age() of the oldest entry that keeps its place */
@@ -28,16 +30,16 @@ static __always_inline int flow_locate(struct flow *f, __u64 hash, const struct 
 {
 	__u64 a = (hash ^ hash >> 32 ^ svc->salt) * 0x9e3779b97f4a7c15ull;
 	__u64 b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9ull;
-	__u32 first = a >> 32 & settings.flow_mask;
-	__u32 second = b & settings.flow_mask;
 
+	f->first_at = a >> 32 & settings.flow_mask;
+	f->second_at = b & settings.flow_mask;
 	f->tag = b >> SHUNT_FLOW_TAG_SHIFT;
 	f->now = bpf_jiffies64() >> settings.flow_shift;
 	f->mark = f->now;
 	f->expires = svc->flow_timeout + SHUNT_FLOW_AHEAD;
 	f->oldest = f->expires;
-	f->first = element(flows, first);
-	f->second = element(flows, second);
+	f->first = element(flows, f->first_at);
+	f->second = element(flows, f->second_at);
 	return f->first && f->second ? 0 : -1;
 }
 
@@ -76,42 +78,59 @@ static __always_inline void flow_since(struct flow *f, __u16 since)
 	f->oldest -= (f->oldest - age) * is_less(age, f->oldest);
 }
 
+/* A word of the table, or nothing. */
+struct flow_place {
+	__u64 *word; /* NULL: nothing */
+	__u32 at; /* its bucket's number times SHUNT_FLOWS_PER_BUCKET, and its place there */
+};
+
 /* Which word it is the verifier forgets, or it would follow the rest once for each. */
-static __always_inline __u64 *flow_word_in(struct shunt_flow_bucket *b, __u32 tag)
+static __always_inline struct flow_place flow_word_at(struct shunt_flow_bucket *b, __u32 bucket,
+						      __u32 i)
+{
+	i %= SHUNT_FLOWS_PER_BUCKET;
+	return (struct flow_place){&b->word[i], bucket * SHUNT_FLOWS_PER_BUCKET + i};
+}
+
+static __always_inline struct flow_place flow_word_in(struct shunt_flow_bucket *b, __u32 bucket,
+						      __u32 tag)
 {
 	for (__u32 i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++)
 		if (flow_tag(flow_read(&b->word[i])) == tag)
-			return &b->word[forget(i, tag) % SHUNT_FLOWS_PER_BUCKET];
-	return NULL;
+			return flow_word_at(b, bucket, forget(i, tag));
+	return (struct flow_place){};
 }
 
-/* The word that has the flow's tag, void or not; NULL. */
-static __always_inline __u64 *flow_word(const struct flow *f)
+/* The word that has the flow's tag, void or not. */
+static __always_inline struct flow_place flow_word(const struct flow *f)
 {
-	__u64 *word = flow_word_in(f->first, f->tag);
+	struct flow_place place = flow_word_in(f->first, f->first_at, f->tag);
 
-	return word ? word : flow_word_in(f->second, f->tag);
+	return place.word ? place : flow_word_in(f->second, f->second_at, f->tag);
 }
 
-/* A packet of the flow in @word (read as @w) has come. */
-static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u64 w, int confirms)
+/* A packet of the flow in @word (read as @w) has come, which @adds SHUNT_FLOW_CONFIRMED, SHUNT_FLOW_ENDED
+ * or nothing. */
+static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u64 w, __u64 adds)
 {
-	__u64 now = (w & ~0xffffull) | f->mark | (confirms ? SHUNT_FLOW_CONFIRMED : 0);
+	__u64 now = (w & ~0xffffull) | f->mark | adds;
 
 	if (now != w)
 		flow_write(word, now);
 }
 
-/* How readily @w gives its place to a new flow: free, expired, oldest unconfirmed; below
- * PLACE_TAKEN never. */
+/* How readily @w gives its place to a new flow: free or expired, oldest unconfirmed; below PLACE_TAKEN
+ * never.  A free word is unconfirmed and of the greatest age. */
 #define PLACE_TAKEN (1u << 16)
 static __always_inline __u32 flow_place_score(const struct flow *f, __u64 w)
 {
-	__u32 is_free = ((w - 1) & ~w) >> 63;
-	__u32 is_expired = is_less(f->expires, flow_age(f, w));
 	__u32 is_unconfirmed = ~w >> 31 & 1;
+	__s64 free = (__s64)((w - 1) & ~w) >> 63; /* ~0 or 0 */
+	__u32 age;
 
-	return is_free << 18 | is_expired << 17 | is_unconfirmed << 16 | flow_age(f, w);
+	barrier_var(free);
+	age = (flow_age(f, w) | free) & 0xffff;
+	return is_less(f->expires, age) << 17 | is_unconfirmed << 16 | age;
 }
 
 /* The index and above it the score of the bucket's best word. */
@@ -126,8 +145,8 @@ static __always_inline __u32 flow_place_in(const struct flow *f, const struct sh
 	return best;
 }
 
-/* The best word for a new flow; NULL when all are confirmed and fresh. */
-static __always_inline __u64 *flow_place(const struct flow *f)
+/* The best word for a new flow; nothing when all are confirmed and fresh. */
+static __always_inline struct flow_place flow_place(const struct flow *f)
 {
 	__u32 first, second;
 
@@ -135,32 +154,36 @@ static __always_inline __u64 *flow_place(const struct flow *f)
 	first = flow_place_in(f, f->first);
 	second = flow_place_in(f, f->second);
 	if (first >> 3 >= second >> 3 && first >> 3 >= PLACE_TAKEN)
-		return &f->first->word[first & 7];
+		return flow_word_at(f->first, f->first_at, first);
 	if (second >> 3 >= PLACE_TAKEN)
-		return &f->second->word[second & 7];
-	return NULL;
+		return flow_word_at(f->second, f->second_at, second);
+	return (struct flow_place){};
 }
 
-/* Remembers that the flow was given backend @number, in the place of what @word has of it, if that is
- * not NULL.  Returns 0 when there is no place: all are taken by flows that are confirmed. */
-static __always_inline int flow_remember(const struct flow *f, __u64 *word, __u32 number)
+/* Remembers at @place, which is not nothing, that the flow was given backend @number. */
+static __always_inline void flow_remember(const struct flow *f, const struct flow_place *place,
+					  __u32 number)
 {
-	if (!word)
-		word = flow_place(f);
-	if (!word)
-		return 0;
-	flow_write(word, (__u64)f->tag << SHUNT_FLOW_TAG_SHIFT | number << 16 | f->mark);
-	return 1;
+	flow_write(place->word,
+		   (__u64)f->tag << SHUNT_FLOW_TAG_SHIFT | (__u64)number << 16 | f->mark);
 }
 
-/* Counts in this CPU's verdict line, at SHUNT_COUNT_*. */
-static __always_inline void flow_count(__u32 what)
+/* Notes whose flow the word at @place is, where the daemon wants to know. */
+static __always_inline void flow_note_row(const struct flow_place *place, __u32 row)
+{
+	__u32 bucket = place->at / SHUNT_FLOWS_PER_BUCKET;
+	struct shunt_flow_rows *rows = element(flow_rows, bucket);
+
+	if (rows)
+		rows->row[place->at % SHUNT_FLOWS_PER_BUCKET] = row;
+}
+
+/* This CPU's verdict line, for SHUNT_COUNT_*. */
+static __always_inline struct shunt_verdict_line *flow_counts(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct shunt_verdict_line *line = element(verdicts, cpu);
 
-	if (line)
-		line->packets[what]++;
+	return element(verdicts, cpu);
 }
 
 #endif

@@ -259,7 +259,7 @@ static __always_inline int quote_flow(struct xdp_md *ctx, struct pkt *pkt, __u32
 	if (!ports || (pkt->l4_proto != IPPROTO_TCP && pkt->l4_proto != IPPROTO_UDP))
 		return -1;
 	pkt->ports = *ports >> 16 | *ports << 16;
-	pkt->is_syn = 0;
+	pkt->tcp_flags = 0;
 	return 0;
 }
 

@@ -181,7 +181,7 @@ static __always_inline int nat_holds(const struct shunt_nat_conn *conn, __u32 re
 		return 0;
 	if (be->flags & SHUNT_BE_ADDR6 && !nat_same_backend6(rec, be))
 		return 0;
-	return likely(!pkt->is_syn) || !(be->flags & SHUNT_BE_NO_NEW);
+	return likely(!pkt_is_syn(pkt)) || !(be->flags & SHUNT_BE_NO_NEW);
 }
 
 /* The record of the client's packet, if it has one that holds; pkt->row becomes the backend's. */
@@ -248,7 +248,7 @@ static __always_inline int nat_request(struct xdp_md *ctx, struct pkt *pkt,
 	if (!pkt || !svc)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->hash = flow_hash(pkt);
-	pkt->new_flow = pkt->is_syn;
+	pkt->new_flow = pkt_is_syn(pkt);
 	f = nat_known(pkt, svc);
 	if (unlikely(!f.conn)) {
 		got = nat_open(pkt, svc);

@@ -75,7 +75,7 @@ __noinline int nat_of_first(struct pkt *pkt, struct nat_of *of)
 	if (!pkt || !of)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->hash = flow_hash(pkt);
-	pkt->new_flow = pkt->is_syn;
+	pkt->new_flow = pkt_is_syn(pkt);
 	verdict = service_find(pkt, &svc);
 	if (verdict == SHUNT_PASS_NOT_VIP)
 		nat_of_reply(pkt, of);
@@ -108,7 +108,7 @@ __noinline int nat_of_addrs(__u32 rec, struct pkt *pkt, struct nat_of *of)
 	whole.l4_proto = SHUNT_NAT_PROTO(conn->state);
 	whole.ports = conn->client_ports;
 	whole.hash = flow_hash(&whole);
-	whole.is_syn = 0;
+	whole.tcp_flags = 0;
 	if (nat_of_request(&whole, of) && of->rec == rec) {
 		pkt->row = whole.row;
 		return 1;

@@ -174,7 +174,7 @@ static __always_inline enum shunt_verdict parse_tcp(struct cursor *c, struct pkt
 	if (unlikely(header_len < sizeof(*tcp) || header_len > l4_len))
 		return SHUNT_DROP_BAD_L4;
 	pkt->ports = tcp->ports;
-	pkt->is_syn = tcp->flags >> TCP_SYN_BIT & ~tcp->flags >> TCP_ACK_BIT & 1;
+	pkt->tcp_flags = tcp->flags;
 	return SHUNT_GO_ON;
 }
 
@@ -193,7 +193,7 @@ static __always_inline enum shunt_verdict parse_udp(struct cursor *c, struct pkt
 	if (unlikely(len < sizeof(*udp) || len > l4_len))
 		return SHUNT_DROP_BAD_L4;
 	pkt->ports = udp->ports;
-	pkt->is_syn = 0;
+	pkt->tcp_flags = 0;
 	return SHUNT_GO_ON;
 }
 

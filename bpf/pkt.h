@@ -68,7 +68,7 @@ struct pkt {
 	__u8 l4_proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 is_v6;
 	__u8 tos; /* type of service or traffic class: DSCP and ECN */
-	__u8 is_syn; /* TCP SYN without ACK */
+	__u8 tcp_flags; /* as on the wire; 0 of UDP */
 	__u8 new_flow; /* to be counted as a flow */
 	__u8 ttl; /* or hop limit, as it came */
 };
@@ -150,7 +150,25 @@ struct tcp_head {
 #define TCP_SYN 2
 #define TCP_RST 4
 #define TCP_SYN_BIT 1
+#define TCP_RST_BIT 2
 #define TCP_ACK_BIT 4
+
+/* 1: SYN without ACK. */
+static __always_inline __u32 tcp_is_syn(__u8 flags)
+{
+	return flags >> TCP_SYN_BIT & ~flags >> TCP_ACK_BIT & 1;
+}
+
+/* 1: FIN or RST. */
+static __always_inline __u32 tcp_ends(__u8 flags)
+{
+	return (flags | flags >> TCP_RST_BIT) & TCP_FIN;
+}
+
+static __always_inline __u32 pkt_is_syn(const struct pkt *pkt)
+{
+	return tcp_is_syn(pkt->tcp_flags);
+}
 
 /* Of IPv6. */
 struct frag_head {

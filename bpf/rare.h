@@ -90,18 +90,9 @@ static __always_inline __u32 rare_choose(struct pkt *pkt, __u32 is_about)
 	return verdict;
 }
 
-/* On a copy: before Linux 6.2 no map's key may be in memory that a global function was given. */
 __noinline __u32 rare_backend(struct pkt *pkt, __u32 is_about)
 {
-	struct pkt copy;
-	__u32 verdict;
-
-	if (!pkt)
-		return SHUNT_DROP_BAD_TABLE;
-	copy = *pkt;
-	verdict = rare_choose(&copy, is_about);
-	*pkt = copy;
-	return verdict;
+	return pkt ? rare_choose(pkt, is_about) : SHUNT_DROP_BAD_TABLE;
 }
 
 /* Forwards to the backend whose row is pkt->row. */

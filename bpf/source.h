@@ -198,13 +198,24 @@ __noinline __u32 source_rate(__u64 a, __u32 policy)
  * nothing is remembered.  Else UDP counts where it is remembered (sched.h, nat.h). */
 static __always_inline int source_is_new(const struct pkt *pkt, const struct shunt_service *svc)
 {
-	return pkt->is_syn ||
+	return pkt_is_syn(pkt) ||
 	       (pkt->l4_proto == IPPROTO_UDP && !(svc->flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_NAT)));
 }
 
 static __always_inline __u64 source_upper(const struct pkt *pkt)
 {
 	return pkt->is_v6 ? pkt->saddr[0] | (__u64)pkt->saddr[1] << 32 : pkt->saddr[0];
+}
+
+/* Both halves of the source's address in memory order; IPv4 in @a. */
+static __always_inline void source_words(const struct pkt *pkt, __u64 *a, __u64 *b)
+{
+	*a = pkt->saddr[0];
+	*b = 0;
+	if (pkt->is_v6) {
+		*a |= (__u64)pkt->saddr[1] << 32;
+		*b = pkt->saddr[2] | (__u64)pkt->saddr[3] << 32;
+	}
 }
 
 static __always_inline __u64 source_lower(const struct pkt *pkt)

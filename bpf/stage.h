@@ -48,7 +48,7 @@ static __always_inline void hand_pkt(struct handover *h, const struct pkt *pkt)
 	}
 	word[5] = word_of(pkt->ports, pkt->l3_len);
 	word[7] = pkt->l2_len | (__u32)pkt->l4_proto << 16 | (__u32)pkt->is_v6 << 24 |
-		  word_of(0, pkt->tos | (__u32)pkt->is_syn << 8 | (__u32)pkt->ttl << 24);
+		  word_of(0, pkt->tos | (__u32)pkt->tcp_flags << 8 | (__u32)pkt->ttl << 24);
 }
 
 /* What the service has chosen, for the stage to which the packet is handed over next. */

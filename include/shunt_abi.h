@@ -306,9 +306,9 @@ struct shunt_owner {
  *   a = (hash ^ hash >> 32 ^ salt) * 0x9e3779b97f4a7c15
  *   b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9
  *   buckets a >> 32 and b, each & flow_mask; tag b >> 33
- * A new flow takes the place of a free word; else of an expired one, an unconfirmed one first; else
- * of an unconfirmed one; of equals the oldest, then one of the first bucket, then the last in its
- * bucket.  Where there is none it is not remembered. */
+ * A new flow takes the place of an expired word, an unconfirmed one first; else of an unconfirmed one;
+ * of equals the oldest, then one of the first bucket, then the last in its bucket.  A free word counts
+ * as unconfirmed and older than all.  Where there is none the flow is not remembered. */
 #define SHUNT_FLOWS_PER_BUCKET 8
 #define SHUNT_FLOW_TICK_SHIFT 8 /* a flow tick is 2^8 jiffies: about 1 s at HZ 250 */
 #define SHUNT_FLOW_CONFIRMED 0x80000000ull
@@ -385,9 +385,10 @@ struct shunt_handover {
  *   IPv6: hash = k[0] + k[1]*s0 + k[2]*ports + k[3]*d0 + k[4]*s1 + k[5]*s2 + k[6]*s3
  *                + k[7]*d1 + k[8]*d2 + k[9]*d3
  * over the words as they stand on the wire (loaded in memory order), ports = the 32 bits of source
- * and destination port.  The slot is shunt_slot_of(hash, slot_mask); with
- * SHUNT_SVC_SOURCE of the source's hash, which is the same with ports 0, and saddr masked to source_bits.  Hosts with the same key, and so
- * the same secret, choose the same slot.  Little-endian hosts only. */
+ * and destination port.  The slot is shunt_slot_of(hash, slot_mask); with SHUNT_SVC_SOURCE of the source's
+ * hash, which is the same with ports 0 and only the upper source_bits of the source's address, the
+ * others being 0.  Hosts with the same key, and so the same secret, choose the same slot.
+ * Little-endian hosts only. */
 #define SHUNT_HASH_WORDS 10
 
 /* The hash is linear, so that sequential ports or addresses walk through its bits in equal steps, and
@@ -396,6 +397,13 @@ struct shunt_handover {
 static inline __attribute__((always_inline)) __u32 shunt_slot_of(__u64 hash, __u32 slot_mask)
 {
 	return ((hash ^ hash >> 32) * 0x9e3779b97f4a7c15ull) >> 48 & slot_mask;
+}
+
+/* The hash of the second slot that a new flow of a service with SHUNT_SVC_LOADS may take its backend
+ * from. */
+static inline __attribute__((always_inline)) __u64 shunt_second_of(__u64 hash)
+{
+	return (hash ^ hash >> 29) * 0xbf58476d1ce4e5b9ull;
 }
 
 struct shunt_settings {

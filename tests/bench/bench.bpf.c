@@ -116,7 +116,7 @@ static __always_inline int parse_only(struct xdp_md *ctx, int is_v6)
 	if (restore(ctx, 0, is_v6) || parse(ctx, &pkt))
 		return XDP_ABORTED;
 	asm volatile("" ::"r"(pkt.saddr[0]), "r"(pkt.daddr[0]), "r"(pkt.ports), "r"(pkt.l3_len));
-	asm volatile("" ::"r"(pkt.tos), "r"(pkt.is_syn), "r"(pkt.l4_proto), "r"(pkt.ttl));
+	asm volatile("" ::"r"(pkt.tos), "r"(pkt.tcp_flags), "r"(pkt.l4_proto), "r"(pkt.ttl));
 	if (is_v6)
 		asm volatile("" ::"r"(pkt.saddr[1]), "r"(pkt.saddr[2]), "r"(pkt.saddr[3]),
 			     "r"(pkt.daddr[1]));

@@ -41,9 +41,12 @@ static uint32_t number_in(uint64_t word)
 	return (uint32_t)(word >> 16) & 0x7fff;
 }
 
-/* Ticks since a word was written, from the first of those on that may still be to come. */
+/* Ticks since a word was written, from the first of those on that may still be to come.  A free word is
+ * older than all. */
 static uint32_t age_of(const struct oracle_flow *flow, uint64_t word)
 {
+	if (word == 0)
+		return 0xffff;
 	return (uint16_t)(flow->tick + SHUNT_FLOW_AHEAD - (uint16_t)word);
 }
 
@@ -101,12 +104,10 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 }
 
 /* How readily a word gives its place to a new flow. */
-enum readiness { NEVER, UNCONFIRMED, EXPIRED, EXPIRED_UNCONFIRMED, FREE };
+enum readiness { NEVER, UNCONFIRMED, EXPIRED, EXPIRED_UNCONFIRMED };
 
 static enum readiness readiness_of(const struct oracle_flow *flow, uint64_t word)
 {
-	if (word == 0)
-		return FREE;
 	if (is_expired(flow, word))
 		return word & SHUNT_FLOW_CONFIRMED ? EXPIRED : EXPIRED_UNCONFIRMED;
 	return word & SHUNT_FLOW_CONFIRMED ? NEVER : UNCONFIRMED;
