@@ -22,6 +22,7 @@ struct answer {
 	__u8 type, code, type6; /* for IPv6, where the code is 0 */
 	__be32 rest; /* the last four bytes of the ICMP header */
 	__u32 row; /* of the backend whose path is too narrow; 0: that is not why */
+	__u32 ifindex; /* behind which the client's path is that is too narrow; 0: that is not why */
 };
 
 /* Takes a token; 0 when there is none. */
@@ -180,6 +181,15 @@ static __always_inline __u32 answer_mtu(__u32 row, int is_v6)
 	return mtu > front ? mtu - front : 0;
 }
 
+/* What the way to a client of IPv6 takes of an IPv4 backend's packet as it came; 0: not known.  Only what
+ * grows is too big for it. */
+static __always_inline __u32 answer_mtu_back(struct xdp_md *ctx, __u32 ifindex)
+{
+	__u32 mtu = link_mtu(ctx, ifindex);
+
+	return mtu > IPV6_LONGER ? mtu - IPV6_LONGER : 0;
+}
+
 /* Makes the frame the error @a about the packet in it; -1 when nobody may be told, or not now. */
 static __always_inline int answer(struct xdp_md *ctx, struct pkt *pkt, struct answer *a)
 {
@@ -190,8 +200,9 @@ static __always_inline int answer(struct xdp_md *ctx, struct pkt *pkt, struct an
 	verdict = RARE_VERDICT(rare_parse(ctx, pkt));
 	if (verdict && verdict != SHUNT_PASS_FRAGMENT)
 		return -1;
-	if (a->row) {
-		a->rest = bpf_htonl(answer_mtu(a->row, pkt->is_v6));
+	if (a->row || a->ifindex) {
+		a->rest = bpf_htonl(a->row ? answer_mtu(a->row, pkt->is_v6)
+					   : answer_mtu_back(ctx, a->ifindex));
 		if (!a->rest)
 			return -1;
 	}
@@ -218,9 +229,12 @@ static __always_inline enum shunt_verdict answer_sender(struct xdp_md *ctx, stru
 
 	if (verdict == SHUNT_DROP_TTL)
 		return answer(ctx, pkt, &a) ? verdict : SHUNT_REPLY_TTL;
-	if (verdict != SHUNT_DROP_TOO_BIG || !pkt->row)
+	if (verdict != SHUNT_DROP_TOO_BIG)
 		return verdict;
 	a.row = pkt->row;
+	a.ifindex = a.row ? 0 : pkt->egress; /* as nat_reply() has left it */
+	if (!a.row && !a.ifindex)
+		return verdict;
 	a.type = ICMP_UNREACHABLE;
 	a.code = ICMP_FRAG_NEEDED;
 	a.type6 = ICMP6_TOO_BIG;

@@ -235,6 +235,14 @@ static __always_inline enum shunt_verdict forward_over6(struct xdp_md *ctx, cons
 	return verdict ? verdict : done;
 }
 
+/* Bytes of an IP packet that the link of that number takes; 0: not known. */
+static __always_inline __u32 link_mtu(struct xdp_md *ctx, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	return bpf_check_mtu(ctx, ifindex, &mtu, 0, 0) < 0 ? 0 : mtu;
+}
+
 /* With SUM_QUICKLY it may say SHUNT_GO_ON: nothing is done yet, and SUM_ALL will do it. */
 static __always_inline enum shunt_verdict forward(struct xdp_md *ctx, struct pkt *pkt,
 						  const struct shunt_backend *be, enum sum_how how)

@@ -286,11 +286,12 @@ static __always_inline struct shunt_backend nat_way_back(const struct shunt_nat_
 static __always_inline __u32 nat_most_back(struct xdp_md *ctx, const struct pkt *pkt,
 					   const struct nat_change *to, __u32 ifindex)
 {
-	__u32 mtu = 0;
+	__u32 mtu;
 
 	if (likely(!to->is_v6 || pkt->is_v6))
 		return 0xffff;
-	return bpf_check_mtu(ctx, ifindex, &mtu, 0, 0) < 0 ? 0xffff : mtu;
+	mtu = link_mtu(ctx, ifindex);
+	return mtu ? mtu : 0xffff;
 }
 
 /* A packet for no service: a backend's reply, or somebody else's. */
@@ -304,7 +305,8 @@ static __always_inline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
 
 	if (!pkt)
 		return SHUNT_PASS_NOT_VIP;
-	pkt->row = 0; /* nobody is told of a backend that is in the way */
+	pkt->row =
+		0; /* if the packet is too big, it is not for a backend's path: answer_sender() */
 	pkt->hash = flow_hash(pkt);
 	f = nat_find_reply(pkt);
 	if (!f.conn)

@@ -3,12 +3,19 @@
  * for every translation is in test_nat.c. */
 #include "fixture_nat.h"
 
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <cmocka.h>
+
+#include "base/own.h"
 
 #define MOST4 1260 /* bytes of an IPv4 packet without DF */
 
@@ -250,6 +257,49 @@ static void the_sender_is_told_what_fits(void **state)
 	assert_int_equal(get16(o.out.bytes + told_at), most);
 }
 
+/* What this thread's loopback, by which all frames come and go, takes of an IP packet. */
+static void loopback_takes(int mtu)
+{
+	struct ifreq link = {.ifr_name = "lo", .ifr_mtu = mtu};
+	auto_close int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(ioctl(s, SIOCSIFMTU, &link), 0);
+}
+
+/* An answer of IPv4 grows on its way to the client: what no longer fits is told to the backend, in the
+ * name of whom it had answered, as the size of its own packet. */
+static void the_backend_is_told_what_fits_the_client(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = nat_request(IPPROTO_UDP, 12345), t, a;
+	auto_close int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct outcome o;
+
+	nat_forwarded(f, &r, 1, &t);
+	a = nat_answer(&t);
+	for (uint32_t i = 0; i < f->cpus; i++)
+		f->answers[i] = (struct shunt_answer){.rate = 1, .credit = 1u << 30};
+	assert_true(home >= 0);
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	loopback_takes(1400);
+	a.payload = 1400 - 40 - 8;
+	nat_arrive(f, &a, &o);
+	assert_int_equal(o.verdict, SHUNT_RETURN_NAT);
+	a.payload++;
+	nat_arrive(f, &a, &o);
+	assert_int_equal(o.verdict, SHUNT_REPLY_TOO_BIG);
+	assert_int_equal(o.action, XDP_TX);
+	assert_memory_equal(o.out.bytes, a.smac, 6);
+	assert_memory_equal(o.out.bytes + 14 + 12, a.dst, 4);
+	assert_memory_equal(o.out.bytes + 14 + 16, a.src, 4);
+	assert_int_equal(get16(o.out.bytes + 14 + 20), 3 << 8 | 4);
+	assert_int_equal(get16(o.out.bytes + 14 + 20 + 6), 1400 - 20);
+	memset(f->answers, 0, f->cpus * sizeof(*f->answers));
+	nat_arrive(f, &a, &o);
+	assert_int_equal(o.verdict, SHUNT_DROP_TOO_BIG);
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+}
+
 #define T46(name)                                                                                  \
 	{                                                                                          \
 #name " (IPv4 to IPv6)", name, nat_setup46, NULL, NULL                             \
@@ -273,6 +323,7 @@ int main(void)
 		T46(the_sender_is_told_what_fits),
 		T64(it_is_the_size_that_leaves_which_must_fit),
 		T64(the_sender_is_told_what_fits),
+		T64(the_backend_is_told_what_fits_the_client),
 		T46(masq_does_not_cross),
 		T64(masq_does_not_cross),
 		T46(pools_are_of_the_backends_family),
