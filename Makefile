@@ -27,7 +27,7 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VER
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-function \
 	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-DAEMON_LIBS := -lbpf -lelf -lz -lnl-3 -lmnl -levent_core -lyaml -lcurl -lcap-ng -lsodium
+DAEMON_LIBS := -lbpf -lelf -lz -lnl-3 -lmnl -levent_core -lyaml -lcurl -lcap-ng -lsodium -lm
 # attach: shared; everything else does without.
 LIBXDP      := $(wildcard /usr/include/xdp/libxdp.h)
 ifneq ($(LIBXDP),)

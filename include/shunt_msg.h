@@ -142,6 +142,9 @@ enum shunt_status_attr {
 	SHUNT_STATUS_EDITS = 11, /* u32: runtime edits in force */
 	SHUNT_STATUS_EVENTS = 12, /* u64: SEQ of the last event */
 	SHUNT_STATUS_MAP_BYTES = 13, /* u64: memory of all maps */
+	SHUNT_STATUS_LOOKUPS = 14, /* u64: packets for which the flow table was searched */
+	SHUNT_STATUS_REMEMBERED = 15, /* u64: flows that were remembered in it */
+	SHUNT_STATUS_NO_ROOM = 16, /* u64: flows for which there was no room */
 };
 
 enum shunt_interface_attr {
@@ -176,6 +179,7 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_VIP_BITS = 20, /* u8: length of the prefix; left out: the address alone */
 	SHUNT_SERVICE_PORTS = 21, /* text: several, "80,8000-8099"; "..." where it is cut */
 	SHUNT_SERVICE_LAST_POOL = 22, /* u8: the last one that gets new flows; 16: the backups */
+	SHUNT_SERVICE_MOVING = 23, /* u32: slots in transition: their flows stay where they are */
 };
 
 enum shunt_backend_attr {
@@ -269,6 +273,7 @@ enum shunt_event_kind {
 	SHUNT_EVENT_INTERFACE = 8, /* attached, detached, link up or down */
 	SHUNT_EVENT_DRAIN = 9, /* a drain began by a configuration, or ended */
 	SHUNT_EVENT_POOL = 10, /* further pools, or backups, get new flows too, or no longer */
+	SHUNT_EVENT_TRANSITION = 11, /* slots of a service are in transition, or none is any more */
 };
 
 #endif /* SHUNT_MSG_H */

@@ -39,19 +39,37 @@ static inline void check_backends(const struct bench *b, const struct service *s
 	}
 }
 
+static inline bool is_usable_number(const struct service *s, uint16_t number)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		if (s->backends[i]->number == number)
+			return s->backends[i]->usable;
+	return false;
+}
+
 static inline void check_slots(const struct bench *b, const struct service *s)
 {
 	static uint16_t slots[65536];
 	const struct wanted_service *w = wanted_of(b, s);
-	uint32_t owned[HOSTS * 2 + 1] = {0}, i;
+	uint32_t owned[HOSTS * 2 + 1] = {0}, moving = 0, i;
 	bool any = false;
 	size_t k;
 
 	dp_slots_read(b->engine->dp, s->slots_at, slots, s->slots);
 	for (i = 0; i < s->slots; i++) {
+		const struct transit_slot t = dp_slot_read(b->engine->dp, s->slots_at, i);
+
+		slots[i] &= SHUNT_SLOT_BACKEND;
 		assert_in_range(slots[i], 0, HOSTS * 2);
 		owned[slots[i]]++;
+		moving += transit_is_on(t.slot);
+		/* Who is a former owner is not dead, and not forgotten. */
+		if (transit_is_on(t.slot) && t.base.base)
+			assert_true(is_usable_number(s, t.base.base));
 	}
+	assert_int_equal(moving, s->moving);
 	for (k = 0; k < s->n_backends; k++) {
 		const struct backend *one = s->backends[k];
 		bool should = should_have_slots(b, w, host_of(one));

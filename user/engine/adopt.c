@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
+#include "engine/transitions.h"
 #include "base/own.h"
 #include "pure/backend_row.h"
 
@@ -141,11 +142,14 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 	s->rows = owner.rows;
 	s->slots_at = found->svc.slots_at;
 	s->slots = found->svc.slot_mask + 1;
+	s->logical = s->slots;
+	s->flags = found->svc.flags;
 	s->policy = found->svc.policy;
 	if (claim(e, s)) {
 		free(s);
 		return 0;
 	}
+	transitions_adopt(e, s);
 	quic_adopt(e, s, found);
 	e->services[e->n_services++] = s;
 	err = adopt_backends(e, s);

@@ -8,6 +8,7 @@
 #include "engine/plan.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,12 @@
 #include "engine/drain.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
+#include "engine/transitions.h"
 #include "pure/hashkey.h"
 
 /* Flow ticks are jiffies >> SHUNT_FLOW_TICK_SHIFT; HZ is at most 1000, and one tick too many only
  * keeps an idle flow a little longer. */
-static uint16_t flow_ticks(uint32_t timeout_ms)
+uint16_t flow_ticks(uint32_t timeout_ms)
 {
 	uint64_t ticks = (uint64_t)timeout_ms * mono_kernel_hz() / 1000 >> SHUNT_FLOW_TICK_SHIFT;
 
@@ -49,7 +51,7 @@ static uint16_t flags_of(const struct change *c)
 	if (translates(c, false))
 		flags |= SHUNT_SVC_NAT;
 	if (conf->scheduler == SHUNT_MAGLEV)
-		return flags;
+		return flags | (conf->protocol == IPPROTO_UDP ? SHUNT_SVC_LEARN : 0);
 	/* What translates remembers its backend itself. */
 	return flags | (translates(c, true) ? SHUNT_SVC_TURNS : SHUNT_SVC_FLOWS);
 }
@@ -115,8 +117,13 @@ static void take_over(struct engine *e, struct change *c)
 
 	s->conf = c->conf;
 	s->rows = c->rows;
+	if (c->new_lines)
+		transitions_move(e, s, c->slots_at, c->slots);
 	s->slots_at = c->slots_at;
 	s->slots = c->slots;
+	s->logical = c->logical;
+	s->believe = s->flags & SHUNT_SVC_FLOWS && !(flags_of(c) & SHUNT_SVC_FLOWS);
+	s->flags = flags_of(c);
 	s->policy = c->policy;
 	s->last_number = c->last_number;
 	if (c->row != s->row || c->is_new) {

@@ -266,12 +266,8 @@ static void explain_edit(const struct backend *b, const struct ctl_command *c, s
 		snprintf(what, sizeof(what), "drained: it gets no new flows%s", deadline);
 	else
 		snprintf(what, sizeof(what), "enabled");
-	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s%s", b->service->name, b->name, what,
-		 b->edited ? "; kept over reloads and restarts until changed back" : "",
-		 b->service->conf->scheduler == SHUNT_MAGLEV
-			 ? "; maglev remembers no flows: connections in the slots that moved went "
-			   "along"
-			 : "");
+	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s", b->service->name, b->name, what,
+		 b->edited ? "; kept over reloads and restarts until changed back" : "");
 }
 
 static void edit(struct engine *e, const struct ctl_command *c, struct ctl_reply *r)

@@ -14,6 +14,7 @@
 #include "engine/plan.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
+#include "engine/transitions.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 #include "io/stats_server.h"
@@ -207,10 +208,11 @@ static int allocate(struct engine *e, struct engine_error *err)
 	e->scratch = calloc(SHUNT_BACKENDS_PER_SERVICE, sizeof(*e->scratch));
 	e->scratch_pool = calloc(SHUNT_BACKENDS_PER_SERVICE, sizeof(*e->scratch_pool));
 	e->scratch_counts = calloc(SHUNT_BACKENDS_PER_SERVICE + 1, sizeof(*e->scratch_counts));
+	e->scratch_alive = calloc(SHUNT_BACKENDS_PER_SERVICE + 1, 1);
 	e->flush = event_new(e->base, -1, 0, on_flush, e);
 	e->ready = evtimer_new(e->base, on_ready, e);
-	if (e->scratch_slots && e->scratch && e->scratch_pool && e->scratch_counts && e->flush &&
-	    e->ready)
+	if (e->scratch_slots && e->scratch && e->scratch_pool && e->scratch_counts &&
+	    e->scratch_alive && e->flush && e->ready)
 		return 0;
 	snprintf(err->text, sizeof(err->text), "no memory");
 	return -ENOMEM;
@@ -248,9 +250,9 @@ static int interfaces_first(struct engine *e, struct engine_error *err)
 static int open_all(struct engine *e, struct engine_error *err)
 {
 	static int (*const steps[])(struct engine *, struct engine_error *) = {
-		reload_open,   reload_first,	 allocate,	members_open,	drain_open,
-		nexthops_open, interfaces_first, edits_load,	open_dataplane, checks_open,
-		apply_first,   views_open,	 commands_open,
+		reload_open, reload_first,  allocate,	      members_open,  transitions_open,
+		drain_open,  nexthops_open, interfaces_first, edits_load,    open_dataplane,
+		checks_open, apply_first,   views_open,	      commands_open,
 	};
 	size_t i;
 
@@ -338,6 +340,8 @@ void engine_close(struct engine *e)
 	free(e->scratch);
 	free(e->scratch_pool);
 	free(e->scratch_counts);
+	free(e->scratch_alive);
+	free_event(e->look);
 	free(e);
 }
 

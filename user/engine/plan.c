@@ -148,7 +148,8 @@ static uint16_t highest_of(const struct change *c)
 	return highest;
 }
 
-/* Rows that move take their slots along: a slot names a row by its distance from the first. */
+/* Rows that move take their slots along: a slot names a row by its distance from the first. A table does
+ * not shrink: which flows a slot of a smaller one would have nobody could say. */
 static void want_regions(struct change *c)
 {
 	const struct service *s = c->service;
@@ -157,7 +158,8 @@ static void want_regions(struct change *c)
 	c->row = s->row;
 	c->rows = s->rows;
 	c->slots_at = s->slots_at;
-	c->slots = slots_of(c->conf);
+	c->logical = slots_of(c->conf);
+	c->slots = s->slots > c->logical ? s->slots : c->logical;
 	c->new_rows = c->is_new || c->highest + 1u > s->rows;
 	if (c->new_rows)
 		c->rows = rows_for(c->highest);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/transitions.h"
 #include "pure/backend_row.h"
 
 /* What varies by flow leaves the last two bits alone: with one of them set no source is the first of
@@ -97,10 +98,10 @@ static bool fill_slots(struct engine *e, struct service *s)
 		};
 	}
 	if (s->conf->scheduler == SHUNT_MAGLEV)
-		err = maglev_fill(in, s->n_backends, e->scratch_slots, s->slots);
+		err = maglev_fill(in, s->n_backends, e->scratch_slots, s->logical);
 	else
 		err = interleave_fill(in, s->n_backends, s->conf->scheduler == SHUNT_RR,
-				      e->scratch_slots, s->slots);
+				      e->scratch_slots, s->logical);
 	if (!err || err == -ENOENT)
 		return true;
 	log_error("service %s: slots not rebuilt: %s; the former ones stay", s->name,
@@ -117,8 +118,8 @@ static void count_slots(struct engine *e, struct service *s)
 	for (k = 0; k < s->n_backends; k++)
 		owned[s->backends[k]->number] = 0;
 	owned[0] = 0;
-	for (i = 0; i < s->slots; i++)
-		owned[e->scratch_slots[i] & SHUNT_SLOT_BACKEND]++;
+	for (i = 0; i < s->logical; i++)
+		owned[e->scratch_slots[i]] += s->slots / s->logical;
 	for (k = 0; k < s->n_backends; k++)
 		s->backends[k]->slots = owned[s->backends[k]->number];
 }
@@ -152,7 +153,7 @@ void service_rebuild(struct engine *e, struct service *s)
 	write_rows(e, s, true);
 	if (!fill_slots(e, s))
 		return;
-	dp_slots_write(e->dp, s->slots_at, e->scratch_slots, s->slots);
+	transitions_apply(e, s, e->scratch_slots);
 	write_rows(e, s, false);
 	vips_note(e, s);
 	count_slots(e, s);

@@ -102,6 +102,10 @@ struct service {
 	char name[SHUNT_NAME_MAX];
 	uint32_t row, rows; /* first row, how many are reserved */
 	uint32_t slots_at, slots; /* first line, number of slots */
+	uint32_t logical; /* slots that the configuration asks for: repeated, if fewer */
+	uint32_t moving; /* slots in transition, when last looked at */
+	uint16_t flags; /* SHUNT_SVC_* */
+	bool believe; /* until now every flow was remembered, and slots did not matter */
 	uint16_t policy; /* 0: none */
 	struct quic_place quic;
 	struct backend **backends; /* in the configuration's order, then those that leave */
@@ -188,7 +192,9 @@ struct engine {
 	struct slot_backend *scratch; /* as many as a service can have backends */
 	struct pool_backend *scratch_pool; /* the same */
 	uint32_t *scratch_counts; /* by backend number */
+	uint8_t *scratch_alive; /* the same */
 
+	struct event *look; /* at slots in transition */
 	struct event *again; /* for the services that are to be decided anew */
 	struct event *drains; /* to look at those that go on */
 	mono_t wakes; /* when that fires, if it is pending */
@@ -214,6 +220,9 @@ struct engine {
  * failure -errno with @err: nothing has changed, and @conf is still the caller's. */
 int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped,
 	       struct engine_error *err);
+
+/* A time in flow ticks, at least one; at most 32767, which is 2 h 20 m at 1000 Hz. */
+uint16_t flow_ticks(uint32_t ms);
 
 /* ---- adopt.c: from the maps of an earlier daemon to services ------------------------------------*/
 int adopt_tables(struct engine *e);

@@ -168,6 +168,7 @@ static void add_traffic(struct view_traffic *to, const struct meter *m,
 static void view_status(void *arg, struct view_status *out)
 {
 	const struct engine *e = arg;
+	struct dp_flow_counts flows;
 	size_t i;
 
 	snprintf(out->version, sizeof(out->version), "%s", SHUNT_VERSION);
@@ -185,6 +186,10 @@ static void view_status(void *arg, struct view_status *out)
 	out->edits = (uint32_t)edits_count(e->edits);
 	out->events = stats_server_event_seq(e->stats);
 	out->map_bytes = dp_map_bytes(e->dp);
+	dp_flow_counts_read(e->dp, &flows);
+	out->flow_lookups = flows.lookups;
+	out->flows_remembered = flows.remembered;
+	out->flows_no_room = flows.no_room;
 }
 
 static bool view_interface(void *arg, uint32_t i, struct view_interface *out)
@@ -228,6 +233,7 @@ static bool view_service(void *arg, uint32_t i, struct view_service *out)
 	out->check = s->conf->check.kind;
 	out->slots = s->slots;
 	out->last_pool = s->last_pool;
+	out->moving = s->moving;
 	out->backends = (uint32_t)s->conf->n_backends;
 	out->usable = s->usable;
 	out->failing_open = s->failing_open && s->n_backends > 0;

@@ -13,6 +13,7 @@
 
 #include "base/own.h"
 #include "io/dp_impl.h"
+#include "io/dp_kernel.h"
 #include "shunt_abi.h"
 
 /* libbpf's sink is one for the process and takes no argument. */
@@ -118,6 +119,9 @@ static int open_all(struct dp *dp, const struct dp_options *opt, struct dp_error
 	rc = open_grace(dp);
 	if (rc)
 		return dp_fail_os(err, rc, "cannot make a map");
+	rc = dp_tick_open(dp);
+	if (rc)
+		return dp_kernel_fail(rc, err);
 	dp->adopted = dp_set_is_whole(&dp->old);
 	rc = dp_set_build(dp, &dp->old, &opt->sizes, &dp->set, err);
 	if (rc)
@@ -137,7 +141,7 @@ int dp_open(const struct dp_options *opt, struct dp **out, struct dp_error *err)
 	dp = calloc(1, sizeof(*dp));
 	if (!dp)
 		return dp_fail_os(err, -ENOMEM, "cannot set up the dataplane");
-	dp->lock_fd = dp->grace_fd = dp->grace_inner_fd = dp->entry_fd = -1;
+	dp->lock_fd = dp->grace_fd = dp->grace_inner_fd = dp->entry_fd = dp->tick_fd = -1;
 	dp_set_init(&dp->set);
 	dp_set_init(&dp->old);
 	memcpy(dp->hash_key, opt->hash_key, sizeof(dp->hash_key));
@@ -169,6 +173,8 @@ void dp_close(struct dp *dp)
 		close(dp->grace_fd);
 	if (dp->grace_inner_fd >= 0)
 		close(dp->grace_inner_fd);
+	if (dp->tick_fd >= 0)
+		close(dp->tick_fd);
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);
 	free(dp);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "pure/transit.h"
 #include "shunt_abi.h"
 
 struct dp;
@@ -156,6 +157,16 @@ uint32_t dp_slots_write(struct dp *dp, uint32_t slots_at, const uint16_t *slots,
 /* Copies @n slots out. */
 void dp_slots_read(const struct dp *dp, uint32_t slots_at, uint16_t *slots, uint32_t n);
 
+/* One slot with its base, @i from @slots_at on. */
+struct transit_slot dp_slot_read(const struct dp *dp, uint32_t slots_at, uint32_t i);
+/* Writes what differs between @was, as read, and @s: the base as one word, and then the slot, so that a
+ * packet that finds the slot in transition finds its base there. */
+void dp_slot_write(struct dp *dp, uint32_t slots_at, uint32_t i, const struct transit_slot *was,
+		   const struct transit_slot *s);
+
+/* Now, in the packet path's flow ticks, which wrap. A system call. */
+uint16_t dp_tick(const struct dp *dp);
+
 /* @row below the capacity; a row in use is overwritten word by word in an order that never shows a
  * usable row without its next hop. */
 void dp_backend_write(struct dp *dp, uint32_t row, const struct shunt_backend *b);
@@ -225,6 +236,13 @@ struct dp_counter {
 void dp_counter_read(const struct dp *dp, uint32_t row, struct dp_counter *c);
 /* Sum over the CPUs of each verdict's packets; [SHUNT_VERDICT_MAX] values. */
 void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT_MAX]);
+
+/* What became of flows in the flow table, all CPUs together. */
+struct dp_flow_counts {
+	uint64_t lookups; /* packets for which it was searched */
+	uint64_t remembered, no_room; /* flows put into it; and not, as there was no room */
+};
+void dp_flow_counts_read(const struct dp *dp, struct dp_flow_counts *c);
 
 /* For tests and the bench: the program's and a map's descriptor (map by its name in shunt_abi.h),
  * owned by @dp; -ENOENT. */

@@ -102,6 +102,7 @@ struct dp {
 	struct dp_link *links;
 	size_t n_links;
 	int grace_fd, grace_inner_fd;
+	int tick_fd; /* the program that tells the time */
 };
 
 /* Loads the program anew over the same maps, and commits it. */
@@ -235,6 +236,10 @@ bool dp_former_runs(const struct dp *dp);
 int dp_former_open(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
 /* Once the links run ours: moves their pins over and removes the former version's. */
 void dp_former_leave(struct dp *dp);
+
+/* ---- dp_tick.c --------------------------------------------------------------------------------*/
+
+int dp_tick_open(struct dp *dp) __attribute__((warn_unused_result));
 
 /* ---- dp_link.c --------------------------------------------------------------------------------*/
 

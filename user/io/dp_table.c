@@ -34,6 +34,36 @@ uint32_t dp_slots_write(struct dp *dp, uint32_t slots_at, const uint16_t *slots,
 	return differed;
 }
 
+struct transit_slot dp_slot_read(const struct dp *dp, uint32_t slots_at, uint32_t i)
+{
+	const struct shunt_slot_line *slots = dp->set.map[DP_SLOTS].mem;
+	const struct shunt_base_line *bases = dp->set.map[DP_BASES].mem;
+	uint32_t line = slots_at + i / SHUNT_SLOTS_PER_LINE, at = i % SHUNT_SLOTS_PER_LINE;
+	struct transit_slot s;
+	uint64_t base;
+
+	assert(line < dp->set.sizes.slot_lines);
+	s.slot = slots[line].slot[at];
+	base = __atomic_load_n((const uint64_t *)&bases[line].slot[at], __ATOMIC_RELAXED);
+	memcpy(&s.base, &base, sizeof(base));
+	return s;
+}
+
+void dp_slot_write(struct dp *dp, uint32_t slots_at, uint32_t i, const struct transit_slot *was,
+		   const struct transit_slot *s)
+{
+	struct shunt_slot_line *slots = dp->set.map[DP_SLOTS].mem;
+	struct shunt_base_line *bases = dp->set.map[DP_BASES].mem;
+	uint32_t line = slots_at + i / SHUNT_SLOTS_PER_LINE, at = i % SHUNT_SLOTS_PER_LINE;
+	uint64_t base;
+
+	memcpy(&base, &s->base, sizeof(base));
+	if (memcmp(&was->base, &s->base, sizeof(base)) != 0)
+		__atomic_store_n((uint64_t *)&bases[line].slot[at], base, __ATOMIC_RELEASE);
+	if (was->slot != s->slot)
+		__atomic_store_n(&slots[line].slot[at], s->slot, __ATOMIC_RELEASE);
+}
+
 void dp_slots_read(const struct dp *dp, uint32_t slots_at, uint16_t *slots, uint32_t n)
 {
 	memcpy(slots, slot_at(dp, slots_at, n), n * sizeof(*slots));
@@ -162,6 +192,21 @@ void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT
 	for (cpu = 0; cpu < dp->cpus; cpu++)
 		for (v = 0; v < SHUNT_VERDICT_MAX; v++)
 			packets[v] += __atomic_load_n(&line[cpu].packets[v], __ATOMIC_RELAXED);
+}
+
+void dp_flow_counts_read(const struct dp *dp, struct dp_flow_counts *c)
+{
+	const struct shunt_verdict_line *line = dp->set.map[DP_VERDICTS].mem;
+	uint32_t cpu;
+
+	*c = (struct dp_flow_counts){0};
+	for (cpu = 0; cpu < dp->cpus; cpu++) {
+		const __u64 *words = line[cpu].packets;
+
+		c->lookups += __atomic_load_n(&words[SHUNT_COUNT_LOOKUPS], __ATOMIC_RELAXED);
+		c->remembered += __atomic_load_n(&words[SHUNT_COUNT_REMEMBERED], __ATOMIC_RELAXED);
+		c->no_room += __atomic_load_n(&words[SHUNT_COUNT_NO_ROOM], __ATOMIC_RELAXED);
+	}
 }
 
 /* ---- answers ----------------------------------------------------------------------------------*/

@@ -45,6 +45,9 @@ static void status_json(const struct cli *cli, const struct view_status *s,
 	json_number(&j, "edits", s->edits);
 	json_number(&j, "events", s->events);
 	json_number(&j, "map_bytes", s->map_bytes);
+	json_number(&j, "flow_lookups", s->flow_lookups);
+	json_number(&j, "flows_remembered", s->flows_remembered);
+	json_number(&j, "flows_no_room", s->flows_no_room);
 	json_list(&j, "interfaces");
 	for (i = 0; i < n; i++)
 		words_json_interface(&j, &rows[i]);
@@ -111,6 +114,9 @@ static void print_status(const struct cli *cli, const struct view_status *s)
 			" backend%s edited at run time (shunt backends marks %s)\n",
 			s->edits, plural(s->edits), s->edits == 1 ? "it" : "them");
 	fprintf(cli->out, "events    %" PRIu64 "\n", s->events);
+	fprintf(cli->out, "flows     %s lookups, %s remembered, %s without room\n",
+		units_count(s->flow_lookups).text, units_count(s->flows_remembered).text,
+		units_count(s->flows_no_room).text);
 	fprintf(cli->out, "maps      %s\n", units_bytes(s->map_bytes).text);
 }
 

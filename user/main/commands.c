@@ -32,11 +32,11 @@ const struct command cli_commands[] = {
 			"(on_empty: all).\n"
 			"\n"
 			"JSON: services [name, vip, port (0: any), protocol, scheduler, forward,\n"
-			"on_empty, check, slots, backends, usable, failing_open, packets, bytes, "
-			"flows,\n"
-			"packets_per_s, bytes_per_s, flows_per_s, no_backend, last_pool (that "
-			"gets new\n"
-			"flows; 16: the backups)].\n",
+			"on_empty, check, slots, moving (of these in transition), backends, "
+			"usable,\n"
+			"failing_open, packets, bytes, flows, packets_per_s, bytes_per_s,\n"
+			"flows_per_s, no_backend, last_pool (that gets new flows; 16: the\n"
+			"backups)].\n",
 		.example = "shunt services --json | jq '.services[] | select(.usable == 0).name'",
 		.takes = CLI_TAKES_JSON,
 		.run = cmd_services,

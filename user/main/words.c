@@ -248,6 +248,7 @@ void words_json_service(struct json *j, const struct view_service *s)
 	json_text(j, "on_empty", words_on_empty(s->on_empty));
 	json_text(j, "check", words_check(s->check));
 	json_number(j, "slots", s->slots);
+	json_number(j, "moving", s->moving);
 	json_number(j, "backends", s->backends);
 	json_number(j, "usable", s->usable);
 	json_bool(j, "failing_open", s->failing_open);

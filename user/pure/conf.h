@@ -139,7 +139,8 @@ struct conf_service {
 	enum shunt_scheduler scheduler;
 	enum shunt_forward forward; /* of backends that do not say their own */
 	enum conf_on_empty on_empty;
-	uint32_t flow_timeout_ms; /* rr, wrr: an idle flow is forgotten after this */
+	uint32_t flow_timeout_ms; /* an idle flow has ended after this */
+	uint32_t settle_within_ms; /* how long flows may stay with a slot's former owner */
 	struct conf_min_healthy min_healthy;
 	uint32_t
 		slow_start_ms; /* until a backend that serves anew has all of its share; 0: at once */

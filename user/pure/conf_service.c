@@ -66,6 +66,11 @@ static int read_slots(struct conf_load *l, const struct conf_key *key,
 		"drain_deadline", conf_read_duration, AT(drain_deadline_ms), "1h", .min = 1000,    \
 										   .max = 86400000 \
 	}
+#define ROW_SETTLE_WITHIN                                                                          \
+	{                                                                                          \
+		"settle_within", conf_read_duration, AT(settle_within_ms), "1h", .min = 1000,      \
+										 .max = 7200000    \
+	}
 #define ROW_CHECK                                                                                  \
 	{                                                                                          \
 		.name = "check"                                                                    \
@@ -80,6 +85,7 @@ enum {
 	KEY_FORWARD,
 	KEY_ON_EMPTY,
 	KEY_FLOW_TIMEOUT,
+	KEY_SETTLE_WITHIN,
 	KEY_MIN_HEALTHY,
 	KEY_SLOW_START,
 	KEY_REMOVE,
@@ -111,6 +117,7 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_FORWARD] = ROW_FORWARD,
 	[KEY_ON_EMPTY] = ROW_ON_EMPTY,
 	[KEY_FLOW_TIMEOUT] = ROW_FLOW_TIMEOUT,
+	[KEY_SETTLE_WITHIN] = ROW_SETTLE_WITHIN,
 	[KEY_MIN_HEALTHY] = ROW_MIN_HEALTHY,
 	[KEY_SLOW_START] = ROW_SLOW_START,
 	[KEY_REMOVE] = ROW_REMOVE,
@@ -132,17 +139,12 @@ static const struct conf_key service_keys[KEY_MAX] = {
 			       .max = 4095},
 };
 
-enum { DEFAULTS_CHECK = 4, DEFAULTS_MAX = DEFAULTS_CHECK + 5 };
+enum { DEFAULTS_CHECK = 5, DEFAULTS_MAX = DEFAULTS_CHECK + 5 };
 
 static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
-	ROW_SCHEDULER,
-	ROW_FORWARD,
-	ROW_ON_EMPTY,
-	ROW_FLOW_TIMEOUT,
-	[DEFAULTS_CHECK] = ROW_CHECK,
-	ROW_MIN_HEALTHY,
-	ROW_SLOW_START,
-	ROW_REMOVE,
+	ROW_SCHEDULER,	    ROW_FORWARD,       ROW_ON_EMPTY,
+	ROW_FLOW_TIMEOUT,   ROW_SETTLE_WITHIN, [DEFAULTS_CHECK] = ROW_CHECK,
+	ROW_MIN_HEALTHY,    ROW_SLOW_START,    ROW_REMOVE,
 	ROW_DRAIN_DEADLINE,
 };
 

@@ -80,6 +80,9 @@ static const struct field status_fields[] = {
 	U32(SHUNT_STATUS_EDITS, view_status, edits),
 	U64(SHUNT_STATUS_EVENTS, view_status, events),
 	U64(SHUNT_STATUS_MAP_BYTES, view_status, map_bytes),
+	U64(SHUNT_STATUS_LOOKUPS, view_status, flow_lookups),
+	U64(SHUNT_STATUS_REMEMBERED, view_status, flows_remembered),
+	U64(SHUNT_STATUS_NO_ROOM, view_status, flows_no_room),
 };
 
 static const struct field interface_fields[] = {
@@ -113,6 +116,7 @@ static const struct field service_fields[] = {
 	U8(SHUNT_SERVICE_VIP_BITS, view_service, vip_bits),
 	TEXT(SHUNT_SERVICE_PORTS, view_service, ports),
 	U8(SHUNT_SERVICE_LAST_POOL, view_service, last_pool),
+	U32(SHUNT_SERVICE_MOVING, view_service, moving),
 };
 
 static const struct field backend_fields[] = {

@@ -33,6 +33,8 @@ struct view_status {
 	uint32_t edits; /* runtime edits in force */
 	uint64_t events; /* sequence number of the last event */
 	uint64_t map_bytes; /* memory of all maps */
+	/* Of the flow table: packets that it was searched for, flows put into it, and not for want of room. */
+	uint64_t flow_lookups, flows_remembered, flows_no_room;
 };
 
 enum view_xdp { VIEW_XDP_NONE, VIEW_XDP_NATIVE, VIEW_XDP_GENERIC };
@@ -58,6 +60,7 @@ struct view_service {
 	enum conf_check_kind check;
 	uint8_t last_pool; /* that gets new flows */
 	uint32_t slots;
+	uint32_t moving; /* of them in transition: their flows stay where they are */
 	uint32_t backends, usable,
 		failing_open; /* failing_open: 1 when on_empty: all is in force */
 	struct view_traffic traffic; /* sum of the backends, and what found none */
