@@ -59,7 +59,7 @@ void transit_begin(struct fixture *f, uint32_t base, uint32_t cur, uint16_t sinc
 	}
 }
 
-void transit_settle(struct fixture *f, uint32_t cur)
+void transit_end(struct fixture *f, uint32_t cur)
 {
 	for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
 		*world_slot(f, transit_service(f), slot) = (uint16_t)cur;

@@ -24,7 +24,7 @@ struct shunt_service *transit_service(struct fixture *f);
 struct shunt_backend *transit_backend(struct fixture *f, uint32_t number);
 /* All slots begin to change from backend @base to @cur (or settle on @cur), at tick @since. */
 void transit_begin(struct fixture *f, uint32_t base, uint32_t cur, uint16_t since);
-void transit_settle(struct fixture *f, uint32_t cur);
+void transit_end(struct fixture *f, uint32_t cur);
 /* All slots get another cur and stay what they are otherwise. */
 void transit_cur(struct fixture *f, uint32_t cur);
 /* The flow tick that it is; the flow table stays as it is. */

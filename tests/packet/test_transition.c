@@ -45,7 +45,7 @@ static void a_settled_slot_is_never_searched_for(void **state)
 {
 	struct fixture *f = *state;
 
-	transit_settle(f, A);
+	transit_end(f, A);
 	for (uint32_t n = 0; n < FLOWS; n++)
 		for (int flags = 0; flags < 2; flags++) {
 			expect(f, n, flags ? SYN : ACK, A);
@@ -148,7 +148,7 @@ static void a_chain_of_changes_keeps_everybody(void **state)
 {
 	struct fixture *f = *state;
 
-	transit_settle(f, A);
+	transit_end(f, A);
 	expect(f, 1, SYN, A);
 	begin(f, A, B);
 	expect(f, 1, ACK, A);
@@ -161,7 +161,7 @@ static void a_chain_of_changes_keeps_everybody(void **state)
 		expect(f, 2, ACK, B);
 		expect(f, 3, ACK, C);
 	}
-	transit_settle(f, C);
+	transit_end(f, C);
 	expect(f, 3, ACK, C);
 }
 
