@@ -120,16 +120,17 @@ static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u6
 }
 
 /* How readily @w gives its place to a new flow: free or expired, oldest unconfirmed; below PLACE_TAKEN
- * never.  A free word is unconfirmed and of the greatest age. */
+ * never.  A free word is unconfirmed and of the greatest age.  One on probation may have its second
+ * packet on the way. */
 #define PLACE_TAKEN (1u << 16)
 static __always_inline __u32 flow_place_score(const struct flow *f, __u64 w)
 {
-	__u32 is_unconfirmed = ~w >> 31 & 1;
 	__s64 free = (__s64)((w - 1) & ~w) >> 63; /* ~0 or 0 */
-	__u32 age;
+	__u32 age, is_unconfirmed;
 
 	barrier_var(free);
 	age = (flow_age(f, w) | free) & 0xffff;
+	is_unconfirmed = ~w >> 31 & is_less(SHUNT_FLOW_AHEAD + SHUNT_FLOW_PROBATION - 1, age);
 	return is_less(f->expires, age) << 17 | is_unconfirmed << 16 | age;
 }
 

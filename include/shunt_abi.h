@@ -306,11 +306,13 @@ struct shunt_owner {
  *   a = (hash ^ hash >> 32 ^ salt) * 0x9e3779b97f4a7c15
  *   b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9
  *   buckets a >> 32 and b, each & flow_mask; tag b >> 33
- * A new flow takes the place of an expired word, an unconfirmed one first; else of an unconfirmed one;
- * of equals the oldest, then one of the first bucket, then the last in its bucket.  A free word counts
- * as unconfirmed and older than all.  Where there is none the flow is not remembered. */
+ * A new flow takes the place of an expired word, an unconfirmed one first; else of an unconfirmed one
+ * that is SHUNT_FLOW_PROBATION ticks old or older; of equals the oldest, then one of the first bucket,
+ * then the last in its bucket.  A free word counts as unconfirmed and older than all.  Where there is
+ * none the flow is not remembered. */
 #define SHUNT_FLOWS_PER_BUCKET 8
 #define SHUNT_FLOW_TICK_SHIFT 8 /* a flow tick is 2^8 jiffies: about 1 s at HZ 250 */
+#define SHUNT_FLOW_PROBATION 2u /* ticks in which its second packet may come */
 #define SHUNT_FLOW_CONFIRMED 0x80000000ull
 #define SHUNT_FLOW_ENDED 0x100000000ull
 #define SHUNT_FLOW_TAG_SHIFT 33

@@ -110,6 +110,8 @@ static enum readiness readiness_of(const struct oracle_flow *flow, uint64_t word
 {
 	if (is_expired(flow, word))
 		return word & SHUNT_FLOW_CONFIRMED ? EXPIRED : EXPIRED_UNCONFIRMED;
+	if (age_of(flow, word) < SHUNT_FLOW_PROBATION + SHUNT_FLOW_AHEAD)
+		return NEVER;
 	return word & SHUNT_FLOW_CONFIRMED ? NEVER : UNCONFIRMED;
 }
 

@@ -421,9 +421,14 @@ static void the_place_is_free_or_expired_or_the_oldest_unconfirmed(void **state)
 	words[2] = aged(w, 5);
 	words[3] = aged(w, 30);
 	words[5] = aged(w, 20);
+	words[7] = aged(w, SHUNT_FLOW_PROBATION - 1); /* its second packet may be on the way */
 	assert_int_equal(place_taken(f, words), 3);
 	words[3] |= SHUNT_FLOW_CONFIRMED;
 	assert_int_equal(place_taken(f, words), 5);
+	words[5] |= SHUNT_FLOW_CONFIRMED;
+	assert_int_equal(place_taken(f, words), 2);
+	words[2] = aged(w, SHUNT_FLOW_PROBATION);
+	assert_int_equal(place_taken(f, words), 2);
 	words[6] = aged(w, WORLD_TIMEOUT + 50) | SHUNT_FLOW_CONFIRMED;
 	assert_int_equal(place_taken(f, words), 6);
 	words[1] = aged(w, WORLD_TIMEOUT + 60) | SHUNT_FLOW_CONFIRMED;
