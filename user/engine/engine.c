@@ -15,6 +15,7 @@
 #include "engine/policies.h"
 #include "engine/quic.h"
 #include "engine/transitions.h"
+#include "engine/upgrade.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 #include "io/stats_server.h"
@@ -224,8 +225,11 @@ static int apply_first(struct engine *e, struct engine_error *err)
 {
 	struct engine_error dropped = {0};
 	struct dp_error why = {0};
-	int ret = adopt_tables(e);
+	int ret = upgrade_check(e, err);
 
+	if (ret)
+		return ret;
+	ret = adopt_tables(e);
 	if (ret) {
 		snprintf(err->text, sizeof(err->text), "cannot adopt the tables: %s",
 			 strerror(-ret));
@@ -265,8 +269,8 @@ static int open_all(struct engine *e, struct engine_error *err)
 	return 0;
 }
 
-int engine_open(struct event_base *base, const char *config, struct engine **out,
-		struct engine_error *err)
+static int open_engine(struct event_base *base, const char *config, bool accepts_changes,
+		       struct engine **out, struct engine_error *err)
 {
 	const struct timeval now = {0};
 	struct engine *e = calloc(1, sizeof(*e));
@@ -274,6 +278,7 @@ int engine_open(struct event_base *base, const char *config, struct engine **out
 
 	if (e) {
 		e->base = base;
+		e->accepts_changes = accepts_changes;
 		e->watches.fd = -1;
 		e->started = e->loaded = mono_now();
 		e->generation = (uint64_t)time(NULL) << 20;
@@ -289,6 +294,18 @@ int engine_open(struct event_base *base, const char *config, struct engine **out
 	event_add(e->ready, &now);
 	*out = e;
 	return 0;
+}
+
+int engine_open(struct event_base *base, const char *config, struct engine **out,
+		struct engine_error *err)
+{
+	return open_engine(base, config, false, out, err);
+}
+
+int engine_open_accepting(struct event_base *base, const char *config, struct engine **out,
+			  struct engine_error *err)
+{
+	return open_engine(base, config, true, out, err);
 }
 
 static void free_event(struct event *ev)

@@ -20,6 +20,11 @@ int engine_check(const char *config, struct engine_error *summary, struct engine
 int engine_open(struct event_base *base, const char *config, struct engine **out,
 		struct engine_error *err) __attribute__((warn_unused_result));
 
+/* The same, and whatever the packet path does otherwise than that of an earlier daemon is welcome; else
+ * that one stays in force where they differ. */
+int engine_open_accepting(struct event_base *base, const char *config, struct engine **out,
+			  struct engine_error *err) __attribute__((warn_unused_result));
+
 /* Stops serving; packets go on being forwarded by the tables as they are. */
 void engine_close(struct engine *e);
 

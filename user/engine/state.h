@@ -164,6 +164,10 @@ struct engine {
 	mono_t started, loaded;
 
 	struct dp *dp;
+	bool accepts_changes; /* of the packet path, by an upgrade */
+	struct {
+		char refused[640]; /* why a former daemon's program is kept; empty: it is not */
+	} upgrade;
 	struct nl *nl;
 	struct probe_pool *probes;
 	struct stats_server *stats;

@@ -241,11 +241,54 @@ int dp_commit(struct dp *dp, struct dp_error *err)
 	return rc;
 }
 
+/* Whether two sets have all maps in common but those of the stages. */
+static bool has_same_maps(const struct dp_set *a, const struct dp_set *b)
+{
+	size_t i;
+
+	for (i = 0; i < DP_MAP_MAX; i++)
+		if (i != DP_STAGES && i != DP_HANDOVER && a->map[i].id != b->map[i].id)
+			return false;
+	return true;
+}
+
+/* The program of one set, with its stages, into the other, and the other's here. */
+static void exchange_programs(struct dp_set *a, struct dp_set *b)
+{
+	struct dp_set was = *a;
+
+	a->program_fd = b->program_fd;
+	a->program_id = b->program_id;
+	a->map[DP_STAGES] = b->map[DP_STAGES];
+	a->map[DP_HANDOVER] = b->map[DP_HANDOVER];
+	b->program_fd = was.program_fd;
+	b->program_id = was.program_id;
+	b->map[DP_STAGES] = was.map[DP_STAGES];
+	b->map[DP_HANDOVER] = was.map[DP_HANDOVER];
+}
+
+int dp_stay(struct dp *dp)
+{
+	if (dp->committed || dp->old.former || dp->old.program_fd < 0 ||
+	    dp_links_program(dp, dp->old.program_id) != dp->old.program_id ||
+	    !has_same_maps(&dp->set, &dp->old))
+		return -ENOTSUP;
+	exchange_programs(&dp->set, &dp->old);
+	dp_set_fini(&dp->old);
+	dp->committed = dp->stays = true;
+	return 0;
+}
+
 static int load_anew(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
 {
 	struct dp_set next;
 	int rc;
 
+	if (dp->stays)
+		return dp_fail(err, -EBUSY,
+			       "this needs a program of this version, which was refused (see shunt "
+			       "upgrade); to have it all the same, restart with shuntd "
+			       "--accept-changes");
 	rc = dp_commit(dp, err);
 	if (rc)
 		return rc;

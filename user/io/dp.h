@@ -79,6 +79,27 @@ int dp_grow(struct dp *dp, const struct dp_sizes *sizes, struct dp_error *err)
  * yet and dp_grow do it too. No-op when done. */
 int dp_commit(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
 
+/* ---- upgrades ---------------------------------------------------------------------------------*/
+
+struct dp_check_result {
+	uint32_t services; /* there are, */
+	uint32_t asked; /* of which so many were asked about within a second */
+	uint32_t packets; /* made up */
+	uint32_t differ; /* treated differently */
+};
+
+/* Between dp_open and the first change of the tables: whether the program that the interfaces run and the
+ * one that is to take over do the same with packets made up for each service, of which nothing is
+ * remembered or counted. 0, also when nothing runs; -ESTALE: @err has the first that they treat
+ * differently; another error when they cannot be asked. */
+int dp_check(struct dp *dp, struct dp_check_result *out, struct dp_error *err)
+	__attribute__((warn_unused_result));
+
+/* In place of the commit: the program that the interfaces run stays, and dp's functions work on its tables.
+ * Possible when it uses the very same maps: else -ENOTSUP, and nothing has changed. dp_grow fails from
+ * then on. */
+int dp_stay(struct dp *dp) __attribute__((warn_unused_result));
+
 /* ---- interfaces -------------------------------------------------------------------------------*/
 
 enum dp_mode { DP_NATIVE = 1, DP_GENERIC };

@@ -97,6 +97,7 @@ struct dp {
 		*old_counts; /* [rows of old] its sums when its counters were left behind */
 	bool committed;
 	bool adopted;
+	bool stays; /* with a former daemon's program: see dp_stay() */
 	bool share; /* interfaces attached from now on are shared */
 	int entry_fd; /* their map, see dp_shared.h; -1: none yet */
 	struct dp_link *links;

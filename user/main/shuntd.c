@@ -16,7 +16,7 @@
 enum { EXIT_DONE, EXIT_FAILED, EXIT_MISUSED };
 
 static const char usage[] =
-	"Usage: shuntd [-c FILE] [--check | --remove] [--debug]\n"
+	"Usage: shuntd [-c FILE] [--check | --remove | --accept-changes] [--debug]\n"
 	"\n"
 	"Balances TCP and UDP with XDP as FILE says (default " DEFAULT_CONFIG ").\n"
 	"Runs in the foreground and logs to standard error.\n"
@@ -26,6 +26,9 @@ static const char usage[] =
 	"      --remove       detach every interface and remove every table of the\n"
 	"                     instance, then end; without it forwarding goes on when the\n"
 	"                     daemon stops or is killed\n"
+	"      --accept-changes\n"
+	"                     an upgrade: put the packet path in force even where it does\n"
+	"                     not do with a packet what the running one does\n"
 	"      --debug        log more\n"
 	"      --version      print the version\n"
 	"  -h, --help         print this\n"
@@ -38,15 +41,16 @@ static const char usage[] =
 
 struct options {
 	const char *config;
-	bool check, remove;
+	bool check, remove, accept_changes;
 };
 
-enum { OPT_CHECK = 256, OPT_REMOVE, OPT_DEBUG, OPT_VERSION };
+enum { OPT_CHECK = 256, OPT_REMOVE, OPT_ACCEPT, OPT_DEBUG, OPT_VERSION };
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"remove", no_argument, NULL, OPT_REMOVE},
+	{"accept-changes", no_argument, NULL, OPT_ACCEPT},
 	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"help", no_argument, NULL, 'h'},
@@ -68,6 +72,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 		case OPT_REMOVE:
 			o->remove = true;
 			break;
+		case OPT_ACCEPT:
+			o->accept_changes = true;
+			break;
 		case OPT_DEBUG:
 			log_set_level(LOG_LEVEL_DEBUG);
 			break;
@@ -82,10 +89,11 @@ static void parse_options(int argc, char **argv, struct options *o)
 			exit(EXIT_MISUSED);
 		}
 	}
-	if (optind < argc || (o->check && o->remove)) {
+	if (optind < argc || o->check + o->remove + o->accept_changes > 1) {
 		fprintf(stderr, "shuntd: %s; try shuntd --help\n",
-			optind < argc ? "no arguments are expected besides options"
-				      : "--check and --remove exclude each other");
+			optind < argc
+				? "no arguments are expected besides options"
+				: "--check, --remove and --accept-changes exclude each other");
 		exit(EXIT_MISUSED);
 	}
 }
@@ -135,17 +143,20 @@ static int fail(const struct engine_error *err)
 	return EXIT_FAILED;
 }
 
-static int serve(const char *config)
+static int serve(const struct options *o)
 {
 	struct daemon d = {.base = event_base_new()};
 	struct engine_error err = {0};
 	int status = EXIT_DONE;
+	int (*const open)(struct event_base *, const char *, struct engine **,
+			  struct engine_error *) =
+		o->accept_changes ? engine_open_accepting : engine_open;
 	size_t i;
 
 	if (!d.base)
 		return EXIT_FAILED;
 	catch_signals(&d);
-	if (engine_open(d.base, config, &d.engine, &err))
+	if (open(d.base, o->config, &d.engine, &err))
 		status = fail(&err);
 	else
 		event_base_dispatch(d.base);
@@ -175,5 +186,5 @@ int main(int argc, char **argv)
 	}
 	if (o.remove)
 		return engine_remove(o.config, &err) ? fail(&err) : EXIT_DONE;
-	return serve(o.config);
+	return serve(&o);
 }

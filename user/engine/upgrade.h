@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A daemon that starts over what another one has left running: whether its packet path may take over. */
+#ifndef SHUNT_UPGRADE_H
+#define SHUNT_UPGRADE_H
+
+#include "engine/state.h"
+
+/* Asks both programs what they would do, before anything changes. Where they differ and nobody insists,
+ * the running one stays, said in e->upgrade.refused; or, where this daemon cannot work with its tables,
+ * -ESTALE with @err. */
+int upgrade_check(struct engine *e, struct engine_error *err);
+
+#endif
