@@ -223,7 +223,10 @@ enum shunt_backend_attr {
 		30, /* u64, milliseconds without a packet: then its flows have ended */
 	SHUNT_BACKEND_DEADLINE = 31, /* u64, milliseconds from now; left out: none */
 	SHUNT_BACKEND_FLOWS_LEFT = 32, /* u64, about; left out: none, or see 33 */
-	SHUNT_BACKEND_FLOWS_KNOWN = 33, /* u8: 1: FLOWS_LEFT is known */
+	SHUNT_BACKEND_FLOWS_KNOWN = 33, /* u8: 1: FLOWS_LEFT and OLDEST are known */
+	SHUNT_BACKEND_OLDEST =
+		34, /* u64, milliseconds, of the flows that are left: since the packet of
+				    * the one that has been quiet longest */
 };
 
 enum shunt_verdict_attr {

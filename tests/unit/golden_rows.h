@@ -87,7 +87,7 @@ static const struct view_backend golden_backends[] = {
 	 .nexthop = 88},
 	{WEB("web7", 17), .configured_weight = 1, .leaving = true, .drain = VIEW_DRAIN_GOING,
 	 .health = HEALTH_UP, .idle_ms = 1500, .quiet_ms = MINUTES(5), .deadline_ms = MINUTES(61),
-	 .flows_known = true, .flows_left = 42},
+	 .flows_known = true, .flows_left = 42, .oldest_ms = 40000},
 	{WEB("web8", 18), .weight = 1, .configured_weight = 1, .health = HEALTH_UP, .pool = 16,
 	 .standby = true},
 	{WEB("web9", 19), .weight = 1, .configured_weight = 1, .health = HEALTH_UP,

@@ -138,13 +138,14 @@ static void let_go(struct engine *e, struct backend *b)
 
 	checks_stop(e, b);
 	nexthops_unwatch(e, b);
-	dp_backend_write(e->dp, s->row + b->number, &no_backend);
-	dp_owner_write(e->dp, s->row + b->number, &nobody);
 	while (s->backends[i] != b)
 		i++;
 	memmove(&s->backends[i], &s->backends[i + 1],
 		(s->n_backends - i - 1) * sizeof(struct backend *));
 	s->n_backends--;
+	service_rebuild(e, s); /* slots in transition name it no longer, before its row is empty */
+	dp_backend_write(e->dp, s->row + b->number, &no_backend);
+	dp_owner_write(e->dp, s->row + b->number, &nobody);
 	e->generation++;
 	backend_free(b);
 }

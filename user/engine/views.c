@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/drain.h"
+#include "engine/transitions.h"
 #include "io/stats_server.h"
 #include "pure/verdict.h"
 
@@ -269,7 +270,22 @@ static void view_probe(const struct backend *b, struct view_backend *out)
 	out->latency_us = b->result.latency_us;
 }
 
-static void view_drain(const struct engine *e, const struct backend *b, struct view_backend *out)
+/* Those that are remembered elsewhere than by slots are not known. */
+static void view_left(struct engine *e, const struct backend *b, struct view_backend *out)
+{
+	const uint64_t tick_us = (1000000ull << SHUNT_FLOW_TICK_SHIFT) / mono_kernel_hz();
+	const struct service *s = b->service;
+	struct transitions_left left;
+
+	if (s->flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_NAT))
+		return;
+	transitions_left(e, s, b->number, flow_ticks(s->conf->flow_timeout_ms), &left);
+	out->flows_known = true;
+	out->flows_left = left.flows;
+	out->oldest_ms = left.in_use ? left.oldest * tick_us / 1000 : 0;
+}
+
+static void view_drain(struct engine *e, const struct backend *b, struct view_backend *out)
 {
 	const struct drain *d = &b->drain;
 	const mono_t now = mono_now();
@@ -280,13 +296,14 @@ static void view_drain(const struct engine *e, const struct backend *b, struct v
 		return;
 	out->idle_ms = (uint64_t)mono_diff_us(d->active, now) / 1000;
 	out->quiet_ms = drain_quiet_ms(e, b);
+	view_left(e, b, out);
 	if (!mono_is_never(d->deadline) && d->deadline.us > now.us)
 		out->deadline_ms = (uint64_t)mono_diff_us(now, d->deadline) / 1000;
 }
 
 static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
 {
-	const struct engine *e = arg;
+	struct engine *e = arg;
 	const struct backend *b;
 	struct dp_counter now;
 

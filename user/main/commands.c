@@ -69,7 +69,9 @@ const struct command cli_commands[] = {
 			"drain (none, going, done, expired), idle_ms, quiet_ms (as long without a\n"
 			"packet: its flows have ended), deadline_ms (null: none), flows_left "
 			"(null:\n"
-			"not known)]; reason, mac and egress may be null.\n",
+			"not known), oldest_ms (of these, the longest without a packet; null as "
+			"well)];\n"
+			"reason, mac and egress may be null.\n",
 		.example = "shunt backends web",
 		.takes = CLI_TAKES_JSON,
 		.max_args = 1,

@@ -125,6 +125,9 @@ static const char *drain_going(const struct view_backend *b, char *out, size_t s
 		used = (size_t)snprintf(out, size, "about %" PRIu64 " flows left, ", b->flows_left);
 	used += (size_t)snprintf(out + used, size - used, "quiet for %s",
 				 units_age(b->idle_ms).text);
+	if (b->oldest_ms / 1000 > b->idle_ms / 1000)
+		used += (size_t)snprintf(out + used, size - used, " to %s",
+					 units_age(b->oldest_ms).text);
 	used += (size_t)snprintf(out + used, size - used, " of %s", units_age(b->quiet_ms).text);
 	if (b->deadline_ms)
 		snprintf(out + used, size - used, ", the rest moves in %s",
@@ -277,6 +280,7 @@ static void json_pool(struct json *j, const struct view_backend *b)
 	json_number(j, "quiet_ms", b->quiet_ms);
 	json_number_or_null(j, "deadline_ms", b->deadline_ms, b->deadline_ms);
 	json_number_or_null(j, "flows_left", b->flows_known, b->flows_left);
+	json_number_or_null(j, "oldest_ms", b->flows_known, b->oldest_ms);
 }
 
 void words_json_backend(struct json *j, const struct view_backend *b)

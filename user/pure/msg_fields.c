@@ -153,6 +153,7 @@ static const struct field backend_fields[] = {
 	U64(SHUNT_BACKEND_DEADLINE, view_backend, deadline_ms),
 	U64(SHUNT_BACKEND_FLOWS_LEFT, view_backend, flows_left),
 	BOOL(SHUNT_BACKEND_FLOWS_KNOWN, view_backend, flows_known),
+	U64(SHUNT_BACKEND_OLDEST, view_backend, oldest_ms),
 };
 
 static const struct field verdict_fields[] = {

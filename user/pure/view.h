@@ -104,6 +104,7 @@ struct view_backend {
 	uint64_t deadline_ms; /* from now; 0: none */
 	bool flows_known;
 	uint64_t flows_left; /* about, if known */
+	uint64_t oldest_ms; /* the same: since the packet of the one that is quiet longest */
 	enum health_state health;
 	uint64_t health_age_ms; /* how long it has been so */
 	char reason[VIEW_REASON_MAX]; /* of the last probe result, in words; empty: none yet */
