@@ -8,7 +8,7 @@
 
 #define SLOT_BAD_TABLE 0xffffu /* no backend's number: above SHUNT_SLOT_BACKEND */
 
-/* The service's slot number @slot as it stands in the table, or SLOT_BAD_TABLE, which looks like one in
+/* The service's slot number @slot as it stands in the table; one that is not there looks as if it were in
  * transition. */
 static __always_inline __u32 slot_word(const struct shunt_service *svc, __u32 slot)
 {
@@ -18,12 +18,13 @@ static __always_inline __u32 slot_word(const struct shunt_service *svc, __u32 sl
 	return l ? l->slot[slot % SHUNT_SLOTS_PER_LINE] : SLOT_BAD_TABLE;
 }
 
-/* The number of the backend that the slot's new flows go to; 0: none. */
+/* The number of the backend that the slot's new flows go to; 0: none; or SLOT_BAD_TABLE. */
 static __always_inline __u32 slot_number(const struct shunt_service *svc, __u32 slot)
 {
-	__u32 word = slot_word(svc, slot);
+	__u32 line = svc->slots_at + slot / SHUNT_SLOTS_PER_LINE;
+	const struct shunt_slot_line *l = element(slots, line);
 
-	return word == SLOT_BAD_TABLE ? word : word & SHUNT_SLOT_BACKEND;
+	return l ? l->slot[slot % SHUNT_SLOTS_PER_LINE] & SHUNT_SLOT_BACKEND : SLOT_BAD_TABLE;
 }
 
 /* No base, and no room for more: nothing is to be noted. */
