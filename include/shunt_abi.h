@@ -60,7 +60,7 @@ struct shunt_service {
 	__u16 flow_timeout; /* in flow ticks (SHUNT_FLOW_TICK_SHIFT): an older entry is void */
 	__u16 policy; /* which of `policies`; 0: none */
 	__u8 scheduler; /* enum shunt_scheduler, for display; the packet path reads flags */
-	__u8 source_bits; /* with SOURCE: how many upper bits of its address count, 1 to 32 or 128 */
+	__u8 source_bits; /* with SOURCE: how many upper bits of its address count, 1 to 128 */
 };
 
 /* Every address that has a service has an entry of its own besides, under the protocol IPPROTO_ICMP

@@ -52,6 +52,9 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->counters},                                                 \
 			{"verdicts", (f)->cpus, sizeof(*(f)->verdicts), (void **)&(f)->verdicts},  \
 			{"flows", WORLD_FLOW_BUCKETS, sizeof(*(f)->flows), (void **)&(f)->flows},  \
+			{"flow_rows", WORLD_FLOW_BUCKETS, sizeof(*(f)->flow_rows),                 \
+			 (void **)&(f)->flow_rows},                                                \
+			{"loads", WORLD_ROWS, sizeof(*(f)->loads), (void **)&(f)->loads},          \
 			{"nat_requests", WORLD_NAT_BUCKETS, sizeof(*(f)->nat_requests),            \
 			 (void **)&(f)->nat_requests},                                             \
 			{"nat_replies", 2 * WORLD_NAT_BUCKETS, sizeof(*(f)->nat_replies),          \
@@ -73,7 +76,7 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->quic_servers},                                             \
 			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 23
+#define N_TABLES 25
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
