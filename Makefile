@@ -137,6 +137,12 @@ MODEL_PARTS := $(call obj,$(filter-out tests/model/model.c,$(wildcard tests/mode
 MODEL       := $O/tests/model/model
 $O/tests/unit/test_model $(MODEL): $(MODEL_PARTS)
 
+# The simulation has a copy whose clock it sets.
+SIM_PARTS := $(call obj,$(filter-out %.bpf.c tests/sim/sim.c,$(wildcard tests/sim/*.c)))
+SIM       := $O/tests/sim/sim
+$O/tests/packet/test_sim $(SIM): $(SIM_PARTS)
+$(SIM_PARTS): | $O/tests/sim/sim.skel.h
+
 # The bench has a copy that restores the packet between two runs.
 BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard tests/bench/*.c)))
 $(BENCH): $(BENCH_PARTS)
@@ -156,9 +162,9 @@ $O/tests/%.bpf.o: tests/%.bpf.c $(wildcard bpf/* tests/bench/*.h include/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
-$(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ) $(MODEL): $O/%: $O/%.o $O/libshunt.a
+$(UNIT) $(PACKET) $(BENCH) $(FUZZ) $(ORACLE_FUZZ) $(MODEL) $(SIM): $O/%: $O/%.o $O/libshunt.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(DAEMON_LIBS) -lm
 
 ifdef ABLATION
 run-bench: $O/tests/bench/bench_ablation $(ABLATED)

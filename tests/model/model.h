@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An exhaustive model of slots in transition: every order in which packets, changes of the pool, deaths,
  * the daemon's stores, its death and time can follow each other, for pools small enough to be searched
- * to the end.  Both parts are renderings of what include/shunt_abi.h says of slots, bases and the flow
- * table.
+ * to the end.  What becomes of a slot is the daemon's own code (user/pure/transit.c); the packet path is a
+ * rendering of what include/shunt_abi.h says of slots, bases and the flow table.
  *
  * What must hold in every state that can be reached:
  *   - no established connection changes its backend while that lives, unless it was idle for longer
@@ -27,7 +27,7 @@
 #define MODEL_SLOTS 2
 #define MODEL_FLOWS 3
 #define MODEL_BACKENDS 3
-#define MODEL_AHEAD 4u
+#define MODEL_AHEAD 8u /* SHUNT_FLOW_AHEAD */
 
 /* Rules that a world may be without, to show what they are for. */
 enum model_without {

@@ -2,8 +2,7 @@
 /* The daemon's part: a pass over the slots, one store after the other. */
 #include "model.h"
 
-#include <string.h>
-
+#include "pure/transit.h"
 #include "shunt_abi.h"
 
 #define WRITES_BASE 1u
@@ -14,71 +13,80 @@ bool model_is_up(const struct model_state *s, unsigned backend)
 	return backend && s->up >> backend & 1;
 }
 
-static void begin(const struct model_world *w, const struct model_slot *now, unsigned wanted,
-		  struct model_slot *next)
-{
-	uint8_t ahead = now->since < MODEL_AHEAD ? now->since : MODEL_AHEAD;
+/* The daemon's clock at this moment: such that it wraps within the ages that are kept. */
+#define NOW 3u
 
-	ahead += !ahead;
-	*next = (struct model_slot){
-		.cur = wanted,
-		.changed = 1,
-		.base = now->cur,
-		.used = MODEL_AHEAD,
-		.since = ahead - 1,
-		.flags = w->udp && w->without != WITHOUT_LEARNING ? SHUNT_BASE_LEARNING : 0,
+static uint16_t tick_of(uint8_t age)
+{
+	return (uint16_t)(NOW + MODEL_AHEAD - age);
+}
+
+static uint8_t age_of(uint16_t tick)
+{
+	return (uint8_t)(uint16_t)(NOW + MODEL_AHEAD - tick);
+}
+
+static struct transit_slot as_words(const struct model_slot *m)
+{
+	return (struct transit_slot){
+		.slot = m->cur | (m->changed ? SHUNT_SLOT_CHANGED : 0),
+		.base = {m->base, tick_of(m->used), tick_of(m->since), m->flags},
 	};
 }
 
-/* From now on flows of what was cur go elsewhere, of which `used` has not been told yet.  Without a base,
- * which has died, those that are not remembered have been cur's. */
-static void change_again(const struct model_world *w, const struct model_state *s, unsigned wanted,
-			 struct model_slot *next)
+static struct model_slot as_ages(struct transit_slot s)
 {
-	bool takes_base = !next->base && w->without != WITHOUT_NEW_BASE;
-
-	if ((takes_base || w->without == WITHOUT_OLD_BASE) && model_is_up(s, next->cur))
-		next->base = next->cur;
-	if (w->without != WITHOUT_USED_ANEW)
-		next->used = MODEL_AHEAD;
-	next->cur = wanted;
+	return (struct model_slot){
+		.cur = s.slot & SHUNT_SLOT_BACKEND,
+		.changed = transit_is_on(s.slot),
+		.base = s.base.base,
+		.used = age_of(s.base.used),
+		.since = age_of(s.base.since),
+		.flags = s.base.flags,
+	};
 }
 
-static void go_on(const struct model_world *w, const struct model_state *s, unsigned wanted,
-		  struct model_slot *next)
+/* Undoes what the rule is that the world is without. */
+static void mutate(enum model_without without, const struct model_slot *was, struct model_slot *is)
 {
-	const struct model_slot now = *next;
-	uint8_t old = w->timeout + 1 + MODEL_AHEAD;
+	bool again = was->changed && is->cur != was->cur;
 
-	if (next->base && !model_is_up(s, next->base)) {
-		next->used = MODEL_AHEAD;
-		next->base = 0;
-		next->flags &= ~SHUNT_BASE_LEARNING;
-	}
-	if (next->flags & SHUNT_BASE_LEARNING && next->since > old) {
-		next->flags &= ~SHUNT_BASE_LEARNING;
-		next->used = MODEL_AHEAD;
-	}
-	if (next->cur != wanted) {
-		change_again(w, s, wanted, next);
-		return;
-	}
-	if ((w->without == WITHOUT_USED ? next->since : next->used) > old &&
-	    !(now.flags & SHUNT_BASE_LEARNING))
-		next->changed = 0;
+	if (without == WITHOUT_LEARNING)
+		is->flags &= ~SHUNT_BASE_LEARNING;
+	if (without == WITHOUT_OLD_BASE && again)
+		is->base = was->cur;
+	if (without == WITHOUT_USED_ANEW && again)
+		is->used = was->used;
+	if (without == WITHOUT_NEW_BASE && again)
+		is->base = was->base;
 }
 
 /* What becomes of slot @at. */
 static void decide(const struct model_world *w, const struct model_state *s, unsigned at,
 		   struct model_slot *next)
 {
-	*next = s->slot[at];
-	if (next->changed)
-		go_on(w, s, s->wanted[at], next);
-	else if (next->cur != s->wanted[at] && !model_is_up(s, next->cur))
-		next->cur = s->wanted[at];
-	else if (next->cur != s->wanted[at])
-		begin(w, &s->slot[at], s->wanted[at], next);
+	uint8_t alive[MODEL_BACKENDS + 1];
+	struct transit_rules rules = {
+		.kind = w->udp ? TRANSIT_LEARN : TRANSIT_SYN,
+		.alive = alive,
+		.now = NOW,
+		.idle = w->timeout,
+		.cap = INT16_MAX,
+	};
+	struct model_slot was = s->slot[at];
+	struct transit_slot words;
+
+	for (unsigned b = 0; b <= MODEL_BACKENDS; b++)
+		alive[b] = model_is_up(s, b);
+	words = transit_change(as_words(&was), s->wanted[at], &rules);
+	*next = as_ages(words);
+	mutate(w->without, &was, next);
+	if (w->without == WITHOUT_USED)
+		next->used = next->since;
+	words = transit_settle(as_words(next), &rules);
+	if (w->without == WITHOUT_USED && transit_is_on(words.slot))
+		words.base.used = tick_of(was.used);
+	*next = as_ages(words);
 }
 
 enum model_outcome model_pass(struct model_state *s)
