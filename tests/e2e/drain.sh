@@ -49,7 +49,11 @@ hold() {
 # held BACKEND SERVICE: "OPEN BROKEN" of those of the last hold.
 held() { awk -v name="$1" '$1 == name { print $2, $3 }' "$W/$2$holds"; }
 close_at() { for s in $SERVICES; do echo "$1" >"$W/$s$holds.close"; done; }
-kept_at() { [ "${had[$2-$1]%% *}" -ge 3 ] && [ "$(held "$1" "$2")" = "${had[$2-$1]}" ] || { held "$1" "$2" && return 1; }; }
+kept_at() {
+  [ "${had[$2-$1]%% *}" -ge 3 ] && [ "$(held "$1" "$2")" = "${had[$2-$1]}" ] && return
+  echo "$1 at $2: $(held "$1" "$2"), had ${had[$2-$1]}"
+  return 1
+}
 # kept BACKEND...: each still has what it had, and it had some.
 kept() {
   local n

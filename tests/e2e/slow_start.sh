@@ -7,14 +7,17 @@
 stage 3
 companion && decap 1 2 3
 for n in 1 2 3; do web $n && start "hold$n" b$n "$python" "$E2E/hold.py" serve b$n 7000; done
+route_vip 203.0.113.11
+for n in 1 2 3; do vip b$n 203.0.113.11; done
 backends4 1 2 >"$W/b"
 config <<END
 defaults: { slow_start: 4s, remove: now }
 services:
 $(service web tcp $VIP4 80 "$FAST" "slots: 1024" "backends_file: b")
+$(service long tcp 203.0.113.11 7000 "$FAST" "backends_file: b" | sed 's/path:/port: 80, path:/')
 $(service turns tcp $VIP4 7000 "scheduler: wrr" "slots: 1024" "$FAST" "backends_file: b" | sed 's/path:/port: 80, path:/')
 END
-running 4
+running 6
 
 slots() { shunt backends "$1" --json | jq ".backends[] | select(.name == \"$2\").slots"; }
 share() { shunt backends "$1" --json | jq ".backends[] | select(.name == \"$2\").share"; }
@@ -39,8 +42,11 @@ before="$(slots web b1) $(slots web b2)"
 own=$(slots web b2)
 stop web2 KILL
 check "b2 is down" wait_for 5 is_state web b2 down
+# Both b1's now: of a service that remembers flows, and of one that has slots in transition.
 start held client "$python" "$E2E/hold.py" run $VIP4 7000 20 "$W/held"
+start held-long client "$python" "$E2E/hold.py" run 203.0.113.11 7000 40 "$W/held-long"
 wait_for 5 test -e "$W/held"
+wait_for 5 test -e "$W/held-long"
 watch_slots web b2 "$W/web" &
 watching=$!
 watch_slots turns b2 "$W/turns" &
@@ -61,8 +67,8 @@ climbs "$W/web" "$own" maglev
 climbs "$W/turns" 512 wrr
 is "the table is what it was before" "$(slots web b1) $(slots web b2)" "$before"
 is "and requests go to both" "$(spread 100 "http://$VIP4/" | awk '$1 > 20' | wc -l)" 2
-held() { awk '{ open += $2; broken += $3 } END { print open, broken }' "$W/held"; }
-is "of the held connections none has broken" "$(held)" "20 0"
+held() { awk '{ open += $2; broken += $3 } END { print open, broken }' "$W/held" "$W/held-long"; }
+is "of the held connections none has broken" "$(held)" "60 0"
 
 backends4 1 2 3 >"$W/b"
 check "one that is added climbs too" wait_for 5 has_share web b3 2
@@ -70,5 +76,5 @@ check "and the reload makes no other climb" has_share web b2 16
 shuntd_stop KILL
 check "a daemon that comes back" shuntd_start
 check "has everybody at all of its share" wait_for 5 has_share web b3 16
-is "and again none of the held connections" "$(held)" "20 0"
+is "and again none of the held connections" "$(held)" "60 0"
 finish
