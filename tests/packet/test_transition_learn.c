@@ -140,7 +140,7 @@ static void a_remembered_flow_does_not_mind_transitions(void **state)
 	uint16_t used;
 
 	transit_service(f)->flags |= SHUNT_SVC_FLOWS;
-	transit_settle(f, A);
+	transit_end(f, A);
 	expect(f, 1, SYN, A);
 	assert_int_equal(transit_outcome.remembered, 1);
 	/* `since` is later than the entry */
@@ -169,7 +169,7 @@ static void what_had_no_room_goes_by_hash_and_to_base(void **state)
 	expect(f, 2, ACK, A);
 	transit_backend(f, A)->flags = 0;
 	expect(f, 2, ACK, B);
-	transit_settle(f, B);
+	transit_end(f, B);
 	expect(f, 3, SYN, B);
 	assert_int_equal(transit_base(f, 3)->flags, 0);
 }
@@ -240,7 +240,7 @@ static void what_is_translated_begins_at_cur_and_has_its_record(void **state)
 	struct fixture *f = *state;
 
 	nat_world(state, 0);
-	transit_settle(f, A);
+	transit_end(f, A);
 	assert_int_equal(nat_send(f, 1, SYN), A);
 	transit_begin(f, A, B, (uint16_t)(transit_tick(f) - 5));
 	memset(f->flows, 0, WORLD_FLOW_BUCKETS * sizeof(*f->flows));
