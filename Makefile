@@ -52,7 +52,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-RUNS := demo check check-kernels check-unit check-packet check-e2e bench fuzz-packets
+RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench fuzz-packets
 .PHONY: all help deps tests lint format install uninstall clean $(RUNS) $(RUNS:%=run-%)
 
 all: $O/shuntd $O/shunt $O/shunt-decap
@@ -64,6 +64,7 @@ help:
 	@echo 'make check      lint, unit, packet and end-to-end tests (root for the last two)'
 	@echo 'make check-kernels  packet and end-to-end tests under other kernels, in qemu;'
 	@echo '                KERNELS="bookworm trixie" are Debian suites, TESTS="packet e2e/nat"'
+	@echo 'make prove      that no connection breaks: model, simulation, 5,000 real ones (root, minutes)'
 	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json;'
 	@echo '                ABLATION=1 shows what each part of the path costs instead'
 	@echo 'make fuzz-packets  the packet path against its oracle (root); N=10000000 SEED=1 FROM=0'
@@ -183,6 +184,10 @@ SEED ?= 1
 FROM ?= 0
 run-fuzz-packets: $(ORACLE_FUZZ)
 	$(Q)$(ORACLE_FUZZ) $(N) $(SEED) $(FROM)
+
+# ONLY="model sim" runs some.
+run-prove: all $(MODEL) $(SIM) $(ORACLE_FUZZ)
+	$(Q)O=$O tests/prove.sh
 
 tests: $(UNIT) $(PACKET)
 

@@ -3,10 +3,11 @@
 # Connections that compare every byte, while their backends come, go, weigh more and less, fail and recover,
 # while the daemon is killed, reloaded and started anew, and with floods of SYNs and ACKs beside: only
 # those of a backend that failed may break.  CONNECTIONS (300), PAUSE (0.5 s between two of their messages)
-# and REST (1 s between two events) make it longer: make prove.
+# and REST (1 s between two events) make it longer: make prove.  No connection is idle for TIMEOUT.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-CONNECTIONS=${CONNECTIONS:-300} PAUSE=${PAUSE:-0.5} REST=${REST:-1} RATE=${RATE:-1000}
+CONNECTIONS=${CONNECTIONS:-300} PAUSE=${PAUSE:-0.5} REST=${REST:-1} RATE=${RATE:-1000} TIMEOUT=${TIMEOUT:-5s}
+CHECK='check: { type: tcp, interval: 500ms, timeout: 450ms, rise: 2, fall: 6 }' # servers may be busy
 ulimit -n 65536
 stage 6
 companion && decap 1 2 3 4 5 6
@@ -23,7 +24,7 @@ configured() { # WORDS OF B1, then the numbers of the backends
   backends4 "$@" | sed "1s/\$/ $words/" >"$W/b"
   config <<END
 services:
-$(service web tcp $VIP4 7000 "forward: ipip" "flow_timeout: 5s" "$FAST_TCP" "backends_file: b")
+$(service web tcp $VIP4 7000 "forward: ipip" "flow_timeout: $TIMEOUT" "$CHECK" "backends_file: b")
 END
 }
 configured "" 1 2 3 4
@@ -33,7 +34,7 @@ mkdir "$load_dir"
 start clients client "$python" "$E2E/unbroken.py" run $VIP4 7000 "$CONNECTIONS" "$PAUSE" 20 "$load_dir"
 count() { awk -v word="$1" '$1 == word { print $2 }' "$load_dir/${2:-count}"; }
 all_open() { [ "$(count open)" -ge $((CONNECTIONS * 95 / 100)) ]; }
-check "$CONNECTIONS connections open" wait_for 30 all_open
+check "$CONNECTIONS connections open" wait_for 60 all_open
 for kind in syn ack; do
   start $kind client "$python" "$E2E/unbroken.py" flood $kind $VIP4 7000 "$RATE"
 done
@@ -55,11 +56,11 @@ changed() { configured "$@" && shunt reload; }
 fails() { # N: its server is killed
   echo "b$1" >>"$load_dir/failed"
   stop "server$1" KILL
-  wait_for 5 is_state web "b$1" down
+  wait_for 15 is_state web "b$1" down
 }
 recovers() { # N
   server "$1"
-  wait_for 5 is_state web "b$1" up
+  wait_for 15 is_state web "b$1" up
 }
 drains() { shunt drain web "b$1" --deadline 1h; }
 anew() { # SIGNAL: the daemon ends by it, and another one starts
