@@ -126,12 +126,13 @@ static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u6
 static __always_inline __u32 flow_place_score(const struct flow *f, __u64 w)
 {
 	__s64 free = (__s64)((w - 1) & ~w) >> 63; /* ~0 or 0 */
-	__u32 age, is_unconfirmed;
+	__u32 age, is_ready;
 
 	barrier_var(free);
 	age = (flow_age(f, w) | free) & 0xffff;
-	is_unconfirmed = ~w >> 31 & is_less(SHUNT_FLOW_AHEAD + SHUNT_FLOW_PROBATION - 1, age);
-	return is_less(f->expires, age) << 17 | is_unconfirmed << 16 | age;
+	/* bit 31 of @w, or of what is below 0 on probation */
+	is_ready = ~((__u32)w | (age - SHUNT_FLOW_AHEAD - SHUNT_FLOW_PROBATION)) >> 31;
+	return is_less(f->expires, age) << 17 | is_ready << 16 | age;
 }
 
 /* The index and above it the score of the bucket's best word. */

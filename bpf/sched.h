@@ -175,9 +175,16 @@ static __always_inline __u32 plan_by_slot(const struct choice *c, __u32 memory, 
  * of the flow agree. */
 static __always_inline __u32 plan_by_turn(const struct choice *c, __u32 memory, __u32 old)
 {
-	if (c->how & HOW_ABOUT || !(c->syn | c->udp | memory))
+	__u32 starts = c->syn | c->udp | memory / FLOW_ORPHANED;
+	__u32 ask = c->how / HOW_ASK & c->udp & ~(memory / FLOW_ORPHANED);
+
+	/* two branches for the verifier to follow, not six */
+	starts &= ~(__u32)(c->how / HOW_ABOUT);
+	barrier_var(starts);
+	barrier_var(ask);
+	if (!(starts & 1))
 		return old;
-	if (c->how & HOW_ASK && c->udp && !memory)
+	if (ask & 1)
 		return SLOT_ASK;
 	meet();
 	if (flags_again(c->svc) & SHUNT_SVC_LOADS)
@@ -199,10 +206,11 @@ static __always_inline __u32 choice_remember(struct choice *c, __u32 number, __u
 		return flags_again(c->svc) & SHUNT_SVC_LEARN ? number : old;
 	}
 	flow_remember(&c->flow, &c->place, number);
-	if (flags_again(c->svc) & SHUNT_SVC_FLOWS)
+	if (flags_again(c->svc) & SHUNT_SVC_FLOWS) {
 		flow_note_row(&c->place, c->svc->row + number);
-	if (flags_again(c->svc) & SHUNT_SVC_LOADS)
-		load_add(c->svc, number);
+		if (flags_again(c->svc) & SHUNT_SVC_LOADS)
+			load_add(c->svc, number);
+	}
 	c->counts->packets[SHUNT_COUNT_REMEMBERED]++;
 	return number | FLOW_REMEMBERED;
 }
@@ -242,9 +250,11 @@ static __always_inline __u32 flow_backend_of(const struct shunt_service *svc, __
 	hash = forget(hash, a);
 	c.hash = forget(c.hash, a);
 	meet();
-	changed = slot_read(&c.slot, svc, shunt_slot_of(c.hash, svc->slot_mask));
 	c.counts = flow_counts();
-	if (changed < 0 || !c.counts || flow_locate(&c.flow, hash, svc))
+	if (!c.counts || flow_locate(&c.flow, hash, svc))
+		return SLOT_BAD_TABLE;
+	changed = slot_read(&c.slot, svc, shunt_slot_of(c.hash, svc->slot_mask));
+	if (changed < 0)
 		return SLOT_BAD_TABLE;
 	if (!(svc->flags & SHUNT_SVC_FLOWS)) {
 		if (!changed)
