@@ -145,6 +145,28 @@ enum shunt_status_attr {
 	SHUNT_STATUS_LOOKUPS = 14, /* u64: packets for which the flow table was searched */
 	SHUNT_STATUS_REMEMBERED = 15, /* u64: flows that were remembered in it */
 	SHUNT_STATUS_NO_ROOM = 16, /* u64: flows for which there was no room */
+	/* What this balancer and its peers tell each other: flows. */
+	SHUNT_STATUS_PEERS = 20, /* u32: configured; left out: none, nor what follows */
+	SHUNT_STATUS_PEERS_TOLD = 21, /* u64 */
+	SHUNT_STATUS_PEERS_DELAYED = 22, /* u64: beyond peer_rate, told later */
+	SHUNT_STATUS_PEERS_LOST = 23, /* u64: more than could be read in time, told late or never */
+	SHUNT_STATUS_PEERS_HEARD = 24, /* u64 */
+	SHUNT_STATUS_PEERS_TAKEN = 25, /* u64: into the flow table */
+	SHUNT_STATUS_PEERS_EARLY = 26, /* u64: heard before the change that they are of */
+	SHUNT_STATUS_PEERS_WAITING = 27, /* u32: of these, kept now */
+	SHUNT_STATUS_PEERS_UNKNOWN = 28, /* u64: of a service that is not here */
+	SHUNT_STATUS_PEERS_NO_ROOM = 29, /* u64: in the flow table */
+	/* The same: datagrams, and what was wrong with those that were dropped. */
+	SHUNT_STATUS_PEERS_UNSENT = 30, /* u64: the kernel would not send them */
+	SHUNT_STATUS_PEERS_GOOD = 31, /* u64 */
+	SHUNT_STATUS_PEERS_MALFORMED = 32, /* u64: cut, too long, something else */
+	SHUNT_STATUS_PEERS_VERSION = 33, /* u64: of another version */
+	SHUNT_STATUS_PEERS_FORGED = 34, /* u64: not sealed with the fleet's key, or changed */
+	SHUNT_STATUS_PEERS_REPLAYED = 35, /* u64: came before */
+	SHUNT_STATUS_PEERS_STALE = 36, /* u64: old, or the clocks differ by more than 30 s */
+	SHUNT_STATUS_PEERS_CROWDED = 37, /* u64: more senders than are remembered */
+	SHUNT_STATUS_PEERS_SECRET = 38, /* u64: their sender has another hash_secret */
+	SHUNT_STATUS_PEERS_STRANGER = 39, /* u64: not from a peer's address */
 };
 
 enum shunt_interface_attr {

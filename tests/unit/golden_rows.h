@@ -143,6 +143,15 @@ static void golden_status(void *arg, struct view_status *out)
 		.map_bytes = 12345678,
 	};
 	if (fake->services)
+		out->peers = (struct view_peers){
+			.peers = 2,
+			.told = 1000,
+			.heard = 990,
+			.taken = 980,
+			.waiting = 10,
+			.fates = {[PEER_TAKEN] = 40, [PEER_FORGED] = 3, [PEER_OTHER_SECRET] = 1},
+		};
+	if (fake->services)
 		snprintf(out->config_error, sizeof(out->config_error),
 			 "/etc/shunt/shunt.yaml:3:5: unknown key \"vips\"; did you mean \"vip\"?");
 }

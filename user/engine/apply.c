@@ -18,6 +18,7 @@
 #include "engine/policies.h"
 #include "engine/quic.h"
 #include "engine/transitions.h"
+#include "engine/replicate.h"
 #include "pure/hashkey.h"
 
 /* Flow ticks are jiffies >> SHUNT_FLOW_TICK_SHIFT; HZ is at most 1000, and one tick too many only
@@ -301,6 +302,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	quic_tell(conf);
 	execute(e, &p, services);
 	policies_switch(e, &policies);
+	replicate_configure(e);
 	own_ask(e);
 	plan_fini(&p);
 	if (former != conf)

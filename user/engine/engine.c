@@ -16,6 +16,7 @@
 #include "engine/quic.h"
 #include "engine/transitions.h"
 #include "engine/upgrade.h"
+#include "engine/replicate.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 #include "io/stats_server.h"
@@ -348,6 +349,7 @@ void engine_close(struct engine *e)
 	free_event(e->reload_asked);
 	free_event(e->watch);
 	watches_close(&e->watches);
+	replicate_close(e);
 	fingerprints_free(e);
 	edits_free(e->edits);
 	conf_free(e->conf);

@@ -50,6 +50,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 		.rows = at_least(4096, rows + rows / 2),
 		.slot_lines = at_least(8192, lines + lines / 2),
 		.flows = conf->flow_table,
+		.news = conf->peers.n > 0,
 		.flow_rows = flow_rows,
 		.frags = conf->fragments,
 	};
@@ -186,6 +187,7 @@ static int make_room(struct engine *e, const struct conf *conf, const struct pla
 	nat_sizes(conf, &nat);
 	sizes.nat = nat.nat > sizes.nat ? nat.nat : sizes.nat;
 	sizes.nat6 = sizes.nat6 || nat.nat6;
+	sizes.news = sizes.news || conf->peers.n;
 	ret = plan_more_entries(conf, &sizes);
 	if (ret)
 		return ret;

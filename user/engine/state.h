@@ -202,6 +202,7 @@ struct engine {
 	struct event *again; /* for the services that are to be decided anew */
 	struct event *drains; /* to look at those that go on */
 	mono_t wakes; /* when that fires, if it is pending */
+	struct replicate *replicate; /* NULL: no peers */
 	struct fingerprints *fingerprints; /* of the service last asked for; NULL: never asked */
 
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;

@@ -10,6 +10,7 @@
 
 #include "engine/drain.h"
 #include "engine/transitions.h"
+#include "engine/replicate.h"
 #include "io/stats_server.h"
 #include "pure/verdict.h"
 
@@ -191,6 +192,7 @@ static void view_status(void *arg, struct view_status *out)
 	out->flow_lookups = flows.lookups;
 	out->flows_remembered = flows.remembered;
 	out->flows_no_room = flows.no_room;
+	replicate_view(e, &out->peers);
 }
 
 static bool view_interface(void *arg, uint32_t i, struct view_interface *out)

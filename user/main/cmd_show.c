@@ -25,6 +25,41 @@ static const char *plural(uint64_t n)
 
 /* ---- status -----------------------------------------------------------------------------------*/
 
+/* What was wrong with datagrams that were dropped; NULL: nothing. */
+static const char *const fates[PEER_FATES] = {
+	[PEER_MALFORMED] = "malformed",
+	[PEER_OTHER_VERSION] = "other_version",
+	[PEER_FORGED] = "forged",
+	[PEER_REPLAYED] = "replayed",
+	[PEER_STALE] = "stale",
+	[PEER_CROWDED] = "crowded",
+	[PEER_OTHER_SECRET] = "other_secret",
+	[PEER_STRANGER] = "stranger",
+};
+
+static void json_peers(struct json *j, const struct view_peers *p)
+{
+	int i;
+
+	json_object(j, "peers");
+	json_number(j, "peers", p->peers);
+	json_number(j, "told", p->told);
+	json_number(j, "delayed", p->delayed);
+	json_number(j, "lost", p->lost);
+	json_number(j, "heard", p->heard);
+	json_number(j, "taken", p->taken);
+	json_number(j, "early", p->early);
+	json_number(j, "waiting", p->waiting);
+	json_number(j, "unknown", p->unknown);
+	json_number(j, "no_room", p->no_room);
+	json_number(j, "unsent", p->unsent);
+	json_number(j, "good", p->fates[PEER_TAKEN]);
+	for (i = 0; i < PEER_FATES; i++)
+		if (fates[i])
+			json_number(j, fates[i], p->fates[i]);
+	json_object_end(j);
+}
+
 static void status_json(const struct cli *cli, const struct view_status *s,
 			const struct view_interface *rows, size_t n)
 {
@@ -48,6 +83,7 @@ static void status_json(const struct cli *cli, const struct view_status *s,
 	json_number(&j, "flow_lookups", s->flow_lookups);
 	json_number(&j, "flows_remembered", s->flows_remembered);
 	json_number(&j, "flows_no_room", s->flows_no_room);
+	json_peers(&j, &s->peers);
 	json_list(&j, "interfaces");
 	for (i = 0; i < n; i++)
 		words_json_interface(&j, &rows[i]);
@@ -97,6 +133,26 @@ static void print_config_error(const struct cli *cli, const char *error)
 		fprintf(cli->out, "          %s%s%s\n", red, next, plain);
 }
 
+static void print_peers(const struct cli *cli, const struct view_peers *p)
+{
+	uint64_t dropped = 0;
+	int i;
+
+	fprintf(cli->out,
+		"peers     %" PRIu32 ", flows told %" PRIu64 ", heard %" PRIu64 ", taken %" PRIu64
+		", waiting %" PRIu32 "\n",
+		p->peers, p->told, p->heard, p->taken, p->waiting);
+	for (i = 0; i < PEER_FATES; i++)
+		dropped += fates[i] ? p->fates[i] : 0;
+	if (!dropped)
+		return;
+	fprintf(cli->out, "          datagrams dropped:");
+	for (i = 0; i < PEER_FATES; i++)
+		if (fates[i] && p->fates[i])
+			fprintf(cli->out, " %s %" PRIu64, fates[i], p->fates[i]);
+	fputc('\n', cli->out);
+}
+
 static void print_status(const struct cli *cli, const struct view_status *s)
 {
 	fprintf(cli->out, "shuntd %s, instance %s, process %" PRIu32 ", up %s\n", s->version,
@@ -118,6 +174,8 @@ static void print_status(const struct cli *cli, const struct view_status *s)
 		units_count(s->flow_lookups).text, units_count(s->flows_remembered).text,
 		units_count(s->flows_no_room).text);
 	fprintf(cli->out, "maps      %s\n", units_bytes(s->map_bytes).text);
+	if (s->peers.peers)
+		print_peers(cli, &s->peers);
 }
 
 enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)

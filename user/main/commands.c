@@ -17,7 +17,12 @@ const struct command cli_commands[] = {
 			"JSON: version, instance, pid, uptime_ms, config_file, config_age_ms,\n"
 			"config_error (null: none), services, backends, usable_backends, edits, "
 			"events,\n"
-			"map_bytes, interfaces [name, ifindex, xdp, link_up, note].\n",
+			"map_bytes, peers {peers, told, delayed, lost, heard, taken, early, "
+			"waiting,\n"
+			"unknown, no_room, unsent, good, and dropped: malformed, other_version, "
+			"forged,\n"
+			"replayed, stale, crowded, other_secret, stranger},\n"
+			"interfaces [name, ifindex, xdp, link_up, note].\n",
 		.example = "shunt status",
 		.takes = CLI_TAKES_JSON,
 		.run = cmd_status,

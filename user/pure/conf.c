@@ -61,6 +61,7 @@ void conf_free(struct conf *c)
 	free(c->watched);
 	free(c->interfaces);
 	free(c->hash_secret);
+	free(c->peers.secret);
 	free(c->run_dir);
 	free(c->state_dir);
 	free(c->probe_user);

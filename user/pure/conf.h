@@ -168,6 +168,22 @@ struct conf_port_range {
 	uint16_t first, last;
 };
 
+/* Where a balancer hears others. */
+struct conf_peer {
+	struct addr addr;
+	uint16_t port; /* 0: none */
+};
+#define CONF_PEERS_MAX 32
+
+/* Other balancers, which are told of flows. */
+struct conf_peers {
+	struct conf_peer list[CONF_PEERS_MAX]; /* this host itself may be among them */
+	size_t n; /* 0: none is told, and none heard */
+	struct conf_peer listen;
+	char *secret; /* NULL: hash_secret */
+	uint32_t rate; /* flows a second that are told */
+};
+
 struct conf {
 	char *file; /* as given */
 	char instance[32];
@@ -183,6 +199,7 @@ struct conf {
 	uint32_t nat_timeout_ms[SHUNT_NAT_T_MAX];
 	uint64_t rate_sources; /* to make room for when a service limits them; default 64 k */
 	uint64_t fragments; /* fragmented packets to remember; default 64 k */
+	struct conf_peers peers;
 	uint32_t icmp_rate; /* ICMP errors in answer, a second and CPU; default 100 */
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */

@@ -29,6 +29,10 @@ enum {
 	KEY_RATE_SOURCES,
 	KEY_FRAGMENTS,
 	KEY_ICMP_RATE,
+	KEY_PEERS,
+	KEY_PEER_LISTEN,
+	KEY_PEER_SECRET,
+	KEY_PEER_RATE,
 	KEY_RUN_DIR,
 	KEY_STATE_DIR,
 	KEY_PROBE_USER,
@@ -62,6 +66,12 @@ static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_FRAGMENTS] = {"fragments", conf_read_size, AT(fragments), "64k", .min = 1 << 10,
 			   .max = 16 << 20},
 	[KEY_ICMP_RATE] = {"icmp_rate", conf_read_number, AT(icmp_rate), "100", .max = 100000},
+	[KEY_PEERS] = {.name = "peers"},
+	[KEY_PEER_LISTEN] = {"peer_listen", conf_read_peer, AT(peers.listen)},
+	[KEY_PEER_SECRET] = {"peer_secret", conf_read_text, AT(peers.secret), .min = 16,
+			     .max = 256},
+	[KEY_PEER_RATE] = {"peer_rate", conf_read_size, AT(peers.rate), "50k", .min = 1 << 10,
+			   .max = 1 << 20},
 	/* Must leave room for a socket's name in the 108 bytes of a sockaddr_un. */
 	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", .min = 1,
 			 .max = 80},
@@ -207,6 +217,11 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 		rc = conf_read_defaults(l, given[KEY_DEFAULTS]);
 	if (rc == 0)
 		rc = read_nat(l, given);
+	if (rc == 0 && given[KEY_PEERS])
+		rc = conf_read_peers(l, given[KEY_PEERS]);
+	else if (rc == 0 && given[KEY_PEER_LISTEN])
+		rc = conf_fail(l, given[KEY_PEER_LISTEN],
+			       "peer_listen without peers: name the other balancers, too");
 	if (rc == 0)
 		rc = conf_read_services(l, given[KEY_SERVICES]);
 	if (rc == 0)

@@ -170,6 +170,13 @@ int conf_refuse_backup_in_pool(struct conf_load *l, const struct conf_pos *pos);
 int conf_check_backups(struct conf_load *l, const struct conf_node *node,
 		       const struct conf_service *s) __attribute__((warn_unused_result));
 
+/* ---- conf_peers.c ------------------------------------------------------------------------------*/
+
+conf_key_read conf_read_peer; /* struct conf_peer */
+/* Reads `peers`, once all other keys of the configuration are read. */
+int conf_read_peers(struct conf_load *l, const struct conf_node *node)
+	__attribute__((warn_unused_result));
+
 /* ---- conf_tunnel.c -----------------------------------------------------------------------------*/
 
 /* An IPv4 or IPv6 tunnel_source, by the key's name: an address or a prefix. */

@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "pure/conf.h"
 #include "pure/health.h"
+#include "pure/peer_msg.h"
 #include "shunt_abi.h"
 
 #define VIEW_REASON_MAX 128
@@ -19,6 +20,21 @@
 struct view_traffic {
 	uint64_t packets, bytes, flows;
 	uint64_t packets_per_s, bytes_per_s, flows_per_s;
+};
+
+/* What this balancer and others tell each other. Flows, datagrams where it says so. */
+struct view_peers {
+	uint32_t peers; /* configured; 0: the rest is 0 */
+	uint32_t waiting; /* heard of too early, and kept for now */
+	uint64_t told; /* those told again counted again */
+	uint64_t delayed; /* beyond peer_rate: told later */
+	uint64_t lost; /* not told at once: more than the daemon could read */
+	uint64_t heard, taken; /* taken into the flow table */
+	uint64_t early; /* heard before the change that they are of */
+	uint64_t unknown; /* of a service that is not here */
+	uint64_t no_room; /* in the flow table */
+	uint64_t unsent; /* datagrams that the kernel would not send */
+	uint64_t fates[PEER_FATES]; /* datagrams that came */
 };
 
 struct view_status {
@@ -35,6 +51,7 @@ struct view_status {
 	uint64_t map_bytes; /* memory of all maps */
 	/* Of the flow table: packets that it was searched for, flows put into it, and not for want of room. */
 	uint64_t flow_lookups, flows_remembered, flows_no_room;
+	struct view_peers peers;
 };
 
 enum view_xdp { VIEW_XDP_NONE, VIEW_XDP_NATIVE, VIEW_XDP_GENERIC };
