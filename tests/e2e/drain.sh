@@ -188,4 +188,9 @@ backends4 1 >"$W/b"
 check "with remove: now it goes" wait_for 5 gone b3
 check "and its connections break at once" wait_for 2 broken b3
 check "b1 still noticed nothing" kept b1
+configured "settle_within: 5s"
+check "slots may keep flows for five seconds" shunt reload
+check "b1 is drained without a deadline" drain b1
+is "there is none where every flow is remembered" "$(field b1 deadline_ms)" null
+holds "and that of the slots where they keep them" "$(field b1 deadline_ms slots) > 3000 && $(field b1 deadline_ms slots) <= 5000"
 finish

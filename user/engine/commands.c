@@ -255,10 +255,9 @@ static void explain_edit(const struct backend *b, const struct ctl_command *c, s
 {
 	char what[128], deadline[48] = "";
 
-	if (b->drain.by)
+	if (drain_left_s(&b->drain) >= 0)
 		snprintf(deadline, sizeof(deadline), "; those that it has move in %lld s",
-			 (long long)(b->drain.by - time(NULL)));
-
+			 (long long)drain_left_s(&b->drain));
 	if (c->verb == CTL_WEIGHT)
 		snprintf(what, sizeof(what), "weight %u (configured %u)", b->weight,
 			 b->conf->weight);

@@ -36,21 +36,36 @@ static void look_again(struct engine *e)
 		event_add(e->drains, &soon);
 }
 
+bool drain_by_slots(const struct service *s)
+{
+	return !(s->flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_NAT));
+}
+
+/* No later than slots settle, where it is slots that keep the flows. */
+static mono_t deadline_of(const struct service *s, int64_t by, int64_t most_s)
+{
+	const int64_t left_s = by - time(NULL), settle_s = s->conf->settle_within_ms / 1000;
+	int64_t s_from_now = left_s < 0 ? 0 : left_s > most_s ? most_s : left_s;
+
+	if (drain_by_slots(s) && (!by || settle_s < s_from_now))
+		s_from_now = settle_s;
+	else if (!by)
+		return mono_never();
+	return mono_add_us(mono_now(), s_from_now * 1000000);
+}
+
 void drain_begin(struct engine *e, struct backend *b, int64_t by, int64_t most_s)
 {
 	struct drain *d = &b->drain;
-	const mono_t now = mono_now();
-	int64_t left_s = by - time(NULL);
 
-	left_s = left_s < 0 ? 0 : left_s > most_s ? most_s : left_s;
 	if (d->state == VIEW_DRAIN_NONE)
-		*d = (struct drain){.state = VIEW_DRAIN_GOING, .active = now};
+		*d = (struct drain){.state = VIEW_DRAIN_GOING, .active = mono_now()};
 	else if (d->by == by)
 		return;
 	if (d->state == VIEW_DRAIN_EXPIRED)
 		d->state = VIEW_DRAIN_GOING;
 	d->by = by;
-	d->deadline = by ? mono_add_us(now, left_s * 1000000) : mono_never();
+	d->deadline = deadline_of(b->service, by, most_s);
 	b->service->drains = true;
 	look_again(e);
 }
@@ -89,11 +104,18 @@ struct conf_backend *drain_keep(const struct backend *b)
 	return kept;
 }
 
+int64_t drain_left_s(const struct drain *d)
+{
+	int64_t us = mono_diff_us(mono_now(), d->deadline);
+
+	if (mono_is_never(d->deadline))
+		return -1;
+	return us > 0 ? (us + 999999) / 1000000 : 0;
+}
+
 static const char *deadline_words(const struct drain *d, char out[static 48])
 {
-	int64_t s = mono_diff_us(mono_now(), d->deadline) / 1000000;
-
-	snprintf(out, 48, "for %lld s at most", (long long)(s > 0 ? s : 0));
+	snprintf(out, 48, "for %lld s at most", (long long)drain_left_s(d));
 	return out;
 }
 

@@ -10,8 +10,13 @@
 
 int drain_open(struct engine *e, struct engine_error *err);
 
+/* Whether it is slots in transition that keep the flows of @s: for settle_within at most. */
+bool drain_by_slots(const struct service *s);
+/* Seconds until the deadline; -1: there is none. */
+int64_t drain_left_s(const struct drain *d);
+
 /* Begins the drain of @b, or gives it another deadline: @by, in seconds since 1970, and @most_s from now
- * at most, should the clock have gone back; @by 0: none. Of a drain that goes on with the same deadline
+ * at most, should the clock have gone back; @by 0: none but that of slots. Of a drain that goes on with the same deadline
  * nothing changes, whatever the clock says now. */
 void drain_begin(struct engine *e, struct backend *b, int64_t by, int64_t most_s);
 void drain_end(struct backend *b);

@@ -279,7 +279,7 @@ static void view_left(struct engine *e, const struct backend *b, struct view_bac
 	const struct service *s = b->service;
 	struct transitions_left left;
 
-	if (s->flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_NAT))
+	if (!drain_by_slots(s))
 		return;
 	transitions_left(e, s, b->number, flow_ticks(s->conf->flow_timeout_ms), &left);
 	out->flows_known = true;
