@@ -29,7 +29,8 @@ static bool is_wanted(const struct bench_case *c, uint32_t flows, const char *fi
 {
 	if (c->kind != BENCH_CASE)
 		return flows == 1;
-	return strstr(c->name, filter) && (!c->flows_most || flows <= c->flows_most);
+	return strstr(c->name, filter) && (!c->flows_most || flows <= c->flows_most) &&
+	       flows >= c->flows_least;
 }
 
 static size_t make_rows(const struct bench_cases *cases, struct bench_row *rows)
@@ -56,8 +57,7 @@ static const char *check_counters(const struct world *w, const struct bench_row 
 		return "not every packet was counted as what became of it";
 	if (r->others || (c->verdict && r->forwarded))
 		return "packets were counted as something else";
-	if (c->pool == BENCH_POOL && c->scheduler == SHUNT_RR &&
-	    world_flows_held(w) < row->flows * 0.99)
+	if (world_remembers(c) && world_flows_held(w) < row->flows * 0.99)
 		return "the flow table does not hold the flows";
 	return NULL;
 }

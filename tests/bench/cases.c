@@ -148,6 +148,19 @@ static void add_listed(struct bench_cases *cases, const struct way *w)
 	bench_case_add(cases, &c);
 }
 
+/* Slots in transition, with as many flows as there is room for. */
+static void add_changed(struct bench_cases *cases, const char *name, uint32_t changed_in,
+			enum bench_flows known)
+{
+	struct bench_case c = case_of(&ways[2]);
+
+	c.changed_in = changed_in;
+	c.known = known;
+	c.flows_least = 1048576;
+	snprintf(c.name, sizeof(c.name), "ipip-v4-tcp-%s", name);
+	bench_case_add(cases, &c);
+}
+
 static const struct bench_case refused[] = {
 	{.name = "drop-bad-ip-v4", .frame = BENCH_LONG_IP, .verdict = SHUNT_DROP_BAD_IP},
 	{.name = "drop-bad-ip-v6",
@@ -203,6 +216,11 @@ void bench_cases_fill(struct bench_cases *cases)
 		add_among_all(cases, &ways[i]);
 	for (size_t i = 0; i < 2; i++)
 		add_listed(cases, &ways[i]);
+	add_changed(cases, "changed-1-in-100", 100, BENCH_FLOWS_OLD);
+	add_changed(cases, "changed-1-in-10", 10, BENCH_FLOWS_OLD);
+	add_changed(cases, "changed-all", 1, BENCH_FLOWS_OLD);
+	add_changed(cases, "changed-all-known", 1, BENCH_FLOWS_KNOWN);
+	add_changed(cases, "changed-all-new", 1, BENCH_FLOWS_NEW);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
 		add_refused(cases, &refused[i]);
 }

@@ -30,6 +30,13 @@ enum bench_pool { BENCH_NO_SERVICE, BENCH_POOL, BENCH_POOL_DOWN };
 /* Whether the service has a list of 100,000 denied prefixes, and the client is in it. */
 enum bench_policy { BENCH_NO_POLICY, BENCH_LISTED, BENCH_DENIED };
 
+/* What the flow table has of the flows, where it is asked. */
+enum bench_flows {
+	BENCH_FLOWS_OLD, /* nothing: they are older than their slots' change */
+	BENCH_FLOWS_KNOWN, /* each has an entry */
+	BENCH_FLOWS_NEW, /* nothing yet: every packet is the SYN of another */
+};
+
 struct bench_case {
 	char name[32];
 	enum bench_kind kind;
@@ -39,6 +46,7 @@ struct bench_case {
 	const char *shell; /* name of the row that measures its shell; NULL: it has none */
 	uint32_t pushed; /* bytes that it puts in front of the frame */
 	uint32_t flows_most; /* not measured with more; 0: a million */
+	uint32_t flows_least; /* nor with less */
 	bool is_v6;
 	enum bench_frame frame;
 	int action; /* that it must end with: XDP_* */
@@ -47,6 +55,8 @@ struct bench_case {
 	enum bench_pool pool;
 	enum bench_policy policy;
 	uint32_t service; /* index, from 0, of those that have a pool; bench_case_add() */
+	uint32_t changed_in; /* one slot in so many is in transition; 0: none */
+	enum bench_flows known;
 	uint8_t protocol;
 	enum shunt_forward method;
 	enum shunt_scheduler scheduler;

@@ -93,11 +93,7 @@ static int load(struct programs *p, const struct dp *dp, const struct bench_case
 	struct bpf_map *map;
 
 	bpf_object__for_each_program(program, p->obj)
-	{
 		bpf_program__set_autoload(program, is_used(cases, bpf_program__name(program)));
-		/* as the stages have, or they are not called */
-		bpf_program__set_expected_attach_type(program, 0);
-	}
 	bpf_object__for_each_map(map, p->obj)
 	{
 		int fd = dp_map_fd(dp, bpf_map__name(map));

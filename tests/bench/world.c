@@ -72,6 +72,23 @@ static void build_backends(struct world *w, const struct bench_case *c)
 	}
 }
 
+/* So that every flow of a slot in transition is at its base, another backend. */
+static void change_slots(struct world *w, const struct bench_case *c)
+{
+	uint32_t at = c->service * (world_slots() / SHUNT_SLOTS_PER_LINE);
+
+	for (uint32_t i = 0; c->changed_in && i < world_slots(); i += c->changed_in) {
+		struct transit_slot was = dp_slot_read(w->dp, at, i), s = was;
+
+		s.slot |= SHUNT_SLOT_CHANGED;
+		s.base = (struct shunt_base){
+			.base = (uint16_t)(1 + was.slot % WORLD_BACKENDS),
+			.since = (uint16_t)(dp_tick(w->dp) - 10),
+		};
+		dp_slot_write(w->dp, at, i, &was, &s);
+	}
+}
+
 static int fill_slots(struct world *w, const struct bench_case *c)
 {
 	static uint16_t slots[65536];
@@ -91,6 +108,8 @@ static int fill_slots(struct world *w, const struct bench_case *c)
 		memset(slots, 0, n * sizeof(*slots));
 	if (!err)
 		dp_slots_write(w->dp, c->service * (n / SHUNT_SLOTS_PER_LINE), slots, n);
+	if (!err)
+		change_slots(w, c);
 	return err;
 }
 
@@ -311,20 +330,29 @@ void world_frame(const struct world *w, const struct bench_case *c, struct frame
 	const struct addr any = address(c->is_v6, "203.0.113.", "2001:db8:100::", 1);
 
 	frame_build(c, c->pool != BENCH_NO_SERVICE ? &w->vips[c->service] : &any, WORLD_PORT,
-		    FRAME_ACK, f);
+		    c->known == BENCH_FLOWS_NEW ? FRAME_SYN : FRAME_ACK, f);
 }
 
 int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f)
 {
 	struct bench_state *state = programs_state(w->programs);
 	struct programs_result ignored;
+	int rc;
 
 	world_frame(w, c, f);
 	frame_state(f, c->is_v6, state);
 	state->flow_mask = flows - 1;
-	if (c->pool == BENCH_POOL && c->scheduler == SHUNT_RR)
+	if (world_remembers(c) && c->known != BENCH_FLOWS_NEW)
 		return open_flows(w, c, flows);
-	return programs_run(w->programs, c->program, f, flows / 4 + 10000, &ignored);
+	rc = programs_run(w->programs, c->program, f, flows / 4 + 10000, &ignored);
+	if (c->changed_in)
+		memset(w->flows, 0, w->flow_words * sizeof(*w->flows));
+	return rc;
+}
+
+bool world_remembers(const struct bench_case *c)
+{
+	return c->pool == BENCH_POOL && (c->scheduler == SHUNT_RR || c->known != BENCH_FLOWS_OLD);
 }
 
 struct dp *world_dp(const struct world *w)

@@ -6,6 +6,7 @@
 #ifndef BENCH_WORLD_H
 #define BENCH_WORLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bench.h"
@@ -55,6 +56,8 @@ int world_run(struct world *w, const struct bench_case *c, const struct frame *f
 /* The rows of @c's backends, WORLD_BACKENDS of them; NULL: it has no service. */
 const struct shunt_backend *world_backends(const struct world *w, const struct bench_case *c);
 
+/* Whether the flow table holds the flows after a run. */
+bool world_remembers(const struct bench_case *c);
 /* How many words of the flow table are in use. */
 uint64_t world_flows_held(const struct world *w);
 
