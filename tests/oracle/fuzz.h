@@ -57,6 +57,8 @@ struct fuzz_world {
 	struct oracle_state state;
 	struct oracle_service services[WORLD_SERVICES + FUZZ_SPANS];
 	struct shunt_slot_line slots[FUZZ_LINES];
+	struct shunt_base_line bases[FUZZ_LINES];
+	uint16_t tick; /* about now */
 	struct shunt_backend backends[WORLD_ROWS];
 	struct shunt_nat_ctl nat_ctl;
 	struct fuzz_nat nat; /* what state.nat points at */

@@ -59,6 +59,7 @@ static bool state_is_same(const struct fuzz_bench *b)
 		       0 &&
 	       memcmp(f->verdicts, s->verdicts, f->cpus * sizeof(*s->verdicts)) == 0 &&
 	       memcmp(f->flows, s->flows, WORLD_FLOW_BUCKETS * sizeof(*s->flows)) == 0 &&
+	       (!b->result.lookups || memcmp(f->bases, s->bases, sizeof(b->world.bases)) == 0) &&
 	       fuzz_source_is_same(&b->world) && fuzz_rare_is_same(&b->world);
 }
 
@@ -199,6 +200,7 @@ static int round_begin(struct fuzz_bench *b, const struct fuzz_run *run, uint64_
 	if (err)
 		return err;
 	b->dice = dice_for(run, ~round);
+	b->world.tick = (uint16_t)(jiffies_now(b) >> SHUNT_FLOW_TICK_SHIFT);
 	fuzz_world_fill(&b->world, &b->dice);
 	fuzz_frames_fill(&b->frames, &b->dice);
 	if (run->spoil)

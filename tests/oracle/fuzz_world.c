@@ -39,6 +39,7 @@ void fuzz_world_open(struct fuzz_world *w, struct fixture *f)
 	w->state.counters = calloc((size_t)f->cpus * WORLD_ROWS, sizeof(*w->state.counters));
 	w->state.verdicts = calloc(f->cpus, sizeof(*w->state.verdicts));
 	w->state.flows = calloc(WORLD_FLOW_BUCKETS, sizeof(*w->state.flows));
+	w->state.bases = w->bases;
 	assert_true(w->state.counters && w->state.verdicts && w->state.flows);
 	fuzz_nat_open(w);
 	w->tables.policies = w->policies;
@@ -63,6 +64,7 @@ void fuzz_world_from_maps(struct fuzz_world *w)
 	       (size_t)w->f->cpus * WORLD_ROWS * sizeof(*w->state.counters));
 	memcpy(w->state.verdicts, w->f->verdicts, w->f->cpus * sizeof(*w->state.verdicts));
 	memcpy(w->state.flows, w->f->flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
+	memcpy(w->bases, w->f->bases, sizeof(w->bases));
 	fuzz_nat_from_maps(w);
 	fuzz_source_from_maps(w);
 	fuzz_rare_from_maps(w);
@@ -74,6 +76,7 @@ void fuzz_world_to_maps(const struct fuzz_world *w)
 	       (size_t)w->f->cpus * WORLD_ROWS * sizeof(*w->state.counters));
 	memcpy(w->f->verdicts, w->state.verdicts, w->f->cpus * sizeof(*w->state.verdicts));
 	memcpy(w->f->flows, w->state.flows, WORLD_FLOW_BUCKETS * sizeof(*w->state.flows));
+	memcpy(w->f->bases, w->bases, sizeof(w->bases));
 	fuzz_nat_to_maps(w);
 	fuzz_source_to_maps(w);
 	fuzz_rare_to_maps(w);
@@ -139,13 +142,33 @@ static uint32_t number_at_the_end(const struct shunt_service *svc, struct dice *
 	return last + (is_last_family ? roll(d, 2) : 1);
 }
 
-/* Slots of @svc, from 32 to all that it has: some empty, some with the changed bit where
- * flows are remembered, and, in a
- * @broken service, some that point beyond the table. */
-static void slots_vary(struct fixture *f, const struct shunt_service *svc, bool broken,
+/* About now, from a few ticks ahead to longer ago than most flow timeouts, or any. */
+static uint16_t tick_vary(uint16_t tick, struct dice *d)
+{
+	static const uint16_t back[] = {1, 3, 12, 400};
+
+	if (once_in(d, 40))
+		return (uint16_t)roll64(d);
+	return (uint16_t)(tick + roll(d, 8) - roll(d, back[roll(d, 4)] + 6));
+}
+
+static void base_vary(struct shunt_base *base, uint16_t tick, struct dice *d)
+{
+	*base = (struct shunt_base){
+		.base = (uint16_t)roll(d, WORLD_ROWS_EACH),
+		.used = tick_vary(tick, d),
+		.since = tick_vary(tick, d),
+		.flags = (uint16_t)roll(d, 4),
+	};
+}
+
+/* Slots of @svc, from 32 to all that it has: some empty, some in transition, and, in a @broken service,
+ * some that point beyond the table. */
+static void slots_vary(struct fuzz_world *w, const struct shunt_service *svc, bool broken,
 		       struct dice *d)
 {
 	uint32_t empty_in = once_in(d, 2) ? 20 : 100000;
+	uint32_t changed_in = once_in(d, 3) ? 1 : 50;
 
 	for (uint32_t i = 0; i <= svc->slot_mask; i++) {
 		uint32_t number = 1 + roll(d, svc->backends);
@@ -154,16 +177,19 @@ static void slots_vary(struct fixture *f, const struct shunt_service *svc, bool 
 			number = 0;
 		if (broken && once_in(d, 4))
 			number = number_at_the_end(svc, d);
-		if (svc->flags & SHUNT_SVC_FLOWS && once_in(d, 50))
+		if (!(svc->flags & SHUNT_SVC_NAT) && once_in(d, changed_in)) {
 			number |= SHUNT_SLOT_CHANGED;
-		*world_slot(f, svc, i) = (uint16_t)number;
+			base_vary(world_base(w->f, svc, i), w->tick, d);
+		}
+		*world_slot(w->f, svc, i) = (uint16_t)number;
 	}
 }
 
-static void service_vary(struct fixture *f, uint8_t family, uint8_t proto, enum world_kind kind,
+static void service_vary(struct fuzz_world *w, uint8_t family, uint8_t proto, enum world_kind kind,
 			 struct dice *d)
 {
 	static const uint16_t timeouts[] = {0, 1, 2, 60, 300, 300, 300, 40000, 65534, 65535};
+	struct fixture *f = w->f;
 	struct shunt_service *svc = world_service(f, family, proto, kind);
 
 	if (once_in(d, 8))
@@ -175,6 +201,8 @@ static void service_vary(struct fixture *f, uint8_t family, uint8_t proto, enum 
 		svc->flags |= SHUNT_SVC_FLOWS;
 		svc->scheduler = once_in(d, 2) ? SHUNT_RR : SHUNT_WRR;
 	}
+	if (!(svc->flags & SHUNT_SVC_FLOWS) && once_in(d, 2))
+		svc->flags |= SHUNT_SVC_LEARN;
 	svc->flow_timeout = timeouts[roll(d, sizeof(timeouts) / sizeof(*timeouts))];
 	svc->salt = (uint32_t)roll64(d);
 	if (once_in(d, 3))
@@ -184,7 +212,7 @@ static void service_vary(struct fixture *f, uint8_t family, uint8_t proto, enum 
 	if (proto == IPPROTO_UDP && !(svc->flags & SHUNT_SVC_NAT) && once_in(d, 2))
 		fuzz_quic_service(f, svc, d);
 	if (kind != WORLD_BAD_SLOTS)
-		slots_vary(f, svc, kind == WORLD_BAD_ROW, d);
+		slots_vary(w, svc, kind == WORLD_BAD_ROW, d);
 	for (uint32_t n = 1; n < WORLD_ROWS_EACH; n++) {
 		backend_vary(&f->backends[svc->row + n], family, d);
 		if (svc->flags & SHUNT_SVC_NAT && !once_in(d, 6))
@@ -363,7 +391,7 @@ void fuzz_world_fill(struct fuzz_world *w, struct dice *d)
 		world_build(f);
 	}
 	for (uint32_t i = 0; i < WORLD_SERVICES; i++)
-		service_vary(f, stacks[i % 4].family, stacks[i % 4].proto, i / 4, d);
+		service_vary(w, stacks[i % 4].family, stacks[i % 4].proto, i / 4, d);
 	index_vary(f, 4, d);
 	index_vary(f, 6, d);
 	services_copy(w);

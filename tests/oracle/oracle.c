@@ -176,9 +176,9 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 	const struct shunt_service *svc = flow->svc;
 	enum shunt_verdict verdict = SHUNT_GO_ON;
 	enum oracle_memory memory;
-	uint32_t by_hash;
+	struct oracle_slot slot;
 
-	if (!oracle_slot(c, svc, false, flow->hash, &by_hash, r))
+	if (!oracle_slot_at(c, svc, flow->hash, &slot))
 		return SHUNT_DROP_BAD_TABLE;
 	memory = oracle_recall(c->t, c->s, flow, number, r);
 	if (memory == ORACLE_KNOWN)
@@ -201,8 +201,11 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 			return SHUNT_GO_ON;
 		}
 		r->no_room = 1;
+		oracle_slot_is_full(&slot, r);
 	}
-	*number = by_hash;
+	*number = slot.old;
+	if (slot.old != slot.cur)
+		oracle_slot_use(&slot, flow->tick, r);
 	return SHUNT_GO_ON;
 }
 
@@ -216,12 +219,17 @@ enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt
 		.confirms = !c->p.is_syn,
 		.svc = svc,
 	};
+	struct oracle_slot slot;
 
 	r->flows = c->p.is_syn;
 	if (svc->flags & SHUNT_SVC_FLOWS)
 		return choose_by_flow(c, &flow, number, r);
-	return slot_verdict(
-		oracle_slot(c, svc, svc->flags & SHUNT_SVC_TURNS, flow.hash, number, r));
+	if (svc->flags & SHUNT_SVC_TURNS)
+		return slot_verdict(oracle_slot(c, svc, true, flow.hash, number, r));
+	if (!oracle_slot_at(c, svc, flow.hash, &slot))
+		return SHUNT_DROP_BAD_TABLE;
+	*number = oracle_by_slot(c, &flow, &slot, r);
+	return SHUNT_GO_ON;
 }
 
 enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct shunt_service *svc,
@@ -234,13 +242,17 @@ enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct
 		.is_about = true,
 		.svc = svc,
 	};
-	uint32_t by_hash;
+	struct oracle_slot slot;
 
-	if (!oracle_slot(c, svc, false, flow.hash, &by_hash, r))
+	if (!oracle_slot_at(c, svc, flow.hash, &slot))
 		return SHUNT_DROP_BAD_TABLE;
-	if (!(svc->flags & SHUNT_SVC_FLOWS) ||
-	    oracle_recall(c->t, c->s, &flow, number, r) != ORACLE_KNOWN)
-		*number = by_hash;
+	if (!(svc->flags & SHUNT_SVC_FLOWS)) {
+		*number = oracle_by_slot(c, &flow, &slot, r);
+	} else if (oracle_recall(c->t, c->s, &flow, number, r) != ORACLE_KNOWN) {
+		*number = slot.old;
+		if (slot.old != slot.cur)
+			oracle_slot_use(&slot, flow.tick, r);
+	}
 	return SHUNT_GO_ON;
 }
 
@@ -426,12 +438,19 @@ static void count(const struct oracle_tables *t, struct oracle_state *s, uint32_
 		s->verdicts[cpu].packets[r->verdict] += sign;
 }
 
+static struct shunt_base *base_of(const struct oracle_state *s, size_t at)
+{
+	return &s->bases[at / SHUNT_SLOTS_PER_LINE].slot[at % SHUNT_SLOTS_PER_LINE];
+}
+
 void oracle_apply(const struct oracle_tables *t, struct oracle_state *s, uint32_t cpu,
 		  const struct oracle_result *r)
 {
 	count(t, s, cpu, r, 1);
 	if (r->flow_written)
 		*flow_word(s, r->flow_word) = r->flow_is;
+	if (r->base_written)
+		*base_of(s, r->base_at) = r->base_is;
 	if (r->source_written)
 		*rate_word(s, r->source_word) = r->source_is;
 	if (r->full_written)
@@ -448,6 +467,8 @@ void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t
 	count(t, s, cpu, r, (uint64_t)-1);
 	if (r->flow_written)
 		*flow_word(s, r->flow_word) = r->flow_was;
+	if (r->base_written)
+		*base_of(s, r->base_at) = r->base_was;
 	if (r->source_written)
 		*rate_word(s, r->source_word) = r->source_was;
 	if (r->full_written)

@@ -119,6 +119,7 @@ struct oracle_state {
 	struct shunt_counter *counters;
 	struct shunt_verdict_line *verdicts;
 	struct shunt_flow_bucket *flows;
+	struct shunt_base_line *bases;
 	struct oracle_nat nat;
 	struct shunt_rate_line *rates;
 	uint64_t *full; /* of each policy: when its service's bucket is full */
@@ -176,6 +177,10 @@ struct oracle_result {
 	bool flow_written;
 	size_t flow_word; /* bucket * SHUNT_FLOWS_PER_BUCKET + place */
 	uint64_t flow_was, flow_is;
+	/* the base that is written, if any, by its slot's place among all */
+	bool base_written;
+	size_t base_at;
+	struct shunt_base base_was, base_is;
 	/* the same of a source's word in the table of rates, and of a policy's bucket */
 	bool source_written, full_written;
 	size_t source_word, full_policy;
@@ -248,8 +253,26 @@ struct oracle_flow {
 	uint16_t tick;
 	bool confirms; /* the packet is not the flow's first, if the flow is known */
 	bool is_about; /* the packet is not the flow's: nothing is written */
+	bool has_since; /* entries whose age is above `oldest` do not count, and new ones get `mark` */
+	uint16_t oldest, mark;
 	const struct shunt_service *svc;
 };
+
+/* A slot, and where those of its flows are of which nothing is remembered. */
+struct oracle_slot {
+	size_t at; /* among all */
+	bool changed;
+	uint32_t cur, old;
+	struct shunt_base base;
+};
+/* The slot of @hash; false when it is beyond the table. */
+bool oracle_slot_at(const struct oracle_case *c, const struct shunt_service *svc, uint64_t hash,
+		    struct oracle_slot *slot);
+void oracle_slot_use(struct oracle_slot *slot, uint16_t tick, struct oracle_result *r);
+void oracle_slot_is_full(struct oracle_slot *slot, struct oracle_result *r);
+/* The number that the slot has for the flow, of a service that remembers only what it must. */
+uint32_t oracle_by_slot(const struct oracle_case *c, struct oracle_flow *flow,
+			struct oracle_slot *slot, struct oracle_result *r);
 
 /* What the flow table says of a flow. */
 enum oracle_memory { ORACLE_UNKNOWN, ORACLE_ORPHANED, ORACLE_KNOWN };

@@ -73,6 +73,11 @@ static void write_down(const struct oracle_state *s, size_t at, uint64_t word,
 	r->flow_is = word;
 }
 
+static uint16_t mark_of(const struct oracle_flow *flow)
+{
+	return flow->has_since ? flow->mark : flow->tick;
+}
+
 enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct oracle_state *s,
 				 const struct oracle_flow *flow, uint32_t *number,
 				 struct oracle_result *r)
@@ -88,6 +93,8 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 	if (i == WORDS)
 		return ORACLE_UNKNOWN;
 	w = word_at(s, c.word[i]);
+	if (flow->has_since && age_of(flow, w) > flow->oldest)
+		return ORACLE_UNKNOWN;
 	if (number_in(w) == 0 || is_expired(flow, w) || number_in(w) > flow->svc->backends)
 		return ORACLE_UNKNOWN;
 	row = flow->svc->row + number_in(w);
@@ -96,7 +103,7 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 	*number = number_in(w);
 	if (flow->is_about)
 		return ORACLE_KNOWN;
-	w = w >> 16 << 16 | flow->tick;
+	w = w >> 16 << 16 | mark_of(flow);
 	if (flow->confirms)
 		w |= SHUNT_FLOW_CONFIRMED;
 	write_down(s, c.word[i], w, r);
@@ -108,11 +115,12 @@ enum readiness { NEVER, UNCONFIRMED, EXPIRED, EXPIRED_UNCONFIRMED };
 
 static enum readiness readiness_of(const struct oracle_flow *flow, uint64_t word)
 {
+	bool waits = age_of(flow, word) < SHUNT_FLOW_PROBATION + SHUNT_FLOW_AHEAD;
+	bool unconfirmed = !(word & SHUNT_FLOW_CONFIRMED) && !waits;
+
 	if (is_expired(flow, word))
-		return word & SHUNT_FLOW_CONFIRMED ? EXPIRED : EXPIRED_UNCONFIRMED;
-	if (age_of(flow, word) < SHUNT_FLOW_PROBATION + SHUNT_FLOW_AHEAD)
-		return NEVER;
-	return word & SHUNT_FLOW_CONFIRMED ? NEVER : UNCONFIRMED;
+		return unconfirmed ? EXPIRED_UNCONFIRMED : EXPIRED;
+	return unconfirmed ? UNCONFIRMED : NEVER;
 }
 
 /* Whether @a gives its place before @b does. */
@@ -153,6 +161,6 @@ bool oracle_remember(const struct oracle_tables *t, const struct oracle_state *s
 		if (readiness_of(flow, word_at(s, at)) == NEVER)
 			return false;
 	}
-	write_down(s, at, (uint64_t)c.tag << 33 | (uint64_t)number << 16 | flow->tick, r);
+	write_down(s, at, (uint64_t)c.tag << 33 | (uint64_t)number << 16 | mark_of(flow), r);
 	return true;
 }

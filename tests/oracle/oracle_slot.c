@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Slots in transition, as include/shunt_abi.h has them at struct shunt_slot_line. */
+#include "oracle.h"
+
+#include <netinet/in.h>
+
+bool oracle_slot_at(const struct oracle_case *c, const struct shunt_service *svc, uint64_t hash,
+		    struct oracle_slot *slot)
+{
+	uint32_t n = shunt_slot_of(hash, svc->slot_mask);
+	size_t line = (size_t)svc->slots_at + n / SHUNT_SLOTS_PER_LINE;
+	uint16_t word;
+	uint32_t row;
+
+	if (line >= c->t->n_lines)
+		return false;
+	word = c->t->slots[line].slot[n % SHUNT_SLOTS_PER_LINE];
+	slot->at = line * SHUNT_SLOTS_PER_LINE + n % SHUNT_SLOTS_PER_LINE;
+	slot->changed = word & SHUNT_SLOT_CHANGED;
+	slot->cur = word & SHUNT_SLOT_BACKEND;
+	slot->base = c->s->bases[line].slot[n % SHUNT_SLOTS_PER_LINE];
+	slot->old = slot->cur;
+	row = svc->row + slot->base.base;
+	if (slot->changed && slot->base.base && row < c->t->rows &&
+	    c->t->backends[row].flags & SHUNT_BE_USABLE)
+		slot->old = slot->base.base;
+	return true;
+}
+
+static void write_base(const struct oracle_slot *slot, const struct shunt_base *base,
+		       struct oracle_result *r)
+{
+	if (!r->base_written)
+		r->base_was = slot->base;
+	r->base_written = true;
+	r->base_at = slot->at;
+	r->base_is = *base;
+}
+
+void oracle_slot_use(struct oracle_slot *slot, uint16_t tick, struct oracle_result *r)
+{
+	struct shunt_base base = slot->base;
+
+	base.used = tick;
+	if (slot->changed)
+		write_base(slot, &base, r);
+	slot->base = base;
+}
+
+void oracle_slot_is_full(struct oracle_slot *slot, struct oracle_result *r)
+{
+	struct shunt_base base = slot->base;
+
+	base.flags |= SHUNT_BASE_FULL;
+	if (slot->changed)
+		write_base(slot, &base, r);
+	slot->base = base;
+}
+
+/* Entries of before `since` do not count, and those that are written are not older. */
+static void count_since(struct oracle_flow *flow, uint16_t since)
+{
+	uint16_t age = (uint16_t)(flow->tick + SHUNT_FLOW_AHEAD - since);
+
+	flow->has_since = true;
+	flow->oldest = age;
+	flow->mark = flow->tick;
+	if (age < SHUNT_FLOW_AHEAD)
+		flow->mark = since;
+}
+
+/* Where a flow goes that nothing is remembered of, and whether that is to be remembered. */
+static uint32_t plan(const struct oracle_case *c, const struct oracle_flow *flow,
+		     const struct oracle_slot *slot, bool is_orphan, bool *remembers)
+{
+	bool learns = flow->svc->flags & SHUNT_SVC_LEARN;
+	bool learning = learns && slot->base.flags & SHUNT_BASE_LEARNING;
+	bool begins = is_orphan || (learns ? !learning : c->p.is_syn);
+
+	*remembers = (begins || learning) && !flow->is_about;
+	return begins ? slot->cur : slot->old;
+}
+
+uint32_t oracle_by_slot(const struct oracle_case *c, struct oracle_flow *flow,
+			struct oracle_slot *slot, struct oracle_result *r)
+{
+	enum oracle_memory memory;
+	uint32_t number;
+	bool remembers;
+
+	if (!slot->changed)
+		return slot->cur;
+	count_since(flow, slot->base.since);
+	memory = oracle_recall(c->t, c->s, flow, &number, r);
+	if (memory != ORACLE_KNOWN) {
+		number = plan(c, flow, slot, memory == ORACLE_ORPHANED, &remembers);
+		if (remembers && number && oracle_remember(c->t, c->s, flow, number, r)) {
+			r->remembered = 1;
+			r->flows |= c->p.proto == IPPROTO_UDP;
+		} else if (remembers && number) {
+			r->no_room = 1;
+			oracle_slot_is_full(slot, r);
+			if (!(flow->svc->flags & SHUNT_SVC_LEARN))
+				number = slot->old;
+		}
+	}
+	if (number != slot->cur)
+		oracle_slot_use(slot, flow->tick, r);
+	return number;
+}
