@@ -60,7 +60,7 @@ def abuse(name, mac):
     for _ in range(10):
         say(To, data)
         say(To, data[:-1])
-        say(To, data + bytes(1200))
+        say(To, data + bytes(1400 - len(data)))
         say(To, data[:3] + b"\x07" + data[4:])
         say(To, data[:40] + bytes([data[40] ^ 1]) + data[41:])
         say(To, b"\x00" + os.urandom(len(data) - 1))

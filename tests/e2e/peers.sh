@@ -133,6 +133,8 @@ is "nothing of it is taken" "$(status shunt2 taken)" "$taken"
 shunt2 status | sed -n '/^peers/,+1s/^/# /p'
 
 # ---- a host that starts anew in the middle of it --------------------------------------------------
+shuntd_stop KILL
+check "the first one's daemon is killed and comes back" shuntd_start || finish
 stop shuntd2
 rm -rf "/sys/fs/bpf/shunt/$INSTANCE-2"
 both "$secret" "$(two)" "$(two)"

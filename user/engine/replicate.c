@@ -83,6 +83,21 @@ static void tell(struct replicate *r, const struct shunt_new *flow)
 		r->counters.delayed++;
 }
 
+/* What was news before this daemon came may be so no more: it is told as what is told again. */
+static void take_over(struct replicate *r)
+{
+	struct shunt_new news[256];
+	uint64_t lost = 0;
+	size_t n, i;
+
+	do {
+		n = dp_news_read(r->engine->dp, r->read, news, 256, &lost);
+		for (i = 0; i < n; i++)
+			remember(r, &news[i]);
+	} while (n == 256);
+	r->hurry = r->told_n;
+}
+
 static void tell_news(struct replicate *r)
 {
 	struct shunt_new news[256];
@@ -241,6 +256,7 @@ static int open_all(struct replicate *r, const struct conf *conf)
 	if (!r->read || !r->told || !r->early || !r->tick || sodium_init() < 0)
 		return -ENOMEM;
 	derive(r, conf);
+	take_over(r);
 	return event_add(r->tick, &every) ? -ENOMEM : open_socket(r);
 }
 

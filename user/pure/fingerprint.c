@@ -73,6 +73,7 @@ uint64_t fingerprint_settings(const struct conf_service *s)
 	h = take_text(h, conf_scheduler_name(s->scheduler));
 	h = take_text(h, conf_on_empty_name(s->on_empty));
 	h = take_number(h, s->flow_timeout_ms);
+	h = take_number(h, s->min_healthy.n * 2u + s->min_healthy.percent);
 	return take_quic(h, &s->quic);
 }
 
