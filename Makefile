@@ -186,7 +186,7 @@ run-fuzz-packets: $(ORACLE_FUZZ)
 	$(Q)$(ORACLE_FUZZ) $(N) $(SEED) $(FROM)
 
 # ONLY="model sim" runs some.
-run-prove: all $(MODEL) $(SIM) $(ORACLE_FUZZ)
+run-prove: all $(MODEL) $(SIM) $(ORACLE_FUZZ) $O/tests/bench/bench_shunt
 	$(Q)O=$O tests/prove.sh
 
 tests: $(UNIT) $(PACKET)

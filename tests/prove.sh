@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 O=${O:-build}
 export O LC_ALL=C
-ONLY=${ONLY:-model sim oracle unbroken stories}
+ONLY=${ONLY:-model sim oracle unbroken stories bench}
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 exec 9>/run/lock/shunt-tests.lock
@@ -51,8 +51,15 @@ unbroken() {
 }
 stories() {
   story upgrade "upgrade of the program under load" LONG=1
-  story fleet "what goes from one balancer to another" LONG=1
+  story peers "balancers that tell each other" LONG=1
   story drain "drains" LONG=1
+  story transition "transitions of TCP and UDP" LONG=1
+}
+
+# What slots in transition cost, by the settled case of the same run.
+bench() {
+  FILTER=ipip-v4-tcp "$O/tests/bench/bench_shunt" 9>&-
+  figure "bench of slots in transition" "exit status $?" "see rows" $?
 }
 
 for part in $ONLY; do
