@@ -129,7 +129,8 @@ is "what came before is dropped, and counted" "$(status shunt2 replayed)" 10
 is "so is what is cut, too long or anything" "$(status shunt2 malformed)" 30
 is "and what is of another version" "$(status shunt2 other_version)" 10
 is "and what was changed" "$(status shunt2 forged)" 10
-is "nothing of it is taken" "$(status shunt2 taken)" "$taken"
+# A flow may have been told again in the meantime; each of these would have been taken ten times.
+holds "nothing of it is taken" "$(status shunt2 taken) < $taken + 8"
 shunt2 status | sed -n '/^peers/,+1s/^/# /p'
 
 # ---- a host that starts anew in the middle of it --------------------------------------------------
