@@ -49,6 +49,7 @@ struct drain {
 	uint64_t packets; /* that it had counted then */
 	mono_t deadline; /* never: none */
 	int64_t by; /* the same in seconds since 1970; 0: none */
+	uint32_t slots; /* that it had before */
 };
 
 struct backend {

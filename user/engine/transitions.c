@@ -220,12 +220,13 @@ void transitions_adopt(struct engine *e, struct service *s)
 /* ---- what a backend has left --------------------------------------------------------------------*/
 
 /* Linear counting (Whang, Vander-Zanden and Taylor, "A linear-time probabilistic counting algorithm",
- * 1990): the slots are the bitmap into which the flows are hashed. */
-static void estimate(struct transitions_left *left)
+ * 1990): the slots are the bitmap into which the flows are hashed, those that have settled included. */
+static void estimate(struct transitions_left *left, uint32_t had)
 {
-	double m = left->slots, zero = (double)(left->slots - left->in_use);
+	uint32_t slots = left->slots > had ? left->slots : had;
+	double m = slots, zero = (double)(slots - left->in_use);
 
-	left->many = left->slots && left->in_use == left->slots;
+	left->many = slots && left->in_use == slots;
 	if (left->many)
 		zero = 1;
 	left->flows = left->in_use ? (uint32_t)(m * log(m / zero) + 0.5) : 0;
@@ -233,10 +234,17 @@ static void estimate(struct transitions_left *left)
 		left->flows = left->in_use;
 }
 
-void transitions_left(struct engine *e, const struct service *s, uint16_t number, uint16_t within,
+/* What stands in `used` at the beginning is no packet's. */
+static bool was_used(const struct shunt_base *base, uint16_t age, uint16_t within)
+{
+	return age <= within && (int16_t)(base->used - base->since) >= 0;
+}
+
+void transitions_left(struct engine *e, const struct backend *b, uint32_t had,
 		      struct transitions_left *out)
 {
-	const uint16_t now = dp_tick(e->dp);
+	const struct service *s = b->service;
+	const uint16_t now = dp_tick(e->dp), within = flow_ticks(s->conf->flow_timeout_ms);
 	uint32_t i;
 
 	*out = (struct transitions_left){.last = UINT16_MAX};
@@ -244,14 +252,14 @@ void transitions_left(struct engine *e, const struct service *s, uint16_t number
 		struct transit_slot slot = dp_slot_read(e->dp, s->slots_at, i);
 		uint16_t age = transit_age(now, slot.base.used);
 
-		if (!transit_is_on(slot.slot) || slot.base.base != number)
+		if (!transit_is_on(slot.slot) || slot.base.base != b->number)
 			continue;
 		out->slots++;
 		out->last = age < out->last ? age : out->last;
-		if (age > within)
+		if (!was_used(&slot.base, age, within))
 			continue;
 		out->in_use++;
 		out->oldest = age > out->oldest ? age : out->oldest;
 	}
-	estimate(out);
+	estimate(out, had);
 }

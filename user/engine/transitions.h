@@ -22,14 +22,14 @@ void transitions_adopt(struct engine *e, struct service *s);
 /* The flows that a backend may have in slots that are others' by now. */
 struct transitions_left {
 	uint32_t slots; /* in transition, whose base it is */
-	uint32_t in_use; /* of these, used within the last @within ticks */
+	uint32_t in_use; /* of these, used within the service's flow timeout */
 	uint16_t last; /* ticks since the latest of all uses */
 	uint16_t oldest; /* and since the oldest among those that are in use */
 	uint32_t flows; /* at least, if `many`; else about so many: see transitions.c */
 	bool many;
 };
-/* @within: in flow ticks, at least 1. */
-void transitions_left(struct engine *e, const struct service *s, uint16_t number, uint16_t within,
+/* @had: slots that were @b's before they came into transition; 0: not known. */
+void transitions_left(struct engine *e, const struct backend *b, uint32_t had,
 		      struct transitions_left *out);
 
 #endif

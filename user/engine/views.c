@@ -281,7 +281,7 @@ static void view_left(struct engine *e, const struct backend *b, struct view_bac
 
 	if (!drain_by_slots(s))
 		return;
-	transitions_left(e, s, b->number, flow_ticks(s->conf->flow_timeout_ms), &left);
+	transitions_left(e, b, b->drain.slots, &left);
 	out->flows_known = true;
 	out->flows_left = left.flows;
 	out->oldest_ms = left.in_use ? left.oldest * tick_us / 1000 : 0;
