@@ -193,7 +193,7 @@ __noinline __u64 nat_open(struct pkt *pkt, struct shunt_service *svc)
 		return SHUNT_DROP_BAD_TABLE;
 	number = nat_choose(pkt, svc);
 	if (unlikely(number & SLOT_REFUSED))
-		return source_verdict(number & ~SLOT_REFUSED);
+		return source_over(svc, number & ~SLOT_REFUSED);
 	pkt->row = svc->row + number;
 	be = backend_at(pkt->row);
 	if (!be)

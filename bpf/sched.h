@@ -355,7 +355,7 @@ static __always_inline enum shunt_verdict backend_numbered(struct pkt *pkt,
 	const struct shunt_backend *be;
 
 	if (policy == SCHED_POLICY && unlikely(number & SLOT_REFUSED))
-		return source_verdict(number & ~SLOT_REFUSED);
+		return source_over(svc, number & ~SLOT_REFUSED);
 	if (number == SLOT_BAD_TABLE)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->row = svc->row + number;

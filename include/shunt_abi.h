@@ -270,7 +270,8 @@ static inline __attribute__((always_inline)) __u32 shunt_source_host(__u64 hash,
 struct shunt_counter {
 	__u64 packets;
 	__u64 bytes; /* of the IP packets as they came in, layer 2 and tunnel headers not counted */
-	__u64 flows; /* TCP SYNs without ACK; for UDP, flows newly remembered */
+	__u64 flows; /* TCP SYNs without ACK; for UDP, flows newly remembered; in a service's own
+		      * row: packets over its rates */
 	__u64 cursor; /* in a service's own row: its round-robin cursor on this CPU */
 };
 

@@ -202,6 +202,7 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_PORTS = 21, /* text: several, "80,8000-8099"; "..." where it is cut */
 	SHUNT_SERVICE_LAST_POOL = 22, /* u8: the last one that gets new flows; 16: the backups */
 	SHUNT_SERVICE_MOVING = 23, /* u32: slots in transition: their flows stay where they are */
+	SHUNT_SERVICE_OVER_RATE = 24, /* u64: packets that would have opened flows over its rates */
 };
 
 enum shunt_backend_attr {

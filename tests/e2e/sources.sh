@@ -120,6 +120,9 @@ n=$(passing stranger http://$VIP4:83/)
 holds "which leaves no more than that to others ($n of 20)" "$n <= 1 + $(since "$from")"
 sleep 1.1
 holds "both are counted" "$(counted drop_rate_source) >= 5 && $(counted drop_rate_service) >= 5"
+is "by service too" \
+  "$(shunt stats --json | jq -c '[.services[] | {(.name): .over_rate}] | add | [.slow, .few, .web]')" \
+  "[$(counted drop_rate_source),$(counted drop_rate_service),0]"
 check "who waits for longer than that is let in" wait_for 5 reaches client --max-time 3 http://$VIP4:82/
 config <<END
 services:

@@ -317,7 +317,8 @@ static void finish(const struct oracle_case *c, struct oracle_result *r)
 	r->packets = counts_in_row;
 	r->bytes = counts_in_row ? c->p.l3_len : 0;
 	if (class != SHUNT_CLASS_FORWARD)
-		r->flows = 0;
+		r->flows = r->verdict == SHUNT_DROP_RATE_SOURCE ||
+			   r->verdict == SHUNT_DROP_RATE_SERVICE;
 }
 
 /* ---- all together ------------------------------------------------------------------------------*/

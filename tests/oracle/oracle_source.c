@@ -124,10 +124,14 @@ enum shunt_verdict oracle_new_flow(const struct oracle_case *c, const struct shu
 		return SHUNT_GO_ON;
 	if (svc->policy >= c->t->n_policies)
 		return SHUNT_DROP_BAD_TABLE;
-	if (p->row.flags & SHUNT_POLICY_SOURCE_RATE && !source_takes(c, p, r))
+	if (p->row.flags & SHUNT_POLICY_SOURCE_RATE && !source_takes(c, p, r)) {
+		r->row = svc->row;
 		return SHUNT_DROP_RATE_SOURCE;
-	if (p->row.flags & SHUNT_POLICY_SERVICE_RATE && !service_takes(c, svc->policy, r))
+	}
+	if (p->row.flags & SHUNT_POLICY_SERVICE_RATE && !service_takes(c, svc->policy, r)) {
+		r->row = svc->row;
 		return SHUNT_DROP_RATE_SERVICE;
+	}
 	return SHUNT_GO_ON;
 }
 

@@ -47,6 +47,35 @@ static void a_service_gets_its_burst_and_then_its_rate(void **state)
 	}
 }
 
+/* So that it shows which service it is; also where flows are counted as they are remembered. */
+static void what_is_over_is_counted_in_the_services_own_row(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 8; i++) {
+		struct recipe r = world_recipe(families[i / 2 % 2], protos[i % 2], WORLD_DSR);
+		struct shunt_service *svc;
+		struct outcome o;
+		struct frame in;
+
+		fixture_reset(state);
+		use_rates(f, 1, 1, 0, 0);
+		svc = world_service(f, r.family, r.proto, WORLD_DSR);
+		svc->policy = POLICY;
+		svc->flags |= i < 4 ? 0 : SHUNT_SVC_FLOWS;
+		assert_int_equal(passing(f, r, 1), 1);
+		r.tcp_flags = r.proto == IPPROTO_TCP ? TCP_FLAG_SYN : 0;
+		r.sport += 2;
+		frame_build(&r, &in);
+		fixture_run(f, &in, &o);
+		assert_int_equal(o.verdict, SHUNT_DROP_RATE_SERVICE);
+		assert_int_equal(o.rows, 1);
+		assert_int_equal(o.row, svc->row);
+		assert_int_equal(o.flows, 1);
+		assert_int_equal(o.packets + o.bytes, 0);
+	}
+}
+
 /* What a source has too many of takes nothing from the service. */
 static void a_source_over_its_rate_leaves_the_service_its_own(void **state)
 {
@@ -208,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_source_gets_its_burst_and_then_its_rate),
 		TEST(a_service_gets_its_burst_and_then_its_rate),
+		TEST(what_is_over_is_counted_in_the_services_own_row),
 		TEST(a_source_over_its_rate_leaves_the_service_its_own),
 		TEST(an_ipv6_source_is_its_first_64_bits),
 		TEST(services_count_a_source_apart),

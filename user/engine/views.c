@@ -245,7 +245,10 @@ static bool view_service(void *arg, uint32_t i, struct view_service *out)
 		add_traffic(&out->traffic, &s->backends[k]->meter, &now);
 	}
 	dp_counter_read(e->dp, s->row, &now);
+	out->over_rate = now.flows; /* an own row's: struct shunt_counter */
+	now.flows = 0;
 	add_traffic(&out->traffic, &s->no_backend, &now);
+	out->traffic.flows_per_s -= s->no_backend.flows_per_s;
 	out->no_backend = now.packets;
 	return true;
 }

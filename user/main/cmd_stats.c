@@ -65,6 +65,7 @@ static void service_json(struct json *j, const struct snapshot *s, size_t i, siz
 	json_text(j, "name", service->name);
 	words_json_traffic(j, &service->traffic);
 	json_number(j, "no_backend", service->no_backend);
+	json_number(j, "over_rate", service->over_rate);
 	json_list(j, "backends");
 	for (; *at < end; ++*at) {
 		json_object(j, NULL);
@@ -115,10 +116,21 @@ static void traffic_cells(struct table *t, const struct view_traffic *v)
 	table_cell(t, "%s", units_count(v->flows_per_s).text);
 }
 
+/* A line of packets that came to no backend, if there are any. */
+static void lost_row(struct table *t, const char *words, uint64_t packets)
+{
+	if (packets == 0)
+		return;
+	table_coloured(t, "red", words);
+	table_cell(t, "%s", units_count(packets).text);
+	for (size_t c = 0; c < 5; c++)
+		table_cell(t, "%s", "");
+}
+
 static void service_rows(struct table *t, const struct snapshot *s, size_t i, size_t *at)
 {
 	const struct view_service *service = &s->services[i];
-	size_t end = backends_end(s, service->name, *at), c;
+	size_t end = backends_end(s, service->name, *at);
 
 	table_cell(t, "%s", service->name);
 	traffic_cells(t, &service->traffic);
@@ -126,12 +138,8 @@ static void service_rows(struct table *t, const struct snapshot *s, size_t i, si
 		table_cell(t, "  %s", s->backends[*at].name);
 		traffic_cells(t, &s->backends[*at].traffic);
 	}
-	if (service->no_backend == 0)
-		return;
-	table_coloured(t, "red", "  found no backend");
-	table_cell(t, "%s", units_count(service->no_backend).text);
-	for (c = 0; c < 5; c++)
-		table_cell(t, "%s", "");
+	lost_row(t, "  found no backend", service->no_backend);
+	lost_row(t, "  over its rates", service->over_rate);
 }
 
 static void print_traffic(const struct cli *cli, const struct snapshot *s)

@@ -40,8 +40,8 @@ const struct command cli_commands[] = {
 			"on_empty, check, slots, moving (of these in transition), backends, "
 			"usable,\n"
 			"failing_open, packets, bytes, flows, packets_per_s, bytes_per_s,\n"
-			"flows_per_s, no_backend, last_pool (that gets new flows; 16: the\n"
-			"backups)].\n",
+			"flows_per_s, no_backend, over_rate, last_pool (that gets new flows; 16:\n"
+			"the backups)].\n",
 		.example = "shunt services --json | jq '.services[] | select(.usable == 0).name'",
 		.takes = CLI_TAKES_JSON,
 		.run = cmd_services,
@@ -94,7 +94,7 @@ const struct command cli_commands[] = {
 			"  -a, --all              verdicts that no packet has had, too\n"
 			"\n"
 			"JSON: time (seconds since 1970), services [name, packets, bytes, flows,\n"
-			"packets_per_s, bytes_per_s, flows_per_s, no_backend,\n"
+			"packets_per_s, bytes_per_s, flows_per_s, no_backend, over_rate,\n"
 			"backends [name, packets, ...]],\n"
 			"verdicts [name, class, meaning, packets, packets_per_s].\n"
 			"With --watch, a document a line.\n",

@@ -258,6 +258,7 @@ void words_json_service(struct json *j, const struct view_service *s)
 	json_number(j, "last_pool", s->last_pool);
 	words_json_traffic(j, &s->traffic);
 	json_number(j, "no_backend", s->no_backend);
+	json_number(j, "over_rate", s->over_rate);
 	json_object_end(j);
 }
 

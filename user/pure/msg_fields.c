@@ -133,6 +133,7 @@ static const struct field service_fields[] = {
 	U64(SHUNT_SERVICE_BYTES_S, view_service, traffic.bytes_per_s),
 	U64(SHUNT_SERVICE_FLOWS_S, view_service, traffic.flows_per_s),
 	U64(SHUNT_SERVICE_NO_BACKEND, view_service, no_backend),
+	U64(SHUNT_SERVICE_OVER_RATE, view_service, over_rate),
 	U8(SHUNT_SERVICE_VIP_BITS, view_service, vip_bits),
 	TEXT(SHUNT_SERVICE_PORTS, view_service, ports),
 	U8(SHUNT_SERVICE_LAST_POOL, view_service, last_pool),

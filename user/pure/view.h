@@ -82,6 +82,7 @@ struct view_service {
 		failing_open; /* failing_open: 1 when on_empty: all is in force */
 	struct view_traffic traffic; /* sum of the backends, and what found none */
 	uint64_t no_backend; /* packets that found none */
+	uint64_t over_rate; /* packets that would have opened flows over its rates */
 };
 
 enum view_admin { VIEW_ADMIN_ENABLED, VIEW_ADMIN_DRAINED };
