@@ -172,11 +172,12 @@ struct shunt_span {
  * A packet that goes elsewhere than to cur writes the tick into `used`.  Of services with
  * SHUNT_SVC_LEARN no packet tells whether its flow is new; their slots first have
  * SHUNT_BASE_LEARNING: what has no entry goes to base and is remembered so; then not: what has no
- * entry goes to cur and is remembered so.  A base that is not usable counts as cur.
+ * entry goes to cur and is remembered so, if there is room.  A base that is not usable counts as cur.  A
+ * flow whose entry names a backend that is not usable begins anew: it goes to cur.
  * Of slots of services with SHUNT_SVC_FLOWS only flows that had no room to be remembered are concerned.
  *
- * Entries are valid in a slot in transition from tick `since` on, and those made there are as old as
- * that at most: what an earlier transition has left behind does not count.  SHUNT_SVC_FLOWS makes
+ * Entries are valid in a slot in transition from tick `since` on (by shunt_flow_age(), so that a slot may
+ * stay so for long), and those made there are as old as that at most: what an earlier transition has left behind does not count.  SHUNT_SVC_FLOWS makes
  * every entry valid.
  *
  * The daemon begins a transition by writing the base and then the slot, and settles a slot that has
