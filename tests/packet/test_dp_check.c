@@ -198,6 +198,37 @@ static void the_running_one_stays_where_it_is_told_to(void **state)
 	close_dp(dp);
 }
 
+static void the_former_one_is_put_back(void **state)
+{
+	struct dp_error err = {""};
+	uint32_t former, ours;
+	struct dp *dp;
+
+	(void)state;
+	leave_running();
+	dp = open_wide(3, 10 * N);
+	former = runs_on(dp);
+	assert_false(dp_has_former(dp));
+	commit(dp);
+	ours = runs_on(dp);
+	assert_true(dp_has_former(dp) && ours != former);
+	if (dp_put_back(dp, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(runs_on(dp), former);
+	assert_int_equal(dp->set.program_id, former);
+	assert_false(dp_has_former(dp));
+	assert_int_equal(new_pins(), 0);
+	close_dp(dp);
+	dp = open_wide(3, 10 * N);
+	assert_true(dp_adopted(dp));
+	assert_int_equal(dp->old.program_id, former);
+	assert_true(dp->old.map[DP_STAGES].fd >= 0);
+	commit(dp);
+	dp_drop_former(dp);
+	assert_int_equal(dp_put_back(dp, &err), -ENOENT);
+	close_dp(dp);
+}
+
 static void slots_in_transition_are_left_alone(void **state)
 {
 	const uint16_t changed[SHUNT_SLOTS_PER_LINE] = {[0 ... 31] = SHUNT_SLOT_CHANGED | 2};
@@ -228,6 +259,7 @@ int main(void)
 		STAGED(so_it_does_over_larger_tables),
 		STAGED(another_one_is_found_out),
 		STAGED(the_running_one_stays_where_it_is_told_to),
+		STAGED(the_former_one_is_put_back),
 		STAGED(slots_in_transition_are_left_alone),
 	};
 

@@ -244,6 +244,7 @@ static int apply_first(struct engine *e, struct engine_error *err)
 		snprintf(err->text, sizeof(err->text), "%s", why.text);
 		return ret;
 	}
+	upgrade_watch(e);
 	return interfaces_attach(e, err);
 }
 
@@ -340,6 +341,7 @@ void engine_close(struct engine *e)
 	quic_free(e);
 	ranges_fini(&e->rows);
 	ranges_fini(&e->lines);
+	upgrade_close(e);
 	free_event(e->again);
 	free_event(e->drains);
 	free_event(e->flush);

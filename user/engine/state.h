@@ -24,6 +24,7 @@
 #include "pure/nat_pool.h"
 #include "pure/pool.h"
 #include "pure/ranges.h"
+#include "pure/trial.h"
 #include "pure/view.h"
 #include "shunt_abi.h"
 #include "shunt_msg.h"
@@ -168,6 +169,9 @@ struct engine {
 	bool accepts_changes; /* of the packet path, by an upgrade */
 	struct {
 		char refused[640]; /* why a former daemon's program is kept; empty: it is not */
+		struct trial_count before, swapped; /* counted before the swap; and when it was */
+		mono_t until; /* the new program is watched */
+		struct event *watch;
 	} upgrade;
 	struct nl *nl;
 	struct probe_pool *probes;

@@ -10,4 +10,9 @@
  * -ESTALE with @err. */
 int upgrade_check(struct engine *e, struct engine_error *err);
 
+/* Once ours runs: watches for a while whether its errors are more than those of the former one, which is
+ * put back then, with words in the log and an event. */
+void upgrade_watch(struct engine *e);
+void upgrade_close(struct engine *e);
+
 #endif

@@ -144,6 +144,7 @@ int dp_open(const struct dp_options *opt, struct dp **out, struct dp_error *err)
 	dp->lock_fd = dp->grace_fd = dp->grace_inner_fd = dp->entry_fd = dp->tick_fd = -1;
 	dp_set_init(&dp->set);
 	dp_set_init(&dp->old);
+	dp_set_init(&dp->before);
 	memcpy(dp->hash_key, opt->hash_key, sizeof(dp->hash_key));
 	dp->share = opt->share;
 	snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s", pin_dir);
@@ -168,6 +169,7 @@ void dp_close(struct dp *dp)
 	dp_links_close(dp);
 	dp_set_fini(&dp->set);
 	dp_set_fini(&dp->old);
+	dp_set_fini(&dp->before);
 	free(dp->old_counts);
 	if (dp->grace_fd >= 0)
 		close(dp->grace_fd);
@@ -212,35 +214,6 @@ static int swap(struct dp *dp, struct dp_error *err)
 	return dp_links_update(dp, err);
 }
 
-int dp_commit(struct dp *dp, struct dp_error *err)
-{
-	int rc;
-
-	if (dp->committed)
-		return 0;
-	rc = dp_pins_stage(dp, err);
-	if (rc == 0)
-		rc = swap(dp, err);
-	if (rc) {
-		dp_pins_drop(dp);
-		return rc;
-	}
-	dp_grace(dp);
-	dp_settle_counters(dp);
-	rc = dp_copy_flows(&dp->old, &dp->set);
-	if (rc == 0)
-		rc = dp_copy_nat(dp, &dp->old, &dp->set);
-	if (rc)
-		dp_fail_os(err, rc, "cannot copy the last flows");
-	if (rc == 0)
-		rc = dp_pins_settle(dp, err);
-	if (rc == 0)
-		dp_former_leave(dp);
-	dp_set_fini(&dp->old);
-	dp->committed = true;
-	return rc;
-}
-
 /* Whether two sets have all maps in common but those of the stages. */
 static bool has_same_maps(const struct dp_set *a, const struct dp_set *b)
 {
@@ -265,6 +238,46 @@ static void exchange_programs(struct dp_set *a, struct dp_set *b)
 	b->program_id = was.program_id;
 	b->map[DP_STAGES] = was.map[DP_STAGES];
 	b->map[DP_HANDOVER] = was.map[DP_HANDOVER];
+}
+
+/* The set that is given up keeps no program, if that may be wanted again. */
+static void keep_program(struct dp *dp)
+{
+	if (dp->kept || dp->old.program_fd < 0 || !has_same_maps(&dp->set, &dp->old))
+		return;
+	dp->kept = true;
+	dp_set_fini(&dp->before);
+	exchange_programs(&dp->before, &dp->old);
+}
+
+int dp_commit(struct dp *dp, struct dp_error *err)
+{
+	int rc;
+
+	if (dp->committed)
+		return 0;
+	rc = dp_pins_stage(dp, err);
+	if (rc == 0)
+		rc = swap(dp, err);
+	if (rc) {
+		dp_pins_drop(dp);
+		return rc;
+	}
+	dp_grace(dp);
+	dp_settle_counters(dp);
+	rc = dp_copy_flows(&dp->old, &dp->set);
+	if (rc == 0)
+		rc = dp_copy_nat(dp, &dp->old, &dp->set);
+	if (rc)
+		dp_fail_os(err, rc, "cannot copy the last flows");
+	if (rc == 0)
+		rc = dp_pins_settle(dp, err);
+	if (rc == 0)
+		dp_former_leave(dp);
+	keep_program(dp);
+	dp_set_fini(&dp->old);
+	dp->committed = true;
+	return rc;
 }
 
 int dp_stay(struct dp *dp)
@@ -292,6 +305,8 @@ static int load_anew(struct dp *dp, const struct dp_sizes *sizes, struct dp_erro
 	rc = dp_commit(dp, err);
 	if (rc)
 		return rc;
+	dp_drop_former(dp); /* it would not know the new tables */
+	dp->kept = true;
 	rc = dp_set_build(dp, &dp->set, sizes, &next, err);
 	if (rc)
 		return rc;
@@ -320,6 +335,42 @@ int dp_reload(struct dp *dp, struct dp_error *err)
 	const struct dp_sizes sizes = dp->set.sizes;
 
 	return load_anew(dp, &sizes, err);
+}
+
+/* ---- the former program -----------------------------------------------------------------------*/
+
+bool dp_has_former(const struct dp *dp)
+{
+	return dp->before.program_fd >= 0;
+}
+
+void dp_drop_former(struct dp *dp)
+{
+	dp_set_fini(&dp->before);
+}
+
+/* The same steps as those of a commit, so that a kill leaves one of the two in force. */
+int dp_put_back(struct dp *dp, struct dp_error *err)
+{
+	int rc;
+
+	if (!dp_has_former(dp) || !dp->committed)
+		return dp_fail(err, -ENOENT, "there is no former program any more");
+	exchange_programs(&dp->set, &dp->before);
+	dp->set.map[DP_STAGES].unpinned = dp->set.map[DP_HANDOVER].unpinned = true;
+	rc = dp_pins_stage(dp, err);
+	if (rc == 0)
+		rc = dp_links_update(dp, err);
+	if (rc) {
+		dp_pins_drop(dp);
+		exchange_programs(&dp->set, &dp->before);
+		return rc;
+	}
+	dp_grace(dp);
+	dp->stays = true;
+	rc = dp_pins_settle(dp, err);
+	dp_set_fini(&dp->before);
+	return rc;
 }
 
 /* ---- removal ----------------------------------------------------------------------------------*/

@@ -100,6 +100,13 @@ int dp_check(struct dp *dp, struct dp_check_result *out, struct dp_error *err)
  * then on. */
 int dp_stay(struct dp *dp) __attribute__((warn_unused_result));
 
+/* Whether the program of an earlier daemon that worked on the same maps is still at hand. */
+bool dp_has_former(const struct dp *dp);
+/* Puts it back in the place of this daemon's, which works with it from then on as after dp_stay. */
+int dp_put_back(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+/* Gives it up. */
+void dp_drop_former(struct dp *dp);
+
 /* ---- interfaces -------------------------------------------------------------------------------*/
 
 enum dp_mode { DP_NATIVE = 1, DP_GENERIC };

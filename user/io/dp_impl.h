@@ -93,10 +93,12 @@ struct dp {
 	uint64_t hash_key[SHUNT_HASH_WORDS];
 	struct dp_set set; /* what dp's functions read and write */
 	struct dp_set old; /* until the commit: what the interfaces run */
+	struct dp_set before; /* of an earlier daemon: its program and that one's own maps */
 	struct dp_counter
 		*old_counts; /* [rows of old] its sums when its counters were left behind */
 	bool committed;
 	bool adopted;
+	bool kept; /* `before` has been filled, or is not to be */
 	bool stays; /* with a former daemon's program: see dp_stay() */
 	bool share; /* interfaces attached from now on are shared */
 	int entry_fd; /* their map, see dp_shared.h; -1: none yet */
