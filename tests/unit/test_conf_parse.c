@@ -82,6 +82,7 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_int_equal(c->flow_table, 1 << 20);
 	assert_int_equal(c->fragments, 64 << 10);
 	assert_int_equal(c->icmp_rate, 100);
+	assert_int_equal(c->rollback_window_ms, 30000);
 	assert_null(c->hash_secret);
 	assert_true(addr_is_none(&c->tunnel.source4.addr));
 	assert_string_equal(s[0].name, "203.0.113.10:443/tcp");
@@ -118,6 +119,7 @@ static const char everything[] =
 	"flow_table: 256k\n"
 	"fragments: 8k\n"
 	"icmp_rate: 0\n"
+	"rollback_window: 0s\n"
 	"run_dir: /tmp/run\n"
 	"state_dir: /tmp/state\n"
 	"probe_user: shunt-probe\n"
@@ -158,6 +160,7 @@ static void everything_can_be_said_of_the_host(void **state)
 	assert_int_equal(c->flow_table, 256 << 10);
 	assert_int_equal(c->fragments, 8 << 10);
 	assert_int_equal(c->icmp_rate, 0);
+	assert_int_equal(c->rollback_window_ms, 0);
 	assert_string_equal(c->run_dir, "/tmp/run");
 	assert_string_equal(c->state_dir, "/tmp/state");
 	assert_string_equal(c->probe_user, "shunt-probe");

@@ -87,7 +87,6 @@ int upgrade_check(struct engine *e, struct engine_error *err)
 
 /* ---- afterwards ---------------------------------------------------------------------------------*/
 
-#define WINDOW_US 30000000
 #define LOOK_US 500000
 
 static void put_back(struct engine *e, const struct trial_count *since)
@@ -137,13 +136,15 @@ void upgrade_watch(struct engine *e)
 {
 	const struct timeval soon = {.tv_usec = LOOK_US};
 
+	if (!e->conf->rollback_window_ms)
+		dp_drop_former(e->dp);
 	if (!dp_has_former(e->dp))
 		return;
 	e->upgrade.watch = evtimer_new(e->base, on_look, e);
 	if (!e->upgrade.watch)
 		return;
 	e->upgrade.swapped = count(e);
-	e->upgrade.until = mono_add_us(mono_now(), WINDOW_US);
+	e->upgrade.until = mono_add_us(mono_now(), (int64_t)e->conf->rollback_window_ms * 1000);
 	event_add(e->upgrade.watch, &soon);
 }
 

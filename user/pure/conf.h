@@ -201,6 +201,7 @@ struct conf {
 	uint64_t fragments; /* fragmented packets to remember; default 64 k */
 	struct conf_peers peers;
 	uint32_t icmp_rate; /* ICMP errors in answer, a second and CPU; default 100 */
+	uint32_t rollback_window_ms; /* a new packet path is watched; default 30 s; 0: it is not */
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */
