@@ -3,6 +3,7 @@
 #include "dp_stage.h"
 
 #include <cap-ng.h>
+#include <sys/mount.h>
 
 static void a_closed_dataplane_is_adopted(void **state)
 {
@@ -129,6 +130,32 @@ static void a_foreign_link_pin_is_refused_in_words(void **state)
 	refuses("is not a link");
 }
 
+/* In a mount namespace of a child's own. */
+static void a_read_only_bpffs_is_named(void **state)
+{
+	struct dp_options opt = options(N);
+	struct dp_error err = {""};
+	struct dp *dp = NULL;
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount("bpf", DP_BPFFS, "bpf", MS_RDONLY, NULL))
+			_exit(9);
+		if (dp_open(&opt, &dp, &err) == 0 || !strstr(err.text, "Read-only file system") ||
+		    !strstr(err.text, DP_BPFFS))
+			printf("# got: %s\n", err.text);
+		fflush(stdout);
+		_exit(!strstr(err.text, "Read-only file system"));
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- removal ---*/
 
 static void nothing_is_left_after_removal(void **state)
@@ -203,6 +230,7 @@ int main(void)
 		STAGED(a_killed_one_forwards_on_and_is_adopted),
 		STAGED(pins_that_are_not_ours_are_refused_in_words),
 		STAGED(a_foreign_link_pin_is_refused_in_words),
+		STAGED(a_read_only_bpffs_is_named),
 		STAGED(missing_capabilities_are_named),
 		STAGED(nothing_is_left_after_removal),
 		STAGED(a_folder_outside_of_bpffs_is_left_alone),
