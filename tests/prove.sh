@@ -17,15 +17,13 @@ figure() { printf '= %s | %s | %s | %s\n' "$1" "$2" "$3" "$([ "$4" -eq 0 ] && ec
 
 model() {
   local rc
-  "$O/tests/model/model" long >"$log.part"
-  rc=$?
-  cat "$log.part"
+  "$O/tests/model/model" long | tee "$log.part"
+  rc=${PIPESTATUS[0]}
   figure "model: states in which every promise holds" \
-    "$(awk '/^ok/ { sub(/.*: /, "", $0); } { for (i = 2; i < NF; i++) if ($(i + 1) == "states,") n += $i } END { print n }' "$log.part")" all $rc
-  "$O/tests/model/model" mutants >"$log.part"
-  rc=$?
-  cat "$log.part"
-  figure "model: rules without each of which a connection breaks" "$(grep -c '^ok' "$log.part") of $(wc -l <"$log.part")" all $rc
+    "$(awk '/^ok/ { sub(/.*: /, "", $0); } { for (i = 2; i < NF; i++) if ($(i + 1) == "states,") n += $i } END { print n }' "$log.part")" all "$rc"
+  "$O/tests/model/model" mutants | tee "$log.part"
+  rc=${PIPESTATUS[0]}
+  figure "model: rules without each of which a connection breaks" "$(grep -c '^ok' "$log.part") of $(wc -l <"$log.part")" all "$rc"
   rm -f "$log.part"
 }
 sim() { "$O/tests/sim/sim" 9>&-; }
@@ -42,7 +40,7 @@ story() {
   env "$@" bash "tests/e2e/$name.sh" >"$log.part" 2>&1 9>&-
   rc=$?
   grep -E '^# [a-z]+:|^not ok|^=' "$log.part"
-  figure "$what" "$(grep -c '^ok' "$log.part") of $(grep -cE '^(not )?ok' "$log.part") checks" all $rc
+  figure "$what" "$(grep -c '^ok' "$log.part") of $(grep -cE '^(not )?ok' "$log.part") checks" all "$rc"
   rm -f "$log.part"
 }
 unbroken() {
@@ -58,8 +56,9 @@ stories() {
 
 # What slots in transition cost, by the settled case of the same run.
 bench() {
-  FILTER=ipip-v4-tcp "$O/tests/bench/bench_shunt" 9>&-
-  figure "bench of slots in transition" "exit status $?" "see rows" $?
+  FILTER=ipip-v4-tcp "$O/tests/bench/bench_shunt" 9>&- | tee "$log.part"
+  sed -nE 's/^(PASS|MISS) +(.*changed.*[^ ]) +([0-9.]+) +\((.*)\)$/= bench: \2 | \3 | \4 | \1/p' "$log.part"
+  rm -f "$log.part"
 }
 
 for part in $ONLY; do
@@ -67,5 +66,5 @@ for part in $ONLY; do
   "$part" | tee -a "$log"
 done
 printf '\n==== what was found (%d s)\n' $SECONDS
-grep '^= ' "$log" | awk -F ' [|] ' '{ sub(/^= /, "", $1); printf "%-62s %28s  %-18s %s\n", $1, $2, $3, $4 }'
+grep '^= ' "$log" | awk -F ' [|] ' '{ sub(/^= /, "", $1); printf "%-70s %18s  %-14s %s\n", $1, $2, $3, $4 }'
 ! grep -q '| MISS$' "$log"
