@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 O=${O:-build}
 export O LC_ALL=C
-ONLY=${ONLY:-model sim oracle unbroken stories bench}
+ONLY=${ONLY:-model sim oracle unbroken stories frames bench}
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 exec 9>/run/lock/shunt-tests.lock
@@ -52,6 +52,15 @@ stories() {
   story peers "balancers that tell each other" LONG=1
   story drain "drains" LONG=1
   story transition "transitions of TCP and UDP" LONG=1
+}
+
+frames() {
+  local rc
+  LIVE_FRAMES=10000000 "$O/tests/packet/test_dp_commit" >"$log.part" 2>&1 9>&-
+  rc=$?
+  grep '^# ' "$log.part"
+  figure "frames lost by restarts and growth of tables, of 10 M" "exit status $rc" 0 $rc
+  rm -f "$log.part"
 }
 
 # What slots in transition cost, by the settled case of the same run.

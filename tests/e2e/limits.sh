@@ -33,6 +33,17 @@ holds "in under 1 GiB" "$(rss_kib) + $maps < 1048576 && $maps > 0"
 on b1 ip addr add 10.200.39.15/32 dev lo
 on client ip route add 10.200.39.15/32 via 10.0.0.2
 check "the last one answers" wait_for 5 get -f http://10.200.39.15/
+load last http://10.200.39.15/ 50
+sleep 0.5
+shuntd_stop KILL
+began=$(now_ms)
+READY_WITHIN=30 check "killed under load, it starts again" shuntd_start || finish
+took=$(($(now_ms) - began))
+note "ready after $took ms; $(grep -o 'as far as .* tell' "$W/shuntd.log")"
+holds "in under five seconds, too" "$took < 5000"
+stop_load last
+failures_of last
+is "and no request failed" "$(loaded last failed)" 0
 check "it stops" shuntd_stop
 rm -rf "/sys/fs/bpf/shunt/$INSTANCE"
 
