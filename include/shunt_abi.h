@@ -25,7 +25,15 @@
 
 /* ---- services ----------------------------------------------------------------------------------*/
 
-enum shunt_scheduler { SHUNT_MAGLEV, SHUNT_RR, SHUNT_WRR, SHUNT_SCHEDULER_MAX };
+enum shunt_scheduler {
+	SHUNT_MAGLEV,
+	SHUNT_RR,
+	SHUNT_WRR,
+	SHUNT_SH,
+	SHUNT_LC,
+	SHUNT_WLC,
+	SHUNT_SCHEDULER_MAX
+};
 enum shunt_forward {
 	SHUNT_DSR,
 	SHUNT_IPIP,

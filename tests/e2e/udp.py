@@ -9,6 +9,9 @@ udp.py ask ADDRESS PORT N [M]   N flows (sockets) of M datagrams each; prints "C
                                 were answered by more than one
 udp.py big ADDRESS PORT N BYTES N flows of a small datagram and three large ones; prints the same, and
                                 "COUNT broken" for those that did not arrive as they were sent
+udp.py hold ADDRESS PORT N S FILE  N flows that ask five times a second, for S seconds; each time FILE gets a
+                                line for each server, "NAME FLOWS", and "moved FLOWS": that have had more than
+                                one server so far
 
 What is longer than a word is answered with its length and checksum besides.
 """
@@ -16,6 +19,7 @@ import os
 import socket
 import struct
 import sys
+import time
 import zlib
 from collections import Counter
 
@@ -87,9 +91,40 @@ def big(address, port, flows, length):
     return tell(answers)
 
 
+def hold(address, port, flows, seconds, path):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    socks = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(flows)]
+    now, moved = {}, set()
+    for sock in socks:
+        sock.connect((address, port))
+        sock.setblocking(False)
+    for _ in range(5 * seconds):
+        for sock in socks:
+            try:
+                sock.send(b"?")
+            except OSError:
+                pass
+        time.sleep(0.2)
+        for i, sock in enumerate(socks):
+            try:
+                name = sock.recv(512).decode().split()[0]
+            except OSError:
+                continue
+            if now.get(i, name) != name:
+                moved.add(i)
+            now[i] = name
+        counts = Counter(now.values())
+        with open(path + ".new", "w", encoding="ascii") as file:
+            file.writelines(f"{name} {counts[name]}\n" for name in sorted(counts))
+            file.write(f"moved {len(moved)}\n")
+        os.rename(path + ".new", path)
+
+
 def main(argv):
     if argv[1] == "serve":
         serve(argv[2], int(argv[3]))
+    elif argv[1] == "hold":
+        hold(argv[2], int(argv[3]), int(argv[4]), int(argv[5]), argv[6])
     elif argv[1] == "big":
         sys.exit(big(argv[2], int(argv[3]), int(argv[4]), int(argv[5])))
     else:

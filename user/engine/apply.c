@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "engine/drain.h"
+#include "engine/loads.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
 #include "engine/transitions.h"
@@ -51,8 +52,15 @@ static uint16_t flags_of(const struct change *c)
 		flags |= SHUNT_SVC_QUIC;
 	if (translates(c, false))
 		flags |= SHUNT_SVC_NAT;
-	if (conf->scheduler == SHUNT_MAGLEV)
-		return flags | (conf->protocol == IPPROTO_UDP ? SHUNT_SVC_LEARN : 0);
+	if (conf->scheduler == SHUNT_SH || conf->affinity)
+		flags |= SHUNT_SVC_SOURCE;
+	if (conf->affinity)
+		flags |= SHUNT_SVC_AFFINE;
+	if (!conf_remembers_flows(conf->scheduler))
+		return flags |
+		       (conf->affinity || conf->protocol == IPPROTO_UDP ? SHUNT_SVC_LEARN : 0);
+	if (conf_counts_flows(conf->scheduler))
+		flags |= SHUNT_SVC_LOADS;
 	/* What translates remembers its backend itself. */
 	return flags | (translates(c, true) ? SHUNT_SVC_TURNS : SHUNT_SVC_FLOWS);
 }
@@ -75,7 +83,8 @@ static struct shunt_service service_of(const struct change *c)
 		.backends = c->highest,
 		.flags = flags_of(c),
 		.scheduler = (uint8_t)conf->scheduler,
-		.flow_timeout = flow_ticks(conf->flow_timeout_ms),
+		.flow_timeout = flow_ticks(conf_flow_timeout_ms(conf)),
+		.source_bits = (uint8_t)conf->source_prefix,
 		.policy = c->policy,
 		.salt = service_salt(conf->name),
 	};
@@ -303,6 +312,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	execute(e, &p, services);
 	policies_switch(e, &policies);
 	replicate_configure(e);
+	loads_start(e);
 	own_ask(e);
 	plan_fini(&p);
 	if (former != conf)

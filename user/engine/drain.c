@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/drain.h"
+#include "engine/loads.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -69,6 +70,7 @@ void drain_begin(struct engine *e, struct backend *b, int64_t by, int64_t most_s
 	d->deadline = deadline_of(b->service, by, most_s);
 	b->service->drains = true;
 	look_again(e);
+	loads_start(e);
 }
 
 void drain_end(struct backend *b)
@@ -185,7 +187,7 @@ uint64_t drain_quiet_ms(const struct engine *e, const struct backend *b)
 {
 	if (conf_translates(b->conf->forward))
 		return nat_timeout_ms(e->conf, b->service->conf);
-	return b->service->conf->flow_timeout_ms;
+	return conf_flow_timeout_ms(b->service->conf);
 }
 
 /* Whether its flows have ended; one that never had a packet has none. */

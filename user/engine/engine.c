@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "engine/drain.h"
+#include "engine/loads.h"
 #include "engine/plan.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
@@ -256,9 +257,9 @@ static int interfaces_first(struct engine *e, struct engine_error *err)
 static int open_all(struct engine *e, struct engine_error *err)
 {
 	static int (*const steps[])(struct engine *, struct engine_error *) = {
-		reload_open, reload_first,  allocate,	      members_open,  transitions_open,
-		drain_open,  nexthops_open, interfaces_first, edits_load,    open_dataplane,
-		checks_open, apply_first,   views_open,	      commands_open,
+		reload_open,	reload_first, allocate,	     members_open,     transitions_open,
+		loads_open,	drain_open,   nexthops_open, interfaces_first, edits_load,
+		open_dataplane, checks_open,  apply_first,   views_open,       commands_open,
 	};
 	size_t i;
 
@@ -363,6 +364,7 @@ void engine_close(struct engine *e)
 	free(e->scratch_counts);
 	free(e->scratch_alive);
 	free_event(e->look);
+	loads_close(e);
 	free(e);
 }
 

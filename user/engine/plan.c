@@ -42,7 +42,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 	for (i = 0; i < conf->n_services; i++) {
 		rows += rows_for((uint32_t)conf->services[i].n_backends);
 		lines += slots_of(&conf->services[i]) / SHUNT_SLOTS_PER_LINE;
-		flow_rows |= conf->services[i].scheduler != SHUNT_MAGLEV;
+		flow_rows |= conf_remembers_flows(conf->services[i].scheduler);
 	}
 	*sizes = (struct dp_sizes){
 		.services = at_least(256, need.services + (uint64_t)need.services / 2),

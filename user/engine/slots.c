@@ -80,6 +80,12 @@ static void write_rows(struct engine *e, struct service *s, bool usable)
 			write_row(e, s->backends[i]);
 }
 
+/* lc and wlc take two slots by two hashes. */
+static bool is_by_hash(enum shunt_scheduler s)
+{
+	return !conf_remembers_flows(s) || conf_counts_flows(s);
+}
+
 /* False when the table could not be made; an empty one is a table too. */
 static bool fill_slots(struct engine *e, struct service *s)
 {
@@ -93,12 +99,12 @@ static bool fill_slots(struct engine *e, struct service *s)
 		in[i] = (struct slot_backend){
 			.id = slot_backend_id(b->name),
 			.number = b->number,
-			.weight = b->weight,
+			.weight = s->conf->scheduler == SHUNT_LC ? b->weight > 0 : b->weight,
 			.up = b->in_slots,
 			.held_back = b->held_back,
 		};
 	}
-	if (s->conf->scheduler == SHUNT_MAGLEV)
+	if (is_by_hash(s->conf->scheduler))
 		err = maglev_fill(in, s->n_backends, e->scratch_slots, s->logical);
 	else
 		err = interleave_fill(in, s->n_backends, s->conf->scheduler == SHUNT_RR,

@@ -33,6 +33,7 @@
 
 struct backend_row_spec;
 struct event;
+struct loads;
 struct service;
 struct stats_server;
 struct ctl_server;
@@ -203,6 +204,7 @@ struct engine {
 	uint32_t *scratch_counts; /* by backend number */
 	uint8_t *scratch_alive; /* the same */
 
+	struct loads *loads;
 	struct event *look; /* at slots in transition */
 	struct event *again; /* for the services that are to be decided anew */
 	struct event *drains; /* to look at those that go on */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,9 +29,14 @@ static bool all_translate(const struct service *s)
 	return s->n_backends > 0;
 }
 
+static bool is_stateless(const struct conf_service *conf)
+{
+	return conf->protocol == IPPROTO_UDP && conf->udp_flows == CONF_UDP_STATELESS;
+}
+
 static enum transit_kind kind_of(const struct service *s)
 {
-	if (all_translate(s))
+	if (all_translate(s) || is_stateless(s->conf))
 		return TRANSIT_AT_ONCE;
 	return s->flags & SHUNT_SVC_LEARN ? TRANSIT_LEARN : TRANSIT_SYN;
 }
@@ -53,7 +59,7 @@ static struct transit_rules rules_of(struct engine *e, const struct service *s)
 		.believe = s->believe,
 		.alive = alive_of(e, s),
 		.now = dp_tick(e->dp),
-		.idle = flow_ticks(s->conf->flow_timeout_ms),
+		.idle = flow_ticks(conf_flow_timeout_ms(s->conf)),
 		.cap = flow_ticks(s->conf->settle_within_ms),
 	};
 }
@@ -63,7 +69,7 @@ static struct transit_rules rules_of(struct engine *e, const struct service *s)
 static uint32_t look_ms(const struct service *s)
 {
 	/* One that is adopted has no configuration yet, for this moment. */
-	uint32_t ms = s->conf ? s->conf->flow_timeout_ms / LOOKS_A_TIMEOUT : LOOK_MAX_MS;
+	uint32_t ms = s->conf ? conf_flow_timeout_ms(s->conf) / LOOKS_A_TIMEOUT : LOOK_MAX_MS;
 
 	return ms < LOOK_MIN_MS ? LOOK_MIN_MS : ms > LOOK_MAX_MS ? LOOK_MAX_MS : ms;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The engine's state as an operator is shown it, and the meters behind the rates. */
 #include "engine/state.h"
+#include "engine/loads.h"
+#include "engine/transitions.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -275,13 +277,15 @@ static void view_probe(const struct backend *b, struct view_backend *out)
 	out->latency_us = b->result.latency_us;
 }
 
-/* Those that are remembered elsewhere than by slots are not known. */
+/* Those that NAT remembers are not known. */
 static void view_left(struct engine *e, const struct backend *b, struct view_backend *out)
 {
 	const uint64_t tick_us = (1000000ull << SHUNT_FLOW_TICK_SHIFT) / mono_kernel_hz();
 	const struct service *s = b->service;
 	struct transitions_left left;
 
+	if (s->flags & SHUNT_SVC_FLOWS)
+		out->flows_known = loads_flows(e, b, &out->flows_left);
 	if (!drain_by_slots(s))
 		return;
 	transitions_left(e, b, b->drain.slots, &left);

@@ -265,6 +265,15 @@ void dp_counter_read(const struct dp *dp, uint32_t row, struct dp_counter *c);
 /* Sum over the CPUs of each verdict's packets; [SHUNT_VERDICT_MAX] values. */
 void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT_MAX]);
 
+/* Calls @fn for the flows in a part of the flow table (@part of @parts) that have sent a second packet and
+ * have not ended, with their backend's row, which may be a stale one where a service does not note rows,
+ * and the ticks since their last packet. Nothing when no service notes rows. */
+void dp_flows_each(struct dp *dp, uint32_t part, uint32_t parts,
+		   void (*fn)(void *arg, uint32_t row, uint16_t age), void *arg);
+/* What the row has to do (struct shunt_load); adds to it, mod 2^64, and says what a flow will add. */
+uint64_t dp_load_read(const struct dp *dp, uint32_t row);
+void dp_load_write(struct dp *dp, uint32_t row, uint64_t more, uint64_t step);
+
 /* What became of flows in the flow table, all CPUs together. */
 struct dp_flow_counts {
 	uint64_t lookups; /* packets for which it was searched */

@@ -7,10 +7,10 @@
 
 #include "pure/conf_words.h"
 
-const char *const conf_scheduler_words[] = {[SHUNT_MAGLEV] = "maglev",
-					    [SHUNT_RR] = "rr",
-					    [SHUNT_WRR] = "wrr",
-					    [SHUNT_SCHEDULER_MAX] = NULL};
+const char *const conf_scheduler_words[] = {
+	[SHUNT_MAGLEV] = "maglev",   [SHUNT_RR] = "rr", [SHUNT_WRR] = "wrr",
+	[SHUNT_SH] = "sh",	     [SHUNT_LC] = "lc", [SHUNT_WLC] = "wlc",
+	[SHUNT_SCHEDULER_MAX] = NULL};
 const char *const conf_forward_words[] = {
 	[SHUNT_DSR] = "dsr", [SHUNT_IPIP] = "ipip",	[SHUNT_LOCAL] = "local",
 	[SHUNT_NAT] = "nat", [SHUNT_MASQ] = "masq",	[SHUNT_GUE] = "gue",
@@ -21,6 +21,10 @@ const char *const conf_gue_checksum_words[] = {
 	[CONF_GUE_FULL] = "full", [CONF_GUE_ZERO] = "zero", NULL};
 const char *const conf_remove_words[] = {
 	[CONF_REMOVE_DRAIN] = "drain", [CONF_REMOVE_NOW] = "now", NULL};
+const char *const conf_affinity_words[] = {
+	[CONF_AFFINITY_NONE] = "none", [CONF_AFFINITY_SOURCE] = "source", NULL};
+const char *const conf_udp_flows_words[] = {
+	[CONF_UDP_TRACKED] = "tracked", [CONF_UDP_STATELESS] = "stateless", NULL};
 const char *const conf_check_words[] = {
 	[CONF_CHECK_NONE] = "none", [CONF_CHECK_TCP] = "tcp", [CONF_CHECK_HTTP] = "http", NULL};
 const char *const conf_attach_words[] = {

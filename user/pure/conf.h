@@ -20,6 +20,8 @@
 enum conf_attach { CONF_ATTACH_EXCLUSIVE, CONF_ATTACH_SHARED };
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_on_empty { CONF_EMPTY_ALL, CONF_EMPTY_DROP, CONF_EMPTY_PASS };
+enum conf_affinity { CONF_AFFINITY_NONE, CONF_AFFINITY_SOURCE };
+enum conf_udp_flows { CONF_UDP_TRACKED, CONF_UDP_STATELESS };
 enum conf_gue_checksum { CONF_GUE_FULL, CONF_GUE_ZERO };
 enum conf_remove { CONF_REMOVE_DRAIN, CONF_REMOVE_NOW };
 enum conf_check_kind { CONF_CHECK_NONE, CONF_CHECK_TCP, CONF_CHECK_HTTP };
@@ -140,6 +142,10 @@ struct conf_service {
 	enum shunt_forward forward; /* of backends that do not say their own */
 	enum conf_on_empty on_empty;
 	uint32_t flow_timeout_ms; /* an idle flow has ended after this */
+	enum conf_affinity affinity;
+	uint32_t affinity_timeout_ms; /* a source without packets for longer is forgotten */
+	uint32_t source_prefix; /* upper bits of sources that count, by sh and affinity; 1 to 128 */
+	enum conf_udp_flows udp_flows;
 	uint32_t settle_within_ms; /* how long flows may stay with a slot's former owner */
 	struct conf_min_healthy min_healthy;
 	uint32_t
@@ -226,6 +232,24 @@ const char *conf_gue_checksum_name(enum conf_gue_checksum g);
 const char *conf_check_name(enum conf_check_kind k);
 const char *conf_xdp_name(enum conf_xdp x);
 const char *conf_protocol_name(uint8_t protocol); /* "tcp", "udp", or "?" */
+
+/* Whether every flow is remembered. */
+static inline bool conf_remembers_flows(enum shunt_scheduler s)
+{
+	return s != SHUNT_MAGLEV && s != SHUNT_SH;
+}
+
+/* After how long without a packet what is remembered, a flow or a source, is void. */
+static inline uint32_t conf_flow_timeout_ms(const struct conf_service *s)
+{
+	return s->affinity ? s->affinity_timeout_ms : s->flow_timeout_ms;
+}
+
+/* Whether new flows go where the fewest are. */
+static inline bool conf_counts_flows(enum shunt_scheduler s)
+{
+	return s == SHUNT_LC || s == SHUNT_WLC;
+}
 
 /* Whether the method rewrites addresses, and so may rewrite ports. */
 static inline bool conf_translates(enum shunt_forward f)

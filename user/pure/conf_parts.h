@@ -161,6 +161,17 @@ conf_key_read conf_read_server_ids;
 int conf_check_quic(struct conf_load *l, const struct conf_node *node, const struct conf_service *s)
 	__attribute__((warn_unused_result));
 
+/* ---- conf_flows.c ------------------------------------------------------------------------------*/
+
+/* Of a service; NULL where it has no such key. */
+struct conf_flow_nodes {
+	const struct conf_node *service, *scheduler, *affinity, *affinity_timeout, *source_prefix,
+		*udp_flows;
+};
+/* Checks what is remembered of flows and sources against the rest of @s, and completes it. */
+int conf_check_flows(struct conf_load *l, const struct conf_flow_nodes *given,
+		     struct conf_service *s);
+
 /* ---- conf_pool.c -------------------------------------------------------------------------------*/
 
 conf_key_read conf_read_min_healthy; /* struct conf_min_healthy: a number, or N% */

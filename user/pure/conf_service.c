@@ -86,6 +86,10 @@ enum {
 	KEY_ON_EMPTY,
 	KEY_FLOW_TIMEOUT,
 	KEY_SETTLE_WITHIN,
+	KEY_AFFINITY,
+	KEY_AFFINITY_TIMEOUT,
+	KEY_SOURCE_PREFIX,
+	KEY_UDP_FLOWS,
 	KEY_MIN_HEALTHY,
 	KEY_SLOW_START,
 	KEY_REMOVE,
@@ -118,6 +122,14 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_ON_EMPTY] = ROW_ON_EMPTY,
 	[KEY_FLOW_TIMEOUT] = ROW_FLOW_TIMEOUT,
 	[KEY_SETTLE_WITHIN] = ROW_SETTLE_WITHIN,
+	[KEY_AFFINITY] = {"affinity", conf_read_word, AT(affinity), "none",
+			  .words = conf_affinity_words},
+	[KEY_AFFINITY_TIMEOUT] = {"affinity_timeout", conf_read_duration, AT(affinity_timeout_ms),
+				  "10m", .min = 1000, .max = 7200000},
+	[KEY_SOURCE_PREFIX] = {"source_prefix", conf_read_number, AT(source_prefix), .min = 1,
+			       .max = 128},
+	[KEY_UDP_FLOWS] = {"udp_flows", conf_read_word, AT(udp_flows), "tracked",
+			   .words = conf_udp_flows_words},
 	[KEY_MIN_HEALTHY] = ROW_MIN_HEALTHY,
 	[KEY_SLOW_START] = ROW_SLOW_START,
 	[KEY_REMOVE] = ROW_REMOVE,
@@ -278,6 +290,21 @@ static int read_policy(struct conf_load *l, const struct conf_node *const *given
 	return conf_read_policy(l, &nodes, s);
 }
 
+static int check_flows(struct conf_load *l, const struct conf_node *node,
+		       const struct conf_node *const *given, struct conf_service *s)
+{
+	const struct conf_flow_nodes nodes = {
+		.service = node,
+		.scheduler = given[KEY_SCHEDULER],
+		.affinity = given[KEY_AFFINITY],
+		.affinity_timeout = given[KEY_AFFINITY_TIMEOUT],
+		.source_prefix = given[KEY_SOURCE_PREFIX],
+		.udp_flows = given[KEY_UDP_FLOWS],
+	};
+
+	return conf_check_flows(l, &nodes, s);
+}
+
 static int read_service(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
 {
 	struct conf_check_given has = l->defaults_given;
@@ -309,6 +336,8 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		rc = read_backends(l, s, node, given);
 	if (rc == 0)
 		rc = conf_check_nat(l, given[KEY_NAT_POOL], s);
+	if (rc == 0)
+		rc = check_flows(l, node, given, s);
 	if (rc == 0)
 		rc = conf_check_backups(l, given[KEY_MIN_HEALTHY], s);
 	if (rc == 0)

@@ -9,6 +9,7 @@ extern const char *const conf_forward_words[]; /* enum shunt_forward */
 extern const char *const conf_on_empty_words[]; /* enum conf_on_empty */
 extern const char *const conf_gue_checksum_words[]; /* enum conf_gue_checksum */
 extern const char *const conf_remove_words[]; /* enum conf_remove */
+extern const char *const conf_affinity_words[], *const conf_udp_flows_words[];
 extern const char *const conf_check_words[]; /* enum conf_check_kind */
 extern const char *const conf_attach_words[]; /* enum conf_attach */
 extern const char *const conf_xdp_words[]; /* enum conf_xdp */

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Who gets new connections by sh, lc and wlc, with affinity and without, and that a service may change its
+# scheduler while connections are held open.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+stage 3
+companion && decap 1 2 3
+for n in 1 2 3; do start "hold$n" b$n "$python" "$E2E/hold.py" serve b$n 7000; done
+backends4 1 2 3 >"$W/b"
+configured() { # LINE...: of the service
+  config <<END
+services:
+$(service held tcp $VIP4 7000 "forward: ipip" "flow_timeout: 3s" "check: none" "backends_file: b" "$@")
+END
+}
+# hold NAME N: connections held open; held NAME: "BACKEND OPEN ..." and what is broken of all.
+hold() {
+  start "client-$1" client "$python" "$E2E/hold.py" run $VIP4 7000 "$2" "$W/held-$1"
+  wait_for 5 test -e "$W/held-$1"
+}
+open_at() { awk -v name="$2" '$1 == name { n = $2 } END { print n + 0 }' "$W/held-$1"; }
+broken() { awk '{n += $3} END {print n + 0}' "$W/held-$1"; }
+new_at() { on client "$python" "$E2E/hold.py" ask $VIP4 7000 "${1:-30}" | awk '{print $2}' | xargs; }
+change() { configured "$@" && shunt reload; }
+
+configured "scheduler: lc"
+check "shuntd starts" shuntd_start
+note "least connections"
+hold lc 90
+for n in 1 2 3; do
+  holds "b$n has about a third" "$(open_at lc b$n) >= 20 && $(open_at lc b$n) <= 40"
+done
+check "b1 is drained, and its connections end" shunt drain held b1
+echo b1 >"$W/held-lc.close"
+gone() { [ "$(open_at lc b1)" -eq 0 ]; }
+wait_for 5 gone
+check "it is enabled again" shunt enable held b1
+sleep 2 # a pass of counting, and one of being counted
+hold lc2 60 # it is one of the two that are asked five times in nine
+holds "as it has none it gets most of the next" "$(open_at lc2 b1) >= 25"
+
+note "from lc to maglev and back, with connections open"
+check "to maglev" change
+sleep 1
+is "nothing breaks" "$(broken lc) $(broken lc2)" "0 0"
+hold maglev 60
+check "to wlc" change "scheduler: wlc"
+sleep 1
+is "nothing breaks" "$(broken lc) $(broken lc2) $(broken maglev)" "0 0 0"
+check "to rr" change "scheduler: rr"
+sleep 4 # longer than the flow timeout
+is "nothing breaks" "$(broken lc) $(broken lc2) $(broken maglev)" "0 0 0"
+check "to maglev again" change
+sleep 4
+is "nothing breaks" "$(broken lc) $(broken lc2) $(broken maglev)" "0 0 0"
+for name in lc lc2 maglev; do stop client-$name; done
+
+note "weighted"
+printf '%s weight=4 name=b1\n%s name=b2\n%s name=b3\n' "$(addr4 1)" "$(addr4 2)" "$(addr4 3)" >"$W/b"
+check "to wlc" change "scheduler: wlc"
+sleep 6 # what is remembered has ended
+hold wlc 90
+holds "a weight of four gets about four times as many" "$(open_at wlc b1) >= 48 && $(open_at wlc b1) <= 72"
+stop client-wlc
+backends4 1 2 3 >"$W/b"
+
+note "by source"
+check "to sh" change "scheduler: sh"
+is "all connections of a source go to one backend" "$(new_at | wc -w)" 1
+hold sh 30
+others=$(new_at)
+check "its backend is drained" shunt drain held "$others"
+holds "new ones go elsewhere, all to one" "$([ "$(new_at)" != "$others" ] && new_at | wc -w) == 1"
+sleep 1
+is "and the old ones stay" "$(open_at sh "$others") $(broken sh)" "30 0"
+check "enabled again" shunt enable held "$others"
+stop client-sh
+check "rr with affinity" change "scheduler: rr" "affinity: source" "affinity_timeout: 2s"
+is "keeps a source's connections together" "$(new_at | wc -w)" 1
+one=$(new_at)
+check "its backend is drained" shunt drain held "$one"
+is "the source goes on to it all the same" "$(new_at)" "$one"
+sleep 3
+holds "until it has been quiet for the timeout" "$([ "$(new_at)" != "$one" ] && echo 1 || echo 0) == 1"
+finish

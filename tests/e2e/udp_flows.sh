@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# UDP flows by maglev: tracked, they keep their backend when others come and go; stateless, they do not; and
+# in either case a dead backend's flows move at once.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+stage 4
+companion && decap 1 2 3 4
+for n in 1 2 3 4; do web $n && udp $n 5000; done
+CHECK="check: { type: http, path: /healthz, port: 80, interval: 250ms, timeout: 200ms, rise: 2, fall: 3 }"
+backends4 1 2 3 >"$W/b"
+config <<END
+services:
+$(service tracked udp $VIP4 5000 "forward: ipip" "flow_timeout: 2s" "$CHECK" "backends_file: b")
+$(service stateless udp $VIP6 5000 "forward: ipip" "flow_timeout: 2s" "udp_flows: stateless" "$CHECK" "backends_file: b")
+END
+running 6
+start client4 client "$python" "$E2E/udp.py" hold $VIP4 5000 120 60 "$W/tracked"
+start client6 client "$python" "$E2E/udp.py" hold $VIP6 5000 120 60 "$W/stateless"
+of() { awk -v name="$2" '$1 == name { n = $2 } END { print n + 0 }' "$W/$1"; }
+wait_for 5 test -e "$W/tracked" -a -e "$W/stateless"
+sleep 1
+is "no flow has moved" "$(of tracked moved) $(of stateless moved)" "0 0"
+backends4 1 2 3 4 >"$W/b"
+check "a backend is added" wait_for 5 all_up 8
+sleep 1
+holds "stateless flows move to it at once" "$(of stateless b4) > 5 && $(of stateless moved) >= $(of stateless b4)"
+is "tracked ones do not" "$(of tracked moved) $(of tracked b4)" "0 0"
+moving() { shunt services --json | jq '.services[] | select(.name == "tracked").moving'; }
+holds "their slots are in transition" "$(moving) > 100"
+sleep 4 # learnt
+is "and they do not move when learning has ended" "$(of tracked moved)" 0
+on client "$python" "$E2E/udp.py" ask $VIP4 5000 60 >"$W/asked"
+check "new flows find it" grep -q b4 "$W/asked"
+check "a backend is drained" shunt drain tracked b1
+sleep 5
+is "its flows stay" "$(of tracked moved)" 0
+b2=$(of tracked b2)
+stop web2 KILL
+check "a backend fails" wait_for 5 is_state tracked b2 down
+sleep 1
+is "its flows move at once, and no others" "$(of tracked moved) $(of tracked b2)" "$b2 0"
+finish
