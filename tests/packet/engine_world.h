@@ -47,6 +47,7 @@ struct bench {
 	struct host hosts[HOSTS];
 	bool link_down;
 	const char *defaults; /* NULL: what is no longer configured is gone at once */
+	const char *window; /* rollback_window; NULL: none, and no former program is kept */
 	struct wanted_service services[SERVICES];
 };
 
@@ -198,8 +199,9 @@ static inline void write_head(const struct bench *b, FILE *f)
 {
 	fprintf(f,
 		"instance: %s\ninterfaces: [{name: te0, xdp: generic}]\nrun_dir: %s\n"
-		"state_dir: %s\nflow_table: 4k\ndefaults: { %s }\nservices:\n",
-		b->instance, b->dir, b->dir, b->defaults ? b->defaults : "remove: now");
+		"state_dir: %s\nflow_table: 4k\nrollback_window: %s\ndefaults: { %s }\nservices:\n",
+		b->instance, b->dir, b->dir, b->window ? b->window : "0s",
+		b->defaults ? b->defaults : "remove: now");
 }
 
 static inline enum shunt_forward method_of(const struct wanted_service *s, int host)

@@ -8,6 +8,7 @@ static void restarted(struct bench *b)
 {
 	int i;
 
+	b->window = "30s";
 	b->services[0] = (struct wanted_service){.there = true};
 	for (i = 0; i < 4; i++)
 		want_backend(&b->services[0], i, true, 1);

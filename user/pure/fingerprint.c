@@ -72,7 +72,9 @@ uint64_t fingerprint_settings(const struct conf_service *s)
 	h = take_number(h, s->protocol);
 	h = take_text(h, conf_scheduler_name(s->scheduler));
 	h = take_text(h, conf_on_empty_name(s->on_empty));
-	h = take_number(h, s->flow_timeout_ms);
+	h = take_number(h, conf_flow_timeout_ms(s));
+	h = take_number(h, (uint64_t)s->affinity << 16 | (uint64_t)s->udp_flows << 8 |
+				   s->source_prefix);
 	h = take_number(h, s->min_healthy.n * 2u + s->min_healthy.percent);
 	return take_quic(h, &s->quic);
 }
