@@ -350,6 +350,31 @@ static void growing_moves_no_flow(void **state)
 	dp_close(dp);
 }
 
+/* Ages wrap: what is older than half of their range is forgotten before it looks young. */
+static void flows_of_half_a_wrap_ago_are_forgotten(void **state)
+{
+	struct dp *dp = open_dp(16, 64, 64);
+	const uint16_t now = dp_tick(dp);
+	const uint16_t ages[SHUNT_FLOWS_PER_BUCKET] = {0,     300,   32000, 33000,
+						       60000, 65530, 1,	    40000};
+	const bool stays[SHUNT_FLOWS_PER_BUCKET] = {true,  true, true, false,
+						    false, true, true, false};
+	struct shunt_flow_bucket bucket, after;
+	const uint32_t at = 5;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++)
+		bucket.word[i] =
+			(i + 1) << 40 | SHUNT_FLOW_CONFIRMED | 1u << 16 | (uint16_t)(now - ages[i]);
+	assert_int_equal(bpf_map_update_elem(dp_map_fd(dp, "flows"), &at, &bucket, 0), 0);
+	assert_int_equal(dp_flows_forget_old(dp), 3);
+	assert_int_equal(bpf_map_lookup_elem(dp_map_fd(dp, "flows"), &at, &after), 0);
+	for (i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++)
+		assert_true(after.word[i] == (stays[i] ? bucket.word[i] : 0));
+	dp_close(dp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +393,7 @@ int main(void)
 		cmocka_unit_test(growing_keeps_contents_and_counts),
 		cmocka_unit_test(growing_to_what_there_is_does_nothing),
 		cmocka_unit_test(growing_moves_no_flow),
+		cmocka_unit_test(flows_of_half_a_wrap_ago_are_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

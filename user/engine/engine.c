@@ -364,6 +364,7 @@ void engine_close(struct engine *e)
 	free(e->scratch_counts);
 	free(e->scratch_alive);
 	free_event(e->look);
+	free_event(e->forget);
 	loads_close(e);
 	free(e);
 }

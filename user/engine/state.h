@@ -205,6 +205,7 @@ struct engine {
 	uint8_t *scratch_alive; /* the same */
 
 	struct loads *loads;
+	struct event *forget; /* flows so old that their age would be misread */
 	struct event *look; /* at slots in transition */
 	struct event *again; /* for the services that are to be decided anew */
 	struct event *drains; /* to look at those that go on */

@@ -139,10 +139,24 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	look_again(e);
 }
 
+#define FORGET_EVERY_S 3600
+
+static void on_forget(evutil_socket_t fd, short what, void *arg)
+{
+	const struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	dp_flows_forget_old(e->dp);
+}
+
 int transitions_open(struct engine *e, struct engine_error *err)
 {
+	const struct timeval hour = {.tv_sec = FORGET_EVERY_S};
+
 	e->look = evtimer_new(e->base, on_look, e);
-	if (e->look)
+	e->forget = event_new(e->base, -1, EV_PERSIST, on_forget, e);
+	if (e->look && e->forget && event_add(e->forget, &hour) == 0)
 		return 0;
 	snprintf(err->text, sizeof(err->text), "no memory");
 	return -ENOMEM;

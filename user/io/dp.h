@@ -270,6 +270,11 @@ void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT
  * and the ticks since their last packet. Nothing when no service notes rows. */
 void dp_flows_each(struct dp *dp, uint32_t part, uint32_t parts,
 		   void (*fn)(void *arg, uint32_t row, uint16_t age), void *arg);
+/* Forgets flows without a packet for more than half of the time in which flow ticks wrap (18 h at 250 Hz,
+ * 4.6 h at 1000): they would look as if they were new. Returns how many. To be called several times
+ * within that. */
+uint32_t dp_flows_forget_old(struct dp *dp);
+
 /* What the row has to do (struct shunt_load); adds to it, mod 2^64, and says what a flow will add. */
 uint64_t dp_load_read(const struct dp *dp, uint32_t row);
 void dp_load_write(struct dp *dp, uint32_t row, uint64_t more, uint64_t step);

@@ -43,6 +43,36 @@ void dp_flows_each(struct dp *dp, uint32_t part, uint32_t parts,
 		}
 }
 
+/* More than half of the ticks' range ago; not one that seems to be to come (SHUNT_FLOW_AHEAD). */
+static bool is_old(uint64_t word, uint16_t now)
+{
+	uint16_t age = (uint16_t)(now - (uint16_t)word);
+
+	return word && age > INT16_MAX && age < UINT16_MAX - SHUNT_FLOW_AHEAD;
+}
+
+uint32_t dp_flows_forget_old(struct dp *dp)
+{
+	const uint16_t now = dp_tick(dp);
+	struct shunt_flow_bucket *flows;
+	uint32_t forgotten = 0, b;
+	uint64_t word;
+	size_t i;
+
+	if (dp_map_mem(&dp->set, DP_FLOWS))
+		return 0;
+	flows = dp->set.map[DP_FLOWS].mem;
+	for (b = 0; b < dp->set.map[DP_FLOWS].entries; b++)
+		for (i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++) {
+			word = __atomic_load_n(&flows[b].word[i], __ATOMIC_RELAXED);
+			if (is_old(word, now))
+				forgotten += __atomic_compare_exchange_n(
+					(uint64_t *)&flows[b].word[i], &word, 0, false,
+					__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		}
+	return forgotten;
+}
+
 static struct shunt_load *load_at(const struct dp *dp, uint32_t row)
 {
 	return (struct shunt_load *)dp->set.map[DP_LOADS].mem + row;
