@@ -24,8 +24,9 @@ broken() { awk '{n += $3} END {print n + 0}' "$W/held-$1"; }
 new_at() { on client "$python" "$E2E/hold.py" ask $VIP4 7000 "${1:-30}" | awk '{print $2}' | xargs; }
 change() { configured "$@" && shunt reload; }
 
-configured "scheduler: lc"
+configured
 check "shuntd starts" shuntd_start
+check "to lc, the first service that remembers flows" change "scheduler: lc"
 note "least connections"
 hold lc 90
 for n in 1 2 3; do

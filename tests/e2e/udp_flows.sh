@@ -19,7 +19,7 @@ start client4 client "$python" "$E2E/udp.py" hold $VIP4 5000 120 60 "$W/tracked"
 start client6 client "$python" "$E2E/udp.py" hold $VIP6 5000 120 60 "$W/stateless"
 of() { awk -v name="$2" '$1 == name { n = $2 } END { print n + 0 }' "$W/$1"; }
 wait_for 5 test -e "$W/tracked" -a -e "$W/stateless"
-sleep 1
+sleep 3 # a service of two seconds ago takes its first backends as they come
 is "no flow has moved" "$(of tracked moved) $(of stateless moved)" "0 0"
 backends4 1 2 3 4 >"$W/b"
 check "a backend is added" wait_for 5 all_up 8

@@ -97,6 +97,7 @@ static int plan_service(struct change *c, struct service **in, size_t n, struct 
 		if (!c->service)
 			return -ENOMEM;
 		memcpy(c->service->name, c->conf->name, sizeof(c->service->name));
+		c->service->born = mono_now();
 		c->is_new = true;
 	}
 	return plan_backends(c, p);
@@ -188,6 +189,8 @@ static int make_room(struct engine *e, const struct conf *conf, const struct pla
 	sizes.nat = nat.nat > sizes.nat ? nat.nat : sizes.nat;
 	sizes.nat6 = sizes.nat6 || nat.nat6;
 	sizes.news = sizes.news || conf->peers.n;
+	for (i = 0; i < conf->n_services; i++)
+		sizes.flow_rows |= conf_remembers_flows(conf->services[i].scheduler);
 	ret = plan_more_entries(conf, &sizes);
 	if (ret)
 		return ret;

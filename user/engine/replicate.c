@@ -119,8 +119,8 @@ static uint32_t again_ms(const struct engine *e)
 	size_t i;
 
 	for (i = 0; i < e->n_services; i++)
-		if (e->services[i]->conf->flow_timeout_ms < ms)
-			ms = e->services[i]->conf->flow_timeout_ms;
+		if (conf_flow_timeout_ms(e->services[i]->conf) < ms)
+			ms = conf_flow_timeout_ms(e->services[i]->conf);
 	ms /= AGAIN_A_TIMEOUT;
 	return ms < AGAIN_MIN_MS ? AGAIN_MIN_MS : ms;
 }

@@ -101,7 +101,7 @@ void names_flow(const struct known_service *k, uint16_t number, struct dp_flow *
 		.row = s->row,
 		.salt = k->salt,
 		.flags = s->flags,
-		.flow_timeout = flow_ticks(s->conf->flow_timeout_ms),
+		.flow_timeout = flow_ticks(conf_flow_timeout_ms(s->conf)),
 	};
 }
 

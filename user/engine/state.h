@@ -106,6 +106,7 @@ struct service {
 	uint32_t row, rows; /* first row, how many are reserved */
 	uint32_t slots_at, slots; /* first line, number of slots */
 	uint32_t logical; /* slots that the configuration asks for: repeated, if fewer */
+	mono_t born; /* when it was first configured; of an adopted one long ago */
 	uint32_t moving; /* slots in transition, when last looked at */
 	uint16_t flags; /* SHUNT_SVC_* */
 	bool believe; /* until now every flow was remembered, and slots did not matter */

@@ -15,6 +15,7 @@
 #define LOOKS_A_TIMEOUT 8
 #define LOOK_MIN_MS 100
 #define LOOK_MAX_MS 1000
+#define BIRTH_US 2000000
 
 /* ---- rules --------------------------------------------------------------------------------------*/
 
@@ -38,7 +39,10 @@ static enum transit_kind kind_of(const struct service *s)
 {
 	if (all_translate(s) || is_stateless(s->conf))
 		return TRANSIT_AT_ONCE;
-	return s->flags & SHUNT_SVC_LEARN ? TRANSIT_LEARN : TRANSIT_SYN;
+	if (!(s->flags & SHUNT_SVC_LEARN))
+		return TRANSIT_SYN;
+	/* The backends of a new service are found one by one: the first is not to have all for long. */
+	return mono_diff_us(s->born, mono_now()) < BIRTH_US ? TRANSIT_AT_ONCE : TRANSIT_LEARN;
 }
 
 /* Whose flows are worth keeping: those of rows that packets get through. */
@@ -60,7 +64,8 @@ static struct transit_rules rules_of(struct engine *e, const struct service *s)
 		.alive = alive_of(e, s),
 		.now = dp_tick(e->dp),
 		.idle = flow_ticks(conf_flow_timeout_ms(s->conf)),
-		.cap = flow_ticks(s->conf->settle_within_ms),
+		/* Who believes begins a timeout ago. */
+		.cap = flow_ticks(s->conf->settle_within_ms + conf_flow_timeout_ms(s->conf)),
 	};
 }
 
@@ -264,7 +269,7 @@ void transitions_left(struct engine *e, const struct backend *b, uint32_t had,
 		      struct transitions_left *out)
 {
 	const struct service *s = b->service;
-	const uint16_t now = dp_tick(e->dp), within = flow_ticks(s->conf->flow_timeout_ms);
+	const uint16_t now = dp_tick(e->dp), within = flow_ticks(conf_flow_timeout_ms(s->conf));
 	uint32_t i;
 
 	*out = (struct transitions_left){.last = UINT16_MAX};

@@ -16,9 +16,9 @@ static bool is_live(uint64_t word)
 
 static uint16_t age_of(uint64_t word, uint16_t now)
 {
-	int16_t age = (int16_t)(uint16_t)(now - (uint16_t)word);
+	uint16_t age = (uint16_t)(now - (uint16_t)word);
 
-	return age < 0 ? 0 : (uint16_t)age;
+	return age > UINT16_MAX - SHUNT_FLOW_AHEAD ? 0 : age;
 }
 
 void dp_flows_each(struct dp *dp, uint32_t part, uint32_t parts,
