@@ -57,7 +57,9 @@ struct shunt_rate {
  *   bits 43..0   when it is full again, mod 2^44
  * each replaced whole by compare-and-swap.  A word that is full again says nothing and is free.  A
  * source is looked for in one line; where that is full it takes the place of the word that will be
- * full first.  With 64-bit h = shunt_source_mix(): line h & rate_mask, tag h >> 44. */
+ * full first.  With 64-bit h = shunt_source_mix(): line h & rate_mask, tag h >> 44.
+ * A time that is half of 2^44 ago reads as one to come, and so does a 0 during half of all uptimes: the
+ * daemon writes the time into words that are full when it makes or opens the map, and each hour. */
 #define SHUNT_RATE_WAYS 8
 #define SHUNT_RATE_TIME ((1ull << 44) - 1)
 

@@ -2,6 +2,8 @@
 /* dp's tables, without pins and interfaces, with packets where a packet can tell. */
 #include "dp_tables.h"
 
+#include <sys/mman.h>
+
 static void sizes_are_at_least_what_was_asked(void **state)
 {
 	struct dp *dp = open_dp(100, 333, 77);
@@ -27,6 +29,32 @@ static void sizes_beyond_reason_are_refused_in_words(void **state)
 	assert_int_equal(dp_open(&opt, &dp, &err), -E2BIG);
 	assert_null(dp);
 	assert_non_null(strstr(err.text, "2147483648 rows"));
+}
+
+/* At any uptime (source_rates_refresh()). */
+static void buckets_of_sources_begin_full(void **state)
+{
+	struct dp_options opt = {.sizes = {.services = 16,
+					   .rows = 16,
+					   .slot_lines = 1,
+					   .flows = 1000,
+					   .frags = 100,
+					   .rate_sources = 1000}};
+	const size_t lines = 2000 / SHUNT_RATE_WAYS;
+	const struct shunt_rate_line *line;
+	struct dp_error err = {""};
+	struct dp *dp = NULL;
+	uint64_t now;
+
+	(void)state;
+	assert_int_equal(dp_open(&opt, &dp, &err), 0);
+	line = mmap(NULL, lines * sizeof(*line), PROT_READ, MAP_SHARED, dp_map_fd(dp, "rates"), 0);
+	assert_ptr_not_equal(line, MAP_FAILED);
+	now = (uint64_t)dp_tick(dp) << (SHUNT_FLOW_TICK_SHIFT + SHUNT_RATE_SHIFT);
+	for (size_t i = 0; i < lines * SHUNT_RATE_WAYS; i++)
+		assert_true(((now - line[i / 8].word[i % 8]) & SHUNT_RATE_TIME) < 1ull << 40);
+	munmap((void *)line, lines * sizeof(*line));
+	dp_close(dp);
 }
 
 static void packets_find_each_of_many_services(void **state)
@@ -380,6 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_at_least_what_was_asked),
 		cmocka_unit_test(sizes_beyond_reason_are_refused_in_words),
+		cmocka_unit_test(buckets_of_sources_begin_full),
 		cmocka_unit_test(packets_find_each_of_many_services),
 		cmocka_unit_test(a_switch_replaces_all_services),
 		cmocka_unit_test(a_service_for_any_port_takes_the_ports_that_no_other_has),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lists of sources against the slow way to ask them, and the arithmetic of rates. */
 #include "pure/source_list.h"
+#include "shunt_abi.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -387,6 +388,33 @@ static void what_was_written_long_ago_is_a_full_bucket(void **state)
 	assert_int_equal(shunt_rate_ahead((now - 6) & mask, now, r.limit, mask), 0);
 }
 
+/* At every uptime: a bucket keeps what it knows for as long as it is not full, and no full one looks as if
+ * it were not, however long ago it was. */
+static void full_buckets_never_look_as_if_they_were_to_be_full_in_hours(void **state)
+{
+	const uint64_t tick = 1ull << (SHUNT_RATE_SHIFT + SHUNT_FLOW_TICK_SHIFT);
+	const uint64_t tag = 0xabcdeull << 44, ahead = 3600ull * 1000 << SHUNT_RATE_SHIFT;
+	struct shunt_rate_line line[2];
+
+	(void)state;
+	for (uint32_t now = 0; now < 65536; now += 13) {
+		const uint64_t time = now * tick;
+
+		line[0] = line[1] = (struct shunt_rate_line){{0}};
+		line[0].word[1] = tag | ((time + ahead) & SHUNT_RATE_TIME);
+		line[0].word[2] = tag | ((time + 5) & SHUNT_RATE_TIME);
+		line[1].word[7] = tag | ((time - 5 * tick) & SHUNT_RATE_TIME);
+		line[1].word[6] = tag | ((time + (SHUNT_RATE_TIME >> 1) - 9) & SHUNT_RATE_TIME);
+		source_rates_refresh(line, 2, (uint16_t)now);
+		assert_int_equal(line[0].word[1], tag | ((time + ahead) & SHUNT_RATE_TIME));
+		assert_int_equal(line[0].word[2], tag | ((time + 5) & SHUNT_RATE_TIME));
+		for (int i = 6; i < 8; i++)
+			assert_int_equal(line[1].word[i], time);
+		for (int i = 3; i < 8; i++)
+			assert_true(((line[0].word[i] - time) & SHUNT_RATE_TIME) <= ahead);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, none)
 
 int main(void)
@@ -405,6 +433,7 @@ int main(void)
 		TEST(a_burst_comes_at_once_and_no_more),
 		TEST(the_longest_burst_fits_the_word),
 		TEST(what_was_written_long_ago_is_a_full_bucket),
+		TEST(full_buckets_never_look_as_if_they_were_to_be_full_in_hours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

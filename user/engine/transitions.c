@@ -153,6 +153,7 @@ static void on_forget(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	dp_flows_forget_old(e->dp);
+	dp_rates_refresh(e->dp);
 }
 
 int transitions_open(struct engine *e, struct engine_error *err)

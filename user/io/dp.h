@@ -275,6 +275,10 @@ void dp_flows_each(struct dp *dp, uint32_t part, uint32_t parts,
  * within that. */
 uint32_t dp_flows_forget_old(struct dp *dp);
 
+/* The same for sources' buckets (source_rates_refresh()), which is done for all of them when the tables are
+ * opened or made. */
+void dp_rates_refresh(struct dp *dp);
+
 /* What the row has to do (struct shunt_load); adds to it, mod 2^64, and says what a flow will add. */
 uint64_t dp_load_read(const struct dp *dp, uint32_t row);
 void dp_load_write(struct dp *dp, uint32_t row, uint64_t more, uint64_t step);

@@ -210,7 +210,10 @@ void dp_policy_entries(const struct dp_sizes *want, uint32_t entries[static DP_M
 int dp_policy_measure(struct dp_set *set) __attribute__((warn_unused_result));
 /* Copies @from's policies and lists to @to, if those are two sets of maps. Rates begin anew. */
 int dp_copy_policies(struct dp_set *from, struct dp_set *to) __attribute__((warn_unused_result));
-/* The same for QUIC's records and servers' ids. */
+/* Has the buckets of sources that are full say so in a way that can be read for hours. */
+int dp_set_refresh_rates(const struct dp *dp, struct dp_set *set)
+	__attribute__((warn_unused_result));
+/* The same as the first three for QUIC's records and servers' ids. */
 void dp_quic_entries(const struct dp_sizes *want, uint32_t entries[static DP_MAP_MAX]);
 void dp_quic_measure(struct dp_set *set);
 int dp_copy_quic(struct dp_set *from, struct dp_set *to) __attribute__((warn_unused_result));

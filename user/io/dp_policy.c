@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/dp_impl.h"
+#include "pure/source_list.h"
 #include "shunt_abi.h"
 
 #define POLICIES_STEP 64
@@ -56,6 +57,25 @@ int dp_copy_policies(struct dp_set *from, struct dp_set *to)
 	memcpy(to->map[DP_SOURCES].mem, from->map[DP_SOURCES].mem,
 	       (size_t)from->map[DP_SOURCES].entries * sizeof(struct shunt_source_line));
 	return 0;
+}
+
+static void refresh_rates(const struct dp *dp, const struct dp_map *rates)
+{
+	source_rates_refresh(rates->mem, rates->entries, dp_tick(dp));
+}
+
+int dp_set_refresh_rates(const struct dp *dp, struct dp_set *set)
+{
+	int rc = dp_map_mem(set, DP_RATES);
+
+	if (rc == 0)
+		refresh_rates(dp, &set->map[DP_RATES]);
+	return rc;
+}
+
+void dp_rates_refresh(struct dp *dp)
+{
+	refresh_rates(dp, &dp->set.map[DP_RATES]);
 }
 
 static struct shunt_policy *policy_at(const struct dp *dp, uint32_t number)

@@ -342,6 +342,8 @@ int dp_set_build(struct dp *dp, struct dp_set *from, const struct dp_sizes *want
 			rc = map_all(out);
 		if (rc == 0)
 			rc = dp_copy_tables(dp, from, out);
+		if (rc == 0)
+			rc = dp_set_refresh_rates(dp, out);
 		if (rc)
 			dp_fail_os(err, rc, "cannot set up the tables");
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/own.h"
+#include "shunt_abi.h"
 
 #define STEP_BITS 32u
 #define STEP_END (1ull << STEP_BITS)
@@ -397,4 +398,22 @@ struct shunt_rate source_rate_of(uint32_t per_second, uint64_t burst, uint32_t h
 	if (rate.limit < jiffy + rate.cost) /* what is left of a jiffy's is for the next */
 		rate.limit = jiffy + rate.cost;
 	return rate;
+}
+
+/* No rate lets a bucket be further from full: source_rate_of() and SOURCE_BURST_SECONDS. */
+#define FURTHEST (1ull << 42)
+
+void source_rates_refresh(struct shunt_rate_line *lines, size_t n, uint16_t now)
+{
+	const uint64_t time = (uint64_t)now << (SHUNT_FLOW_TICK_SHIFT + SHUNT_RATE_SHIFT);
+	size_t i;
+
+	for (i = 0; i < n * SHUNT_RATE_WAYS; i++) {
+		uint64_t *at = (uint64_t *)&lines[i / SHUNT_RATE_WAYS].word[i % SHUNT_RATE_WAYS];
+		uint64_t word = __atomic_load_n(at, __ATOMIC_RELAXED);
+
+		if (((word - time) & SHUNT_RATE_TIME) > FURTHEST)
+			__atomic_compare_exchange_n(at, &word, time, false, __ATOMIC_RELAXED,
+						    __ATOMIC_RELAXED);
+	}
 }
