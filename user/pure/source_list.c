@@ -412,7 +412,7 @@ void source_rates_refresh(struct shunt_rate_line *lines, size_t n, uint16_t now)
 		uint64_t *at = (uint64_t *)&lines[i / SHUNT_RATE_WAYS].word[i % SHUNT_RATE_WAYS];
 		uint64_t word = __atomic_load_n(at, __ATOMIC_RELAXED);
 
-		if (((word - time) & SHUNT_RATE_TIME) > FURTHEST)
+		if (!word || ((word - time) & SHUNT_RATE_TIME) > FURTHEST)
 			__atomic_compare_exchange_n(at, &word, time, false, __ATOMIC_RELAXED,
 						    __ATOMIC_RELAXED);
 	}
