@@ -35,7 +35,7 @@
 
 struct seen {
 	uint64_t id;
-	struct probe_result r;
+	struct check_result r;
 	mono_t at;
 };
 
@@ -48,7 +48,7 @@ struct world {
 	char why[256];
 };
 
-static inline void world_on_result(void *arg, uint64_t id, const struct probe_result *r)
+static inline void world_on_result(void *arg, uint64_t id, const struct check_result *r)
 {
 	struct world *w = arg;
 
@@ -120,9 +120,9 @@ static inline struct probe_question question_http(uint16_t port)
 }
 
 /* The first result of one question, asked in a world of its own. */
-static inline struct probe_result answer(const struct probe_question *q)
+static inline struct check_result answer(const struct probe_question *q)
 {
-	struct probe_result r;
+	struct check_result r;
 	struct world w;
 
 	world_open(&w);
@@ -215,10 +215,10 @@ static inline void server_stop(struct server *s)
 }
 
 /* Asks @q of a server of that kind; @q->port is filled in. */
-static inline struct probe_result answer_of(server_fn *serve, struct probe_question q)
+static inline struct check_result answer_of(server_fn *serve, struct probe_question q)
 {
 	struct server s = server_start(q.addr.family == 6 ? AF_INET6 : AF_INET, serve);
-	struct probe_result r;
+	struct check_result r;
 
 	q.port = s.port;
 	r = answer(&q);

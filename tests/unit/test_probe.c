@@ -10,10 +10,10 @@
 
 static void connects(void **state)
 {
-	struct probe_result r = answer_of(serve_good, question_tcp(0));
+	struct check_result r = answer_of(serve_good, question_tcp(0));
 
 	(void)state;
-	assert_int_equal(r.code, PROBE_OK);
+	assert_int_equal(r.code, CHECK_OK);
 	assert_in_range(r.latency_us, 1, 1000000);
 }
 
@@ -23,7 +23,7 @@ static void connects_by_ipv6(void **state)
 
 	(void)state;
 	q.addr = (struct addr){.family = 6, .bytes = {[15] = 1}};
-	assert_int_equal(answer_of(serve_good, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_good, q).code, CHECK_OK);
 }
 
 static void a_port_where_nobody_listens_refuses(void **state)
@@ -32,9 +32,9 @@ static void a_port_where_nobody_listens_refuses(void **state)
 	int fd = server_listen(AF_INET, -1, &q.port);
 
 	(void)state;
-	assert_int_equal(answer(&q).code, PROBE_CONNECT_REFUSED);
+	assert_int_equal(answer(&q).code, CHECK_REFUSED);
 	q.kind = CONF_CHECK_HTTP;
-	assert_int_equal(answer(&q).code, PROBE_CONNECT_REFUSED);
+	assert_int_equal(answer(&q).code, CHECK_REFUSED);
 	close(fd);
 }
 
@@ -44,7 +44,7 @@ static void no_answer_to_connect_is_a_timeout(void **state)
 	struct probe_question q = question_tcp(0);
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = server_listen(AF_INET, 0, &q.port), fill[4];
-	struct probe_result r;
+	struct check_result r;
 
 	(void)state;
 	at.sin_port = htons(q.port);
@@ -55,10 +55,10 @@ static void no_answer_to_connect_is_a_timeout(void **state)
 	}
 	q.timeout_ms = 200;
 	r = answer(&q);
-	assert_int_equal(r.code, PROBE_CONNECT_TIMEOUT);
+	assert_int_equal(r.code, CHECK_TIMEOUT);
 	assert_in_range(r.latency_us, 195000, 1000000);
 	q.kind = CONF_CHECK_HTTP;
-	assert_int_equal(answer(&q).code, PROBE_CONNECT_TIMEOUT);
+	assert_int_equal(answer(&q).code, CHECK_TIMEOUT);
 	for (size_t i = 0; i < 4; i++)
 		close(fill[i]);
 	close(fd);
@@ -86,7 +86,7 @@ static void without_a_route_it_is_unreachable(void **state)
 		}
 		world_run(&w, 2000, 10000);
 		for (size_t i = 0; i < w.n; i++)
-			if (w.seen[i].r.code != PROBE_UNREACHABLE ||
+			if (w.seen[i].r.code != CHECK_UNREACHABLE ||
 			    w.seen[i].r.detail != ENETUNREACH)
 				_exit(2);
 		_exit(w.n >= 2000 ? 0 : 3);
@@ -101,10 +101,10 @@ static void without_a_route_it_is_unreachable(void **state)
 
 static void a_good_status_is_enough_without_a_text(void **state)
 {
-	struct probe_result r = answer_of(serve_good, asking(""));
+	struct check_result r = answer_of(serve_good, asking(""));
 
 	(void)state;
-	assert_int_equal(r.code, PROBE_OK);
+	assert_int_equal(r.code, CHECK_OK);
 	assert_int_equal(r.detail, 200);
 }
 
@@ -113,9 +113,9 @@ static void finds_the_text(void **state)
 	struct probe_question q = asking("ok");
 
 	(void)state;
-	assert_int_equal(answer_of(serve_good, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_good, q).code, CHECK_OK);
 	q.addr = (struct addr){.family = 6, .bytes = {[15] = 1}};
-	assert_int_equal(answer_of(serve_good, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_good, q).code, CHECK_OK);
 }
 
 static void serve_split(int fd)
@@ -131,10 +131,10 @@ static void serve_split(int fd)
 static void finds_a_text_that_comes_in_pieces(void **state)
 {
 	(void)state;
-	assert_int_equal(answer_of(serve_split, asking("aaabaaabaaac")).code, PROBE_OK);
-	assert_int_equal(answer_of(serve_split, asking("abaaac")).code, PROBE_OK);
-	assert_int_equal(answer_of(serve_split, asking("aaabaaabaaad")).code, PROBE_NO_MATCH);
-	assert_int_equal(answer_of(serve_split, asking("aaaac")).code, PROBE_NO_MATCH);
+	assert_int_equal(answer_of(serve_split, asking("aaabaaabaaac")).code, CHECK_OK);
+	assert_int_equal(answer_of(serve_split, asking("abaaac")).code, CHECK_OK);
+	assert_int_equal(answer_of(serve_split, asking("aaabaaabaaad")).code, CHECK_NO_MATCH);
+	assert_int_equal(answer_of(serve_split, asking("aaaac")).code, CHECK_NO_MATCH);
 }
 
 static void serve_chunked(int fd)
@@ -147,7 +147,7 @@ static void serve_chunked(int fd)
 static void finds_a_text_across_chunks(void **state)
 {
 	(void)state;
-	assert_int_equal(answer_of(serve_chunked, asking("hello")).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_chunked, asking("hello")).code, CHECK_OK);
 }
 
 static void serve_interim(int fd)
@@ -160,7 +160,7 @@ static void an_interim_reply_is_not_the_reply(void **state)
 {
 	(void)state;
 	assert_int_equal(answer_of(serve_interim, asking("")).detail, 200);
-	assert_int_equal(answer_of(serve_interim, asking("ok")).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_interim, asking("ok")).code, CHECK_OK);
 }
 
 static mono_t *replied; /* when the server last sent its reply; shared with it */
@@ -217,22 +217,22 @@ static void the_request_says_what_was_asked(void **state)
 
 	(void)state;
 	strcpy(q.path, "/a/../b//./c%2F?x=1&y=/../#z");
-	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
 	strcpy(q.expect, "\r\nHost: web.example\r\n");
-	assert_int_equal(answer_of(serve_echo, q).code, PROBE_NO_MATCH);
+	assert_int_equal(answer_of(serve_echo, q).code, CHECK_NO_MATCH);
 	strcpy(q.host, "web.example");
-	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
 	strcpy(q.expect, "\r\nUser-Agent: shunt/" SHUNT_VERSION "\r\n");
-	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
 	strcpy(q.expect, "\r\nConnection: close\r\n");
-	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
 	q.path[0] = '\0';
 	strcpy(q.expect, "GET / HTTP/1.1\r\n");
-	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
 	q.host[0] = '\0';
 	q.addr = (struct addr){.family = 6, .bytes = {[15] = 1}};
 	strcpy(q.expect, "\r\nHost: [::1]:");
-	assert_int_equal(answer_of(serve_echo, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
 }
 
 int main(int argc, char **argv)

@@ -14,17 +14,17 @@ static void serve_503(int fd)
 static void a_status_out_of_range_fails(void **state)
 {
 	struct probe_question q = asking("ok");
-	struct probe_result r = answer_of(serve_503, q);
+	struct check_result r = answer_of(serve_503, q);
 
 	(void)state;
-	assert_int_equal(r.code, PROBE_BAD_STATUS);
+	assert_int_equal(r.code, CHECK_BAD_STATUS);
 	assert_int_equal(r.detail, 503);
 	q.statuses = 2;
 	q.status[0] = (struct conf_status_range){200, 204};
 	q.status[1] = (struct conf_status_range){503, 503};
-	assert_int_equal(answer_of(serve_503, q).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_503, q).code, CHECK_OK);
 	q.statuses = 1;
-	assert_int_equal(answer_of(serve_503, q).code, PROBE_BAD_STATUS);
+	assert_int_equal(answer_of(serve_503, q).code, CHECK_BAD_STATUS);
 }
 
 static void serve_redirect(int fd)
@@ -41,22 +41,22 @@ static void a_redirect_is_not_followed(void **state)
 	assert_int_equal(answer_of(serve_redirect, q).detail, 302);
 	q.statuses = 1;
 	q.status[0] = (struct conf_status_range){200, 200};
-	assert_int_equal(answer_of(serve_redirect, q).code, PROBE_BAD_STATUS);
+	assert_int_equal(answer_of(serve_redirect, q).code, CHECK_BAD_STATUS);
 }
 
 static void a_reply_without_the_text_fails(void **state)
 {
 	(void)state;
-	assert_int_equal(answer_of(serve_good, asking("healthy")).code, PROBE_NO_MATCH);
-	assert_int_equal(answer_of(serve_good, asking("okk")).code, PROBE_NO_MATCH);
+	assert_int_equal(answer_of(serve_good, asking("healthy")).code, CHECK_NO_MATCH);
+	assert_int_equal(answer_of(serve_good, asking("okk")).code, CHECK_NO_MATCH);
 }
 
 static void silence_is_a_reply_timeout(void **state)
 {
-	struct probe_result r = answer_of(wait_for_close, within(200, ""));
+	struct check_result r = answer_of(wait_for_close, within(200, ""));
 
 	(void)state;
-	assert_int_equal(r.code, PROBE_REPLY_TIMEOUT);
+	assert_int_equal(r.code, CHECK_TIMEOUT);
 	assert_in_range(r.latency_us, 195000, 1000000);
 }
 
@@ -74,8 +74,8 @@ static void serve_slowly(int fd)
 static void a_byte_at_a_time_is_a_reply_timeout(void **state)
 {
 	(void)state;
-	assert_int_equal(answer_of(serve_slowly, within(300, "ok")).code, PROBE_REPLY_TIMEOUT);
-	assert_int_equal(answer_of(serve_slowly, within(9000, "ok")).code, PROBE_OK);
+	assert_int_equal(answer_of(serve_slowly, within(300, "ok")).code, CHECK_TIMEOUT);
+	assert_int_equal(answer_of(serve_slowly, within(9000, "ok")).code, CHECK_OK);
 }
 
 static void serve_nothing(int fd)
@@ -113,11 +113,11 @@ static void serve_half_body(int fd)
 static void a_connection_closed_early_fails(void **state)
 {
 	(void)state;
-	assert_int_equal(answer_of(serve_nothing, asking("")).code, PROBE_CLOSED);
-	assert_int_equal(answer_of(serve_nothing_after_request, asking("")).code, PROBE_CLOSED);
-	assert_int_equal(answer_of(serve_half_headers, asking("")).code, PROBE_CLOSED);
-	assert_int_equal(answer_of(serve_half_body, asking("ok")).code, PROBE_CLOSED);
-	assert_int_equal(answer_of(serve_reset, asking("ok")).code, PROBE_CLOSED);
+	assert_int_equal(answer_of(serve_nothing, asking("")).code, CHECK_CLOSED);
+	assert_int_equal(answer_of(serve_nothing_after_request, asking("")).code, CHECK_CLOSED);
+	assert_int_equal(answer_of(serve_half_headers, asking("")).code, CHECK_CLOSED);
+	assert_int_equal(answer_of(serve_half_body, asking("ok")).code, CHECK_CLOSED);
+	assert_int_equal(answer_of(serve_reset, asking("ok")).code, CHECK_CLOSED);
 }
 
 static void serve_garbage(int fd)
@@ -135,12 +135,12 @@ static void serve_bad_chunks(int fd)
 
 static void garbage_is_not_http(void **state)
 {
-	struct probe_result r = answer_of(serve_garbage, asking(""));
+	struct check_result r = answer_of(serve_garbage, asking(""));
 
 	(void)state;
-	assert_int_equal(r.code, PROBE_BAD_REPLY);
+	assert_int_equal(r.code, CHECK_BAD_REPLY);
 	assert_int_equal(r.detail, PROBE_FAULT_NOT_HTTP);
-	assert_int_equal(answer_of(serve_bad_chunks, asking("ok")).code, PROBE_BAD_REPLY);
+	assert_int_equal(answer_of(serve_bad_chunks, asking("ok")).code, CHECK_BAD_REPLY);
 }
 
 static void serve_endless_headers(int fd)
@@ -180,17 +180,17 @@ static void serve_endless_interim(int fd)
 static void a_reply_that_does_not_end_is_cut(void **state)
 {
 	struct probe_question q = within(10000, "ok");
-	struct probe_result r = answer_of(serve_endless_headers, q);
+	struct check_result r = answer_of(serve_endless_headers, q);
 
 	(void)state;
-	assert_int_equal(r.code, PROBE_BAD_REPLY);
+	assert_int_equal(r.code, CHECK_BAD_REPLY);
 	assert_int_equal(r.detail, PROBE_FAULT_HEADERS);
 	assert_in_range(r.latency_us, 1, 5000000);
-	assert_int_equal(answer_of(serve_endless_line, q).code, PROBE_BAD_REPLY);
-	assert_int_equal(answer_of(serve_endless_interim, q).code, PROBE_BAD_REPLY);
-	assert_int_equal(answer_of(serve_endless_trailers, q).code, PROBE_BAD_REPLY);
+	assert_int_equal(answer_of(serve_endless_line, q).code, CHECK_BAD_REPLY);
+	assert_int_equal(answer_of(serve_endless_interim, q).code, CHECK_BAD_REPLY);
+	assert_int_equal(answer_of(serve_endless_trailers, q).code, CHECK_BAD_REPLY);
 	r = answer_of(serve_endless_chunk_extension, q);
-	assert_int_equal(r.code, PROBE_BAD_REPLY);
+	assert_int_equal(r.code, CHECK_BAD_REPLY);
 	assert_int_equal(r.detail, PROBE_FAULT_LENGTH);
 	assert_in_range(r.latency_us, 1, 5000000);
 }
@@ -225,15 +225,15 @@ static void serve_text_just_outside(int fd)
 
 static void only_the_first_64_kib_are_searched(void **state)
 {
-	struct probe_result r = answer_of(serve_endless_body, within(10000, "ok"));
+	struct check_result r = answer_of(serve_endless_body, within(10000, "ok"));
 
 	(void)state;
-	assert_int_equal(r.code, PROBE_NO_MATCH);
+	assert_int_equal(r.code, CHECK_NO_MATCH);
 	assert_in_range(r.latency_us, 1, 5000000);
-	assert_int_equal(answer_of(serve_endless_body, asking("")).code, PROBE_OK);
-	assert_int_equal(answer_of(serve_endless_body, asking("and more")).code, PROBE_OK);
-	assert_int_equal(answer_of(serve_text_just_inside, asking("ok")).code, PROBE_OK);
-	assert_int_equal(answer_of(serve_text_just_outside, asking("ok")).code, PROBE_NO_MATCH);
+	assert_int_equal(answer_of(serve_endless_body, asking("")).code, CHECK_OK);
+	assert_int_equal(answer_of(serve_endless_body, asking("and more")).code, CHECK_OK);
+	assert_int_equal(answer_of(serve_text_just_inside, asking("ok")).code, CHECK_OK);
+	assert_int_equal(answer_of(serve_text_just_outside, asking("ok")).code, CHECK_NO_MATCH);
 }
 
 /* ---- all at once -------------------------------------------------------------------------------- */
@@ -268,10 +268,10 @@ static void a_bad_server_costs_only_its_own_probe(void **state)
 	world_run(&w, 0, 3000);
 	for (size_t i = 0; i < w.n; i++) {
 		if (w.seen[i].id == GOOD + BAD) {
-			assert_int_equal(w.seen[i].r.code, PROBE_OK);
+			assert_int_equal(w.seen[i].r.code, CHECK_OK);
 			good++;
 		} else {
-			assert_int_not_equal(w.seen[i].r.code, PROBE_OK);
+			assert_int_not_equal(w.seen[i].r.code, CHECK_OK);
 		}
 	}
 	assert_in_range(good, 10, 40);

@@ -82,7 +82,7 @@ static void a_check_has_one_probe_at_a_time(void **state)
 	add(&w, 1, &q);
 	world_run(&w, 5, 10000);
 	for (size_t i = 0; i < w.n; i++) {
-		assert_int_equal(w.seen[i].r.code, PROBE_OK);
+		assert_int_equal(w.seen[i].r.code, CHECK_OK);
 		assert_true(w.seen[i].r.latency_us >= 300000);
 		if (i > 0)
 			assert_true(mono_diff_us(w.seen[i - 1].at, w.seen[i].at) > 290000);
@@ -140,7 +140,7 @@ static void who_joins_is_told_the_latest_result(void **state)
 	joined = mono_now();
 	world_run(&w, 2, 5000);
 	assert_int_equal(w.seen[1].id, 2);
-	assert_int_equal(w.seen[1].r.code, PROBE_OK);
+	assert_int_equal(w.seen[1].r.code, CHECK_OK);
 	assert_in_range(mono_diff_us(joined, w.seen[1].at), 0, 200000);
 	world_run(&w, 3, 300);
 	assert_int_equal(w.n, 2);
@@ -155,7 +155,7 @@ struct fickle {
 };
 
 /* The first member told removes the second and makes the third another question's. */
-static void on_fickle(void *arg, uint64_t id, const struct probe_result *r)
+static void on_fickle(void *arg, uint64_t id, const struct check_result *r)
 {
 	struct fickle *f = arg;
 
@@ -169,7 +169,7 @@ static void on_fickle(void *arg, uint64_t id, const struct probe_result *r)
 		return;
 	}
 	assert_int_equal(id, 3);
-	assert_int_equal(r->code, PROBE_CONNECT_REFUSED);
+	assert_int_equal(r->code, CHECK_REFUSED);
 	event_base_loopbreak(f->w->base);
 }
 

@@ -217,7 +217,8 @@ static int child_with_few_descriptors(void)
 static int other_child(const char *mode)
 {
 	/* Of the first check in the first slot, so that it is wrong in one respect only. */
-	struct probe_report report = {.type = PROBE_MSG_REPORT, .id = 1ULL << 32};
+	struct probe_report report = {
+		.type = PROBE_MSG_REPORT, .id = 1ULL << 32, .result = {.text = "connected"}};
 	size_t size = sizeof(report);
 
 	if (strcmp(mode, "--few-descriptors") == 0)
@@ -225,7 +226,7 @@ static int other_child(const char *mode)
 	if (strcmp(mode, "--bad-type") == 0)
 		report.type++;
 	else if (strcmp(mode, "--bad-code") == 0)
-		report.code = PROBE_CODE_MAX;
+		report.result.code = CHECK_CODE_MAX;
 	else if (strcmp(mode, "--bad-slot") == 0)
 		report.id = 12345;
 	else if (strcmp(mode, "--bad-size") == 0)
@@ -454,11 +455,11 @@ static void without_descriptors_it_is_nobodys_fault(void **state)
 	}
 	world_run(&w, 0, 3500);
 	for (size_t i = 0; i < w.n; i++) {
-		if (w.seen[i].r.code == PROBE_NO_RESOURCES) {
+		if (w.seen[i].r.code == CHECK_NO_RESOURCES) {
 			starved++;
 			continue;
 		}
-		assert_int_equal(w.seen[i].r.code, PROBE_REPLY_TIMEOUT);
+		assert_int_equal(w.seen[i].r.code, CHECK_TIMEOUT);
 		assert_int_equal(asked[w.seen[i].id]++, 0);
 	}
 	assert_true(starved > 0);

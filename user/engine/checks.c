@@ -82,18 +82,13 @@ static void tell_change(struct engine *e, const struct backend *b, enum health_s
 {
 	const struct conf_check *check = &b->service->conf->check;
 	bool up = b->health.state == HEALTH_UP;
-	char reason[VIEW_REASON_MAX];
-	struct probe_question q;
-
-	checks_question(b->service->conf, b->conf, &q);
-	probe_result_words(&b->result, &q, reason, sizeof(reason));
 	engine_tell(e, SHUNT_EVENT_HEALTH, b->service, b, "backend %s/%s: %s -> %s: %s, %u of %u",
 		    b->service->name, b->name, health_name(before), health_name(b->health.state),
-		    reason, up ? (before == HEALTH_UNKNOWN ? 1 : check->rise) : check->fall,
+		    b->result.text, up ? (before == HEALTH_UNKNOWN ? 1 : check->rise) : check->fall,
 		    up ? (before == HEALTH_UNKNOWN ? 1 : check->rise) : check->fall);
 }
 
-static void on_result(void *arg, uint64_t id, const struct probe_result *r)
+static void on_result(void *arg, uint64_t id, const struct check_result *r)
 {
 	struct engine *e = arg;
 	struct backend *b = by_probe_id(e, id);
@@ -103,10 +98,10 @@ static void on_result(void *arg, uint64_t id, const struct probe_result *r)
 		return;
 	b->result = *r;
 	b->has_result = true;
-	if (r->code == PROBE_NO_RESOURCES)
-		return; /* says nothing of the backend */
+	if (check_verdict(r) == CHECK_NO_VERDICT)
+		return;
 	before = b->health.state;
-	if (!health_note(&b->health, r->code == PROBE_OK, b->service->conf->check.rise,
+	if (!health_note(&b->health, check_verdict(r) == CHECK_GOOD, b->service->conf->check.rise,
 			 b->service->conf->check.fall, mono_now()))
 		return;
 	tell_change(e, b, before);

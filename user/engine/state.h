@@ -80,7 +80,7 @@ struct backend {
 	enum view_nexthop told; /* what was last said of it; resolving: nothing yet */
 	struct health health;
 	uint64_t probe_id; /* 0: not probed */
-	struct probe_result result; /* the last one */
+	struct check_result result; /* the last one */
 	bool has_result;
 	struct meter meter;
 	struct index_node by_addr, by_probe;

@@ -268,12 +268,9 @@ static int64_t view_find_service(void *arg, const char *name)
 
 static void view_probe(const struct backend *b, struct view_backend *out)
 {
-	struct probe_question q;
-
 	if (!b->has_result)
 		return;
-	checks_question(b->service->conf, b->conf, &q);
-	probe_result_words(&b->result, &q, out->reason, sizeof(out->reason));
+	snprintf(out->reason, sizeof(out->reason), "%s", b->result.text);
 	out->latency_us = b->result.latency_us;
 }
 

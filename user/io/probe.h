@@ -11,26 +11,11 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "pure/check.h"
 #include "pure/conf.h"
 
 struct event_base;
 struct probe_pool;
-
-/* Layer and kind of a result; words by probe_result_words(). */
-enum probe_code {
-	PROBE_OK, /* detail is the status when it was HTTP */
-	PROBE_CONNECT_TIMEOUT,
-	PROBE_CONNECT_REFUSED,
-	PROBE_UNREACHABLE, /* host or network unreachable */
-	PROBE_CONNECT_FAILED, /* any other error; detail is the errno */
-	PROBE_REPLY_TIMEOUT, /* connected, but no whole reply in time */
-	PROBE_CLOSED, /* connection closed or reset before a whole reply */
-	PROBE_BAD_REPLY, /* not HTTP, or beyond the limits; detail says which */
-	PROBE_BAD_STATUS, /* detail is the status */
-	PROBE_NO_MATCH, /* the expected text is not in the body */
-	PROBE_NO_RESOURCES, /* could not probe (descriptors, memory): says nothing of the backend */
-	PROBE_CODE_MAX,
-};
 
 /* The question that a probe asks. Two backends with equal questions share one probe. */
 struct probe_question {
@@ -43,14 +28,8 @@ struct probe_question {
 	uint8_t statuses;
 };
 
-struct probe_result {
-	enum probe_code code;
-	int32_t detail;
-	uint32_t latency_us;
-};
-
 /* Called from the loop for every result of check @id; @id as given to probe_pool_add. */
-typedef void probe_result_fn(void *arg, uint64_t id, const struct probe_result *r);
+typedef void probe_result_fn(void *arg, uint64_t id, const struct check_result *r);
 
 /* Called when the child has ended, with why and when it is started again ("killed by signal 9
  * (Killed); started again"); for a log line. */
@@ -88,10 +67,5 @@ pid_t probe_pool_child(const struct probe_pool *p);
 
 /* The child's main: never returns to anything but exit. Its value is the exit status. */
 int probe_child_main(void);
-
-/* "connection refused", "HTTP status 503, wanted 200-399", ... into @out; returns it. @r is a
- * result of @q. 128 bytes hold every text. */
-const char *probe_result_words(const struct probe_result *r, const struct probe_question *q,
-			       char *out, size_t size);
 
 #endif

@@ -254,7 +254,7 @@ void probe_asks_remove(struct probe_asks *t, uint64_t id)
 
 /* ---- results ------------------------------------------------------------------------------------ */
 
-bool probe_asks_tell(struct probe_asks *t, uint64_t wire_id, const struct probe_result *r,
+bool probe_asks_tell(struct probe_asks *t, uint64_t wire_id, const struct check_result *r,
 		     probe_result_fn *fn, void *arg)
 {
 	uint32_t slot = probe_slot(wire_id);
@@ -267,7 +267,7 @@ bool probe_asks_tell(struct probe_asks *t, uint64_t wire_id, const struct probe_
 	a = t->slots[slot].ask;
 	if (!a || a->wire_id != wire_id)
 		return true;
-	a->has_last = r->code != PROBE_NO_RESOURCES;
+	a->has_last = check_verdict(r) != CHECK_NO_VERDICT;
 	a->last = *r;
 	TAILQ_FOREACH(m, &a->members, link)
 	t->fan[n++] = m->id;
@@ -285,7 +285,7 @@ bool probe_asks_tell(struct probe_asks *t, uint64_t wire_id, const struct probe_
 void probe_asks_replay(struct probe_asks *t, probe_result_fn *fn, void *arg)
 {
 	struct probe_member *m;
-	struct probe_result r;
+	struct check_result r;
 
 	while ((m = TAILQ_FIRST(&t->replays))) {
 		replay_drop(t, m);

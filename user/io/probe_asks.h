@@ -27,7 +27,7 @@ struct probe_ask {
 	bool told; /* the child knows it */
 	bool queued; /* in the outbox */
 	bool has_last;
-	struct probe_result last;
+	struct check_result last;
 	TAILQ_ENTRY(probe_ask) outbox_link;
 };
 
@@ -64,7 +64,7 @@ void probe_asks_untold(struct probe_asks *t);
 
 /* Gives one result to all members of the ask @wire_id, which may add and remove members meanwhile;
  * none when the ask has left. Returns false when no ask ever had that slot. */
-bool probe_asks_tell(struct probe_asks *t, uint64_t wire_id, const struct probe_result *r,
+bool probe_asks_tell(struct probe_asks *t, uint64_t wire_id, const struct check_result *r,
 		     probe_result_fn *fn, void *arg) __attribute__((warn_unused_result));
 
 /* Gives the latest result of their ask to the members that wait for it. */

@@ -40,7 +40,7 @@ struct check {
 	struct probe_tcp tcp; /* while connecting */
 	struct probe_http *http; /* after that, for CONF_CHECK_HTTP */
 	bool unsent;
-	struct probe_result result; /* while unsent */
+	struct check_result result; /* while unsent */
 	TAILQ_ENTRY(check) waiting_link;
 	TAILQ_ENTRY(check) unsent_link;
 };
@@ -67,16 +67,14 @@ static void child_stop(struct child *c, enum probe_exit status)
 /* ---- reports ------------------------------------------------------------------------------------ */
 
 /* Returns false when the daemon has no room now. */
-static bool report_send(struct child *c, const struct check *k, const struct probe_result *r)
+static bool report_send(struct child *c, const struct check *k, const struct check_result *r)
 {
-	struct probe_report report = {
-		.type = PROBE_MSG_REPORT,
-		.code = r->code,
-		.id = k->id,
-		.detail = r->detail,
-		.latency_us = r->latency_us,
-	};
+	struct probe_report report;
 
+	memset(&report, 0, sizeof(report));
+	report.type = PROBE_MSG_REPORT;
+	report.id = k->id;
+	report.result = *r;
 	if (send(PROBE_FD, &report, sizeof(report), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return true;
 	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
@@ -85,7 +83,7 @@ static bool report_send(struct child *c, const struct check *k, const struct pro
 	return true;
 }
 
-static void report(struct check *k, const struct probe_result *r)
+static void report(struct check *k, const struct check_result *r)
 {
 	struct child *c = k->child;
 
@@ -139,7 +137,7 @@ static void check_stop_probe(struct check *k)
 	k->http = NULL;
 }
 
-static void check_end(struct check *k, struct probe_result r)
+static void check_end(struct check *k, struct check_result r)
 {
 	int64_t took_us = mono_diff_us(k->started, mono_now());
 
@@ -148,12 +146,13 @@ static void check_end(struct check *k, struct probe_result r)
 	k->state = CHECK_IDLE;
 	timer_set(k, next_us(k) - took_us);
 	r.latency_us = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
+	probe_result_words(&r, &k->question);
 	report(k, &r);
 }
 
 static void start_waiting(struct child *c);
 
-static void on_http(void *arg, const struct probe_result *r)
+static void on_http(void *arg, const struct check_result *r)
 {
 	struct check *k = arg;
 
@@ -226,16 +225,18 @@ static void check_due(struct check *k)
 /* A probe that found no room for a whole interval counts as one that could not be made. */
 static void check_starved(struct check *k)
 {
-	struct probe_result r = probe_tcp_result(EMFILE);
+	struct check_result r = probe_tcp_result(EMFILE);
 
 	timer_set(k, (int64_t)k->question.interval_ms * 1000);
+	probe_result_words(&r, &k->question);
 	if (TAILQ_EMPTY(&k->child->unsent))
 		report(k, &r);
 }
 
 static void check_timed_out(struct check *k)
 {
-	struct probe_result r = {.code = k->http ? PROBE_REPLY_TIMEOUT : PROBE_CONNECT_TIMEOUT};
+	struct check_result r = {.code = CHECK_TIMEOUT,
+				 .layer = k->http ? CHECK_LAYER_7 : CHECK_LAYER_4};
 
 	check_end(k, r);
 	start_waiting(k->child);

@@ -37,7 +37,7 @@ struct probe_http {
 	struct watch *watch;
 	int fd; /* until libcurl takes it, then -1 */
 	bool decided, headers_done;
-	struct probe_result verdict; /* when decided */
+	struct check_result verdict; /* when decided */
 	size_t header_bytes, body_bytes;
 	/* Knuth, Morris, Pratt: how much of the expected text the body ends with so far, and for each
 	 * length matched the next shorter one to fall back to. */
@@ -48,10 +48,10 @@ struct probe_http {
 /* ---- verdict ------------------------------------------------------------------------------------ */
 
 /* Returns 0, which makes libcurl stop when a callback of it returns that. */
-static size_t decide(struct probe_http *h, enum probe_code code, int32_t detail)
+static size_t decide(struct probe_http *h, enum check_code code, int32_t detail)
 {
 	h->decided = true;
-	h->verdict = (struct probe_result){.code = code, .detail = detail};
+	h->verdict = (struct check_result){.code = code, .layer = CHECK_LAYER_7, .detail = detail};
 	return 0;
 }
 
@@ -110,7 +110,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 
 	h->header_bytes += len;
 	if (h->header_bytes > PROBE_HEADER_MAX)
-		return decide(h, PROBE_BAD_REPLY, PROBE_FAULT_HEADERS);
+		return decide(h, CHECK_BAD_REPLY, PROBE_FAULT_HEADERS);
 	if (h->headers_done || (data[0] != '\r' && data[0] != '\n'))
 		return len;
 	status = status_of(h);
@@ -118,9 +118,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 		return len;
 	h->headers_done = true;
 	if (!status_wanted(h->call.question, status))
-		return decide(h, PROBE_BAD_STATUS, (int32_t)status);
+		return decide(h, CHECK_BAD_STATUS, (int32_t)status);
 	if (h->call.question->expect[0] == '\0')
-		return decide(h, PROBE_OK, (int32_t)status);
+		return decide(h, CHECK_OK, (int32_t)status);
 	return len;
 }
 
@@ -130,9 +130,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	size_t len = size * count, room = PROBE_BODY_MAX - h->body_bytes;
 
 	if (expect_found(h, data, len < room ? len : room))
-		return decide(h, PROBE_OK, (int32_t)status_of(h));
+		return decide(h, CHECK_OK, (int32_t)status_of(h));
 	if (len >= room)
-		return decide(h, PROBE_NO_MATCH, 0);
+		return decide(h, CHECK_NO_MATCH, 0);
 	h->body_bytes += len;
 	return len;
 }
@@ -146,28 +146,28 @@ static void decide_by_end(struct probe_http *h, CURLcode end)
 	curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &error);
 	switch (end) {
 	case CURLE_OK:
-		decide(h, h->headers_done ? PROBE_NO_MATCH : PROBE_CLOSED, 0);
+		decide(h, h->headers_done ? CHECK_NO_MATCH : CHECK_CLOSED, 0);
 		break;
 	case CURLE_RECV_ERROR:
 		if (error == 0)
-			decide(h, PROBE_BAD_REPLY, PROBE_FAULT_NOT_HTTP);
+			decide(h, CHECK_BAD_REPLY, PROBE_FAULT_NOT_HTTP);
 		else
-			decide(h, PROBE_CLOSED, (int32_t)error);
+			decide(h, CHECK_CLOSED, (int32_t)error);
 		break;
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_SEND_ERROR:
-		decide(h, PROBE_CLOSED, (int32_t)error);
+		decide(h, CHECK_CLOSED, (int32_t)error);
 		break;
 	default:
-		decide(h, PROBE_BAD_REPLY, PROBE_FAULT_NOT_HTTP);
+		decide(h, CHECK_BAD_REPLY, PROBE_FAULT_NOT_HTTP);
 		break;
 	}
 }
 
 static void finish(struct probe_http *h)
 {
-	struct probe_result verdict = h->verdict;
+	struct check_result verdict = h->verdict;
 
 	h->call.done(h->call.arg, &verdict);
 }
@@ -223,7 +223,7 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 	int running;
 
 	if (w->request && (what & EV_READ) && wire_bytes(fd) > PROBE_WIRE_MAX) {
-		decide(w->request, PROBE_BAD_REPLY, PROBE_FAULT_LENGTH);
+		decide(w->request, CHECK_BAD_REPLY, PROBE_FAULT_LENGTH);
 		finish(w->request);
 		return;
 	}

@@ -13,7 +13,7 @@ struct probe_http_loop; /* libcurl joined to an event base */
 
 /* Called once from the loop, never from within probe_http_start(); @r has no latency. The owner
  * calls probe_http_stop(), from here or later. */
-typedef void probe_http_fn(void *arg, const struct probe_result *r);
+typedef void probe_http_fn(void *arg, const struct check_result *r);
 
 /* Returns 0, or -ENOMEM. Close it after the last request was stopped. */
 int probe_http_open(struct event_base *base, struct probe_http_loop **out)
@@ -35,7 +35,7 @@ int probe_http_start(struct probe_http_loop *loop, const struct probe_http_call 
 /* Ends the request in whatever state, closes its socket and frees it; NULL is nothing. */
 void probe_http_stop(struct probe_http *h);
 
-/* Details of PROBE_BAD_REPLY. */
+/* Details of CHECK_BAD_REPLY. */
 enum probe_http_fault {
 	PROBE_FAULT_NOT_HTTP,
 	PROBE_FAULT_HEADERS, /* beyond PROBE_HEADER_MAX */

@@ -47,13 +47,10 @@ struct probe_command {
 /* Child to daemon. */
 struct probe_report {
 	uint32_t type; /* PROBE_MSG_REPORT */
-	uint32_t code; /* enum probe_code */
+	uint32_t pad;
 	uint64_t id;
-	int32_t detail;
-	uint32_t latency_us;
+	struct check_result result;
 };
-
-_Static_assert(sizeof(struct probe_report) == 24, "a report has no holes");
 
 static inline uint32_t probe_slot(uint64_t id)
 {
@@ -120,6 +117,10 @@ int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool *
  * control characters in path or host, an empty or too long list of status ranges. */
 int probe_question_normalize(const struct probe_question *q, struct probe_question *out)
 	__attribute__((warn_unused_result));
+
+/* Fills @r->text with words for what @r otherwise is, a result of @q: "connection refused",
+ * "HTTP status 503, wanted 200-399". A text that stands there already stays, made printable. */
+void probe_result_words(struct check_result *r, const struct probe_question *q);
 
 /* ---- the child's parts ------------------------------------------------------------------------- */
 

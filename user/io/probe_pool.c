@@ -35,15 +35,9 @@ struct probe_pool {
 /* Returns false when it is no message that a child in its senses sends. */
 static bool report_take(struct probe_pool *p, const struct probe_report *m)
 {
-	struct probe_result r = {
-		.code = m->code,
-		.detail = m->detail,
-		.latency_us = m->latency_us,
-	};
-
-	if (m->type != PROBE_MSG_REPORT || m->code >= PROBE_CODE_MAX)
+	if (m->type != PROBE_MSG_REPORT || !check_is_sane(&m->result))
 		return false;
-	return probe_asks_tell(&p->asks, m->id, &r, p->setup.result, p->setup.arg);
+	return probe_asks_tell(&p->asks, m->id, &m->result, p->setup.result, p->setup.arg);
 }
 
 /* Takes up to REPORTS_AT_ONCE reports. Returns how many, 0 when there are none now, -1 at the end

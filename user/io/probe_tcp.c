@@ -71,36 +71,37 @@ int probe_tcp_take(struct probe_tcp *t)
 	return take_fd(&t->fd);
 }
 
-static enum probe_code code_of(int error)
+static enum check_code code_of(int error)
 {
 	switch (error) {
 	case 0:
-		return PROBE_OK;
+		return CHECK_OK;
 	case ECONNREFUSED:
-		return PROBE_CONNECT_REFUSED;
+		return CHECK_REFUSED;
 	case ETIMEDOUT:
-		return PROBE_CONNECT_TIMEOUT;
+		return CHECK_TIMEOUT;
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 	case EHOSTDOWN:
 	case ENETDOWN:
-		return PROBE_UNREACHABLE;
+		return CHECK_UNREACHABLE;
 	case ECONNRESET:
 	case EPIPE:
-		return PROBE_CLOSED;
+		return CHECK_CLOSED;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
 	case EAGAIN:
 	case EADDRNOTAVAIL: /* no local port left */
-		return PROBE_NO_RESOURCES;
+		return CHECK_NO_RESOURCES;
 	default:
-		return PROBE_CONNECT_FAILED;
+		return CHECK_CONNECT_FAILED;
 	}
 }
 
-struct probe_result probe_tcp_result(int error)
+struct check_result probe_tcp_result(int error)
 {
-	return (struct probe_result){.code = code_of(error), .detail = error};
+	return (struct check_result){
+		.code = code_of(error), .layer = CHECK_LAYER_4, .detail = error};
 }

@@ -32,7 +32,7 @@ void probe_tcp_stop(struct probe_tcp *t);
 /* Hands over the connected socket; @t has none then. */
 int probe_tcp_take(struct probe_tcp *t);
 
-/* The result of a connect that ended with @error; PROBE_OK for 0. */
-struct probe_result probe_tcp_result(int error);
+/* The result of a connect that ended with @error; CHECK_OK for 0. */
+struct check_result probe_tcp_result(int error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Probe results in words, for log lines and `shunt backends`. */
+/* Probe results in words, for log lines and `shunt backends`; written by the child. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,22 +60,22 @@ static const char *fault(int32_t detail)
 	return "reply is not HTTP";
 }
 
-static void http_words(const struct probe_result *r, const struct probe_question *q, char *out,
+static void http_words(const struct check_result *r, const struct probe_question *q, char *out,
 		       size_t size)
 {
 	char list[CONF_STATUS_RANGES * 16], text[EXPECT_SHOWN + 4];
 
-	if (r->code == PROBE_BAD_STATUS)
+	if (r->code == CHECK_BAD_STATUS)
 		snprintf(out, size, "HTTP status %d, wanted %s", r->detail,
 			 ranges(q, list, sizeof(list)));
-	else if (r->code == PROBE_NO_MATCH)
+	else if (r->code == CHECK_NO_MATCH)
 		snprintf(out, size, "reply does not contain \"%s\"", shown(q->expect, text));
 	else
 		snprintf(out, size, "%s", fault(r->detail));
 }
 
-static const char *success(const struct probe_result *r, const struct probe_question *q, char *out,
-			   size_t size)
+static void success_words(const struct check_result *r, const struct probe_question *q, char *out,
+			  size_t size)
 {
 	if (q->kind != CONF_CHECK_HTTP)
 		snprintf(out, size, "connected");
@@ -83,42 +83,60 @@ static const char *success(const struct probe_result *r, const struct probe_ques
 		snprintf(out, size, "HTTP status %d", r->detail);
 	else
 		snprintf(out, size, "HTTP status %d and the expected text", r->detail);
-	return out;
 }
 
-const char *probe_result_words(const struct probe_result *r, const struct probe_question *q,
-			       char *out, size_t size)
+static void timeout_words(const struct check_result *r, const struct probe_question *q, char *out,
+			  size_t size)
 {
 	char ms[24];
 
+	snprintf(out, size, "%s within %s",
+		 r->layer == CHECK_LAYER_4 ? "no answer to connect" : "no whole reply",
+		 duration(q->timeout_ms, ms));
+}
+
+static void words(const struct check_result *r, const struct probe_question *q, char *out,
+		  size_t size)
+{
 	switch (r->code) {
-	case PROBE_OK:
-		return success(r, q, out, size);
-	case PROBE_CONNECT_TIMEOUT:
-		snprintf(out, size, "no answer to connect within %s", duration(q->timeout_ms, ms));
+	case CHECK_OK:
+		success_words(r, q, out, size);
 		break;
-	case PROBE_CONNECT_REFUSED:
+	case CHECK_TIMEOUT:
+		timeout_words(r, q, out, size);
+		break;
+	case CHECK_REFUSED:
 		snprintf(out, size, "connection refused");
 		break;
-	case PROBE_UNREACHABLE:
+	case CHECK_UNREACHABLE:
 		snprintf(out, size, "%s unreachable",
 			 r->detail == ENETUNREACH || r->detail == ENETDOWN ? "network" : "host");
 		break;
-	case PROBE_CONNECT_FAILED:
+	case CHECK_CONNECT_FAILED:
 		snprintf(out, size, "connect failed: %s", strerror(r->detail));
 		break;
-	case PROBE_REPLY_TIMEOUT:
-		snprintf(out, size, "no whole reply within %s", duration(q->timeout_ms, ms));
-		break;
-	case PROBE_CLOSED:
+	case CHECK_CLOSED:
 		snprintf(out, size, "connection closed before a whole reply");
 		break;
-	case PROBE_NO_RESOURCES:
+	case CHECK_NO_RESOURCES:
 		snprintf(out, size, "could not probe: %s", strerror(r->detail));
 		break;
 	default:
 		http_words(r, q, out, size);
 		break;
 	}
-	return out;
+}
+
+static void make_printable(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++)
+		if (*c < ' ' || *c >= 0x7f)
+			*c = '.';
+}
+
+void probe_result_words(struct check_result *r, const struct probe_question *q)
+{
+	if (r->text[0] == '\0')
+		words(r, q, r->text, sizeof(r->text));
+	make_printable(r->text);
 }
