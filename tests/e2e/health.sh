@@ -9,20 +9,23 @@ companion && decap 1 2 3
 for n in 1 2 3; do web $n; done
 backends4 1 2 3 >"$W/web.backends"
 never='check: { type: http, path: /healthz, status: 404, interval: 250ms, timeout: 200ms }'
+doubt='check: { type: http, path: /healthz, interval: 1s, fast_interval: 100ms, timeout: 90ms, jitter: 0% }'
 vip lb 203.0.113.99
-for last in 11 12 99; do route_vip 203.0.113.$last; done
-for n in 1 2 3; do vip b$n 203.0.113.11 && vip b$n 203.0.113.12; done
+for last in 11 12 13 99; do route_vip 203.0.113.$last; done
+for n in 1 2 3; do vip b$n 203.0.113.11 && vip b$n 203.0.113.12 && vip b$n 203.0.113.13; done
 config <<END
 services:
 $(service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends")
 $(service turns tcp $VIP6 80 "scheduler: rr" "forward: ipip" "$FAST" "backends_file: web.backends")
 $(service open tcp 203.0.113.11 80 "forward: ipip" "$never" "backends_file: web.backends")
 $(service shut tcp 203.0.113.12 80 "forward: ipip" "$never" "on_empty: drop" "backends_file: web.backends")
+$(service doubt tcp 203.0.113.13 80 "forward: ipip" "$doubt" "backends_file: web.backends")
 $(service aside tcp 203.0.113.99 80 "forward: ipip" "$never" "on_empty: pass" "backends_file: web.backends")
 END
 check "shuntd starts" shuntd_start || finish
-wait_for 5 all_up 6
+wait_for 5 all_up 9
 
+load doubt "http://203.0.113.13/" 200
 load web "http://$VIP4/" 200
 load turns "http://[$VIP6]/" 200
 sleep 1
@@ -33,6 +36,12 @@ detected=$(now_ms)
 note "after $((detected - died)) ms of at most 3 x 250 ms and a timeout"
 holds "in the time of three checks" "$((detected - died)) < 1500"
 sleep 1.5
+stop_load doubt
+# The interval, then two intervals of doubt; what a slow machine adds besides is allowed for.
+out=$("$python" "$E2E/load.py" last_failed "$W/load-doubt")
+note "with fast_interval: the last request failed $((out - died)) ms after the death, of 1000 + 2 x 100 + 20"
+holds "with fast_interval a dead backend is out sooner than fall times the interval" \
+  "$((out - died)) < 1720 * ${SLOW:-1}"
 revived=$(now_ms)
 web 2
 check "a revived backend is detected" wait_for 5 is_state web b2 up

@@ -7,6 +7,7 @@ load.py run URL RATE FILE       RATE requests a second, each a connection of its
 load.py keep URL RATE FILE      the same over one connection, which must not break
 load.py total|failed FILE FROM_MS TO_MS   how many began in that time; TO_MS 0 is the end
 load.py errors FILE             the failed ones, counted by reason
+load.py last_failed FILE        when the last of them began, in ms
 """
 import signal
 import socket
@@ -103,6 +104,8 @@ def main(argv):
     elif argv[1] == "errors":
         for (said, count) in Counter(r[2] for r in records(argv[2]) if r[2][0] == "!").items():
             print(count, said)
+    elif argv[1] == "last_failed":  # when it began, in milliseconds since 1970
+        print(max((r[0] for r in records(argv[2]) if r[2][0] == "!"), default=0))
     else:
         failed = argv[1] == "failed"
         since, until = int(argv[3]), int(argv[4])

@@ -105,6 +105,7 @@ static inline struct probe_question question_tcp(uint16_t port)
 		.kind = CONF_CHECK_TCP,
 		.interval_ms = 100,
 		.timeout_ms = 2000,
+		.jitter = 20,
 	};
 
 	return q;

@@ -133,7 +133,8 @@ static const char everything[] =
 	"    on_empty: drop\n"
 	"    flow_timeout: 90s\n"
 	"    slots: 1024\n"
-	"    check: {type: http, interval: 500ms, timeout: 200ms, rise: 1, fall: 5, port: "
+	"    check: {type: http, interval: 500ms, timeout: 200ms, rise: 1, fall: 5, "
+	"fast_interval: 50ms, down_interval: 3s, jitter: 25%, flap: {half_life: 30s}, port: "
 	"8080, "
 	"path: /x?y=%20, host: a.example:8080, status: [200, 301-302], expect: all is "
 	"well}\n"
@@ -193,6 +194,13 @@ static void everything_can_be_said_of_a_check(void **state)
 	assert_int_equal(s->check.timeout_ms, 200);
 	assert_int_equal(s->check.rise, 1);
 	assert_int_equal(s->check.fall, 5);
+	assert_int_equal(s->check.fast_interval_ms, 50);
+	assert_int_equal(s->check.down_interval_ms, 3000);
+	assert_int_equal(s->check.jitter, 25);
+	assert_int_equal(s->check.flap.half_life_ms, 30000);
+	assert_int_equal(s->check.flap.suppress, 3000);
+	assert_int_equal(s->check.flap.reuse, 1000);
+	assert_int_equal(s->check.flap.max_ms, 600000);
 	assert_int_equal(s->check.port, 8080);
 	assert_string_equal(s->check.path, "/x?y=%20");
 	assert_string_equal(s->check.host, "a.example:8080");

@@ -118,6 +118,7 @@ static void questions_that_cannot_be_asked_are_refused(void **state)
 	REFUSED(q.kind = CONF_CHECK_NONE);
 	REFUSED(q.kind = 77);
 	REFUSED(q.interval_ms = 0);
+	REFUSED(q.jitter = 51);
 	REFUSED(q.timeout_ms = 0);
 	REFUSED(strcpy(q.path, "healthz"));
 	REFUSED(strcpy(q.path, "/a b"));
@@ -142,6 +143,7 @@ static void equal_questions_are_equal_in_memory(void **state)
 	memcpy(b.addr.bytes, "\300\0\2\1", 4);
 	a.port = b.port = 80;
 	a.kind = b.kind = CONF_CHECK_TCP;
+	a.jitter = b.jitter = 10;
 	a.interval_ms = b.interval_ms = a.timeout_ms = b.timeout_ms = 1000;
 	memset(&x, 0, sizeof(x));
 	memset(&y, 0xff, sizeof(y));

@@ -28,6 +28,7 @@ void checks_question(const struct conf_service *s, const struct conf_backend *b,
 	q->port = check->port ? check->port : b->port;
 	q->interval_ms = check->interval_ms;
 	q->timeout_ms = check->timeout_ms;
+	q->jitter = (uint8_t)check->jitter;
 	copy_text(q->path, sizeof(q->path), check->path);
 	copy_text(q->host, sizeof(q->host), check->host);
 	copy_text(q->expect, sizeof(q->expect), check->expect);
@@ -78,20 +79,37 @@ static struct backend *by_probe_id(const struct engine *e, uint64_t id)
 	return node ? container_of(node, struct backend, by_probe) : NULL;
 }
 
-static void tell_change(struct engine *e, const struct backend *b, enum health_state before)
+static void tell_held(struct engine *e, const struct backend *b, const struct health_flap *flap)
 {
-	const struct conf_check *check = &b->service->conf->check;
-	bool up = b->health.state == HEALTH_UP;
+	engine_tell(
+		e, SHUNT_EVENT_HEALTH, b->service, b,
+		"backend %s/%s: held down for %u s, since it comes and goes: it answers, but its "
+		"penalty %u is not below %u yet",
+		b->service->name, b->name, health_held_s(&b->health, flap, mono_now()),
+		health_penalty(&b->health, flap, mono_now()), flap->reuse);
+}
+
+static void tell_change(struct engine *e, const struct backend *b, enum health_state before,
+			enum health_change change)
+{
+	const struct health_policy policy = conf_check_policy(&b->service->conf->check);
+	uint16_t took = health_took(before, b->health.state, &policy);
+
+	if (change == HEALTH_HELD) {
+		tell_held(e, b, &policy.flap);
+		return;
+	}
 	engine_tell(e, SHUNT_EVENT_HEALTH, b->service, b, "backend %s/%s: %s -> %s: %s, %u of %u",
 		    b->service->name, b->name, health_name(before), health_name(b->health.state),
-		    b->result.text, up ? (before == HEALTH_UNKNOWN ? 1 : check->rise) : check->fall,
-		    up ? (before == HEALTH_UNKNOWN ? 1 : check->rise) : check->fall);
+		    b->result.text, took, took);
 }
 
 static void on_result(void *arg, uint64_t id, const struct check_result *r)
 {
 	struct engine *e = arg;
 	struct backend *b = by_probe_id(e, id);
+	struct health_policy policy;
+	enum health_change change;
 	enum health_state before;
 
 	if (!b)
@@ -101,11 +119,14 @@ static void on_result(void *arg, uint64_t id, const struct check_result *r)
 	if (check_verdict(r) == CHECK_NO_VERDICT)
 		return;
 	before = b->health.state;
-	if (!health_note(&b->health, check_verdict(r) == CHECK_GOOD, b->service->conf->check.rise,
-			 b->service->conf->check.fall, mono_now()))
+	policy = conf_check_policy(&b->service->conf->check);
+	change = health_note(&b->health, check_verdict(r) == CHECK_GOOD, &policy, mono_now());
+	probe_pool_pace(e->probes, id, health_pace_ms(&b->health, &policy));
+	if (change == HEALTH_SAME)
 		return;
-	tell_change(e, b, before);
-	service_touch(e, b->service);
+	tell_change(e, b, before, change);
+	if (change != HEALTH_HELD)
+		service_touch(e, b->service);
 }
 
 static void on_restart(void *arg, const char *why)

@@ -23,6 +23,7 @@ struct probe_question {
 	uint16_t port; /* host order */
 	enum conf_check_kind kind;
 	uint32_t interval_ms, timeout_ms;
+	uint8_t jitter; /* percent, up to 50, by which a probe may come before its time */
 	char path[256], host[256], expect[256]; /* http; empty: none */
 	struct conf_status_range status[CONF_STATUS_RANGES];
 	uint8_t statuses;
@@ -58,8 +59,13 @@ void probe_pool_close(struct probe_pool *p);
 int probe_pool_add(struct probe_pool *p, uint64_t id, const struct probe_question *q)
 	__attribute__((warn_unused_result));
 
+/* From now on @interval_ms, not 0, from the start of a probe of check @id to that of the next, the one
+ * that is awaited now included: in the past means at once. Of checks that share a probe the shortest
+ * counts. Holds until it is said anew, also when the child ends. An unknown @id is nothing. */
+void probe_pool_pace(struct probe_pool *p, uint64_t id, uint32_t interval_ms);
+
 /* Ends a check: no result of it follows, also not of a probe under way. An unknown @id is nothing.
- * Both may be called from within the callbacks. */
+ * All three may be called from within the callbacks. */
 void probe_pool_remove(struct probe_pool *p, uint64_t id);
 
 /* The child's process id, for the status page; 0 between its end and the next start. */

@@ -250,6 +250,32 @@ void probe_asks_remove(struct probe_asks *t, uint64_t id)
 	free(m);
 	if (--a->n_members == 0)
 		ask_leave(t, a);
+	else if (a->told)
+		outbox_push(t, a); /* it may have been the one that was in a hurry */
+}
+
+void probe_asks_pace(struct probe_asks *t, uint64_t id, uint32_t interval_ms)
+{
+	struct probe_member *m = member_find(t, id);
+
+	if (!m || m->pace_ms == interval_ms)
+		return;
+	m->pace_ms = interval_ms;
+	outbox_push(t, m->ask);
+}
+
+uint32_t probe_ask_interval_ms(const struct probe_ask *a)
+{
+	const struct probe_member *m;
+	uint32_t least = UINT32_MAX;
+
+	TAILQ_FOREACH(m, &a->members, link)
+	{
+		uint32_t wants = m->pace_ms ? m->pace_ms : a->question.interval_ms;
+
+		least = wants < least ? wants : least;
+	}
+	return least;
 }
 
 /* ---- results ------------------------------------------------------------------------------------ */

@@ -14,6 +14,7 @@ struct probe_ask;
 struct probe_member {
 	uint64_t id; /* the caller's */
 	struct probe_ask *ask;
+	uint32_t pace_ms; /* 0: as the question says */
 	bool replay; /* waits to be told the ask's latest result */
 	TAILQ_ENTRY(probe_member) link;
 	TAILQ_ENTRY(probe_member) replay_link;
@@ -54,6 +55,12 @@ void probe_asks_fini(struct probe_asks *t);
 int probe_asks_add(struct probe_asks *t, uint64_t id, const struct probe_question *q)
 	__attribute__((warn_unused_result));
 void probe_asks_remove(struct probe_asks *t, uint64_t id);
+
+/* As probe_pool_pace(); the outbox may be longer after. */
+void probe_asks_pace(struct probe_asks *t, uint64_t id, uint32_t interval_ms);
+
+/* How soon to ask @a again: as the member says that wants it soonest. */
+uint32_t probe_ask_interval_ms(const struct probe_ask *a);
 
 /* The child has been told of @a, the first of the outbox; frees it when it has no members. */
 void probe_asks_told(struct probe_asks *t, struct probe_ask *a);

@@ -34,6 +34,7 @@ struct check {
 	struct child *child;
 	uint64_t id;
 	struct probe_question question;
+	uint32_t interval_ms; /* from probe to probe, as the daemon last said */
 	enum check_state state;
 	mono_t started; /* the latest probe */
 	struct event timer;
@@ -122,12 +123,12 @@ static int64_t random_below(int64_t n)
 	return n > 0 ? random() % n : 0;
 }
 
-/* The interval, give or take a tenth. */
+/* The interval, less up to the jitter: never late, so that it is known when a dead backend is out. */
 static int64_t next_us(const struct check *k)
 {
-	int64_t us = (int64_t)k->question.interval_ms * 1000;
+	int64_t us = (int64_t)k->interval_ms * 1000;
 
-	return us - us / 10 + random_below(us / 5 + 1);
+	return us - random_below(us * k->question.jitter / 100 + 1);
 }
 
 static void check_stop_probe(struct check *k)
@@ -218,7 +219,7 @@ static void check_due(struct check *k)
 {
 	k->state = CHECK_WAITING;
 	TAILQ_INSERT_TAIL(&k->child->waiting, k, waiting_link);
-	timer_set(k, (int64_t)k->question.interval_ms * 1000);
+	timer_set(k, (int64_t)k->interval_ms * 1000);
 	start_waiting(k->child);
 }
 
@@ -227,7 +228,7 @@ static void check_starved(struct check *k)
 {
 	struct check_result r = probe_tcp_result(EMFILE);
 
-	timer_set(k, (int64_t)k->question.interval_ms * 1000);
+	timer_set(k, (int64_t)k->interval_ms * 1000);
 	probe_result_words(&r, &k->question);
 	if (TAILQ_EMPTY(&k->child->unsent))
 		report(k, &r);
@@ -265,9 +266,10 @@ static struct check *check_new(struct child *c, const struct probe_command *m)
 	k->child = c;
 	k->id = m->id;
 	k->question = m->question;
+	k->interval_ms = m->interval_ms;
 	k->tcp = (struct probe_tcp){.fd = -1, .done = on_tcp, .arg = k};
 	event_assign(&k->timer, c->base, -1, 0, on_timer, k);
-	timer_set(k, random_below((int64_t)m->question.interval_ms * 1000 / 10));
+	timer_set(k, random_below((int64_t)m->interval_ms * 1000 / 10));
 	return k;
 }
 
@@ -312,7 +314,7 @@ static void command_add(struct child *c, const struct probe_command *m)
 	uint32_t slot = probe_slot(m->id);
 	struct probe_question unused;
 
-	if (slots_grow(c, slot) < 0 || c->checks[slot] ||
+	if (slots_grow(c, slot) < 0 || c->checks[slot] || m->interval_ms == 0 ||
 	    probe_question_normalize(&m->question, &unused) < 0) {
 		child_stop(c, PROBE_EXIT_MESSAGE);
 		return;
@@ -322,16 +324,41 @@ static void command_add(struct child *c, const struct probe_command *m)
 		child_stop(c, PROBE_EXIT_SETUP);
 }
 
-static void command_remove(struct child *c, const struct probe_command *m)
+/* The one that @m is about, which there must be. */
+static struct check *command_check(struct child *c, const struct probe_command *m)
 {
 	uint32_t slot = probe_slot(m->id);
 
-	if (slot >= c->n_slots || !c->checks[slot] || c->checks[slot]->id != m->id) {
+	if (slot < c->n_slots && c->checks[slot] && c->checks[slot]->id == m->id)
+		return c->checks[slot];
+	child_stop(c, PROBE_EXIT_MESSAGE);
+	return NULL;
+}
+
+static void command_remove(struct child *c, const struct probe_command *m)
+{
+	struct check *k = command_check(c, m);
+
+	if (!k)
+		return;
+	check_free(k);
+	c->checks[probe_slot(m->id)] = NULL;
+}
+
+/* What is waiting or under way comes to its end first. */
+static void command_pace(struct child *c, const struct probe_command *m)
+{
+	struct check *k = command_check(c, m);
+
+	if (!k)
+		return;
+	if (m->interval_ms == 0) {
 		child_stop(c, PROBE_EXIT_MESSAGE);
 		return;
 	}
-	check_free(c->checks[slot]);
-	c->checks[slot] = NULL;
+	k->interval_ms = m->interval_ms;
+	if (k->state == CHECK_IDLE && !mono_is_never(k->started))
+		timer_set(k, next_us(k) - mono_diff_us(k->started, mono_now()));
 }
 
 static void command_run(struct child *c, const struct probe_command *m)
@@ -339,6 +366,9 @@ static void command_run(struct child *c, const struct probe_command *m)
 	switch (m->type) {
 	case PROBE_MSG_ADD:
 		command_add(c, m);
+		break;
+	case PROBE_MSG_PACE:
+		command_pace(c, m);
 		break;
 	case PROBE_MSG_REMOVE:
 		command_remove(c, m);

@@ -24,6 +24,7 @@ enum probe_msg_type {
 	PROBE_MSG_ADD,
 	PROBE_MSG_REMOVE, /* a removed check may still report once: what was under way */
 	PROBE_MSG_REPORT,
+	PROBE_MSG_PACE, /* daemon to child: another interval_ms */
 };
 
 /* Whom the child becomes. */
@@ -36,7 +37,7 @@ struct probe_identity {
  * half tells the check in it from earlier ones. */
 struct probe_command {
 	uint32_t type; /* enum probe_msg_type */
-	uint32_t pad;
+	uint32_t interval_ms; /* PROBE_MSG_ADD, PROBE_MSG_PACE: between probes; not 0 */
 	uint64_t id;
 	union {
 		struct probe_identity identity; /* PROBE_MSG_START */
@@ -113,7 +114,7 @@ int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool *
 
 /* Copies @q into @out with every unused byte 0, so that equal questions are equal in memory.
  * Returns 0, or -EINVAL for what cannot be asked: no address or port, an unknown kind, an interval
- * or timeout of 0, a string without end, a path that does not begin with '/', white space or
+ * or timeout of 0, a jitter above 50, a string without end, a path that does not begin with '/', white space or
  * control characters in path or host, an empty or too long list of status ranges. */
 int probe_question_normalize(const struct probe_question *q, struct probe_question *out)
 	__attribute__((warn_unused_result));

@@ -85,9 +85,11 @@ static bool command_send(struct probe_pool *p, const struct probe_ask *a)
 	struct probe_command m;
 
 	memset(&m, 0, sizeof(m)); /* the child is not to see this process's memory */
-	m.type = a->n_members ? PROBE_MSG_ADD : PROBE_MSG_REMOVE;
+	m.type = !a->n_members ? PROBE_MSG_REMOVE : a->told ? PROBE_MSG_PACE : PROBE_MSG_ADD;
 	m.id = a->wire_id;
 	if (a->n_members)
+		m.interval_ms = probe_ask_interval_ms(a);
+	if (m.type == PROBE_MSG_ADD)
 		memcpy(&m.question, &a->question, sizeof(m.question));
 	return send(p->process.sock, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(m);
 }
@@ -125,6 +127,12 @@ int probe_pool_add(struct probe_pool *p, uint64_t id, const struct probe_questio
 
 	wake(p);
 	return err;
+}
+
+void probe_pool_pace(struct probe_pool *p, uint64_t id, uint32_t interval_ms)
+{
+	probe_asks_pace(&p->asks, id, interval_ms);
+	wake(p);
 }
 
 void probe_pool_remove(struct probe_pool *p, uint64_t id)

@@ -33,7 +33,7 @@ static bool is_question(const struct probe_question *q)
 {
 	if ((q->addr.family != 4 && q->addr.family != 6) || q->port == 0)
 		return false;
-	if (q->interval_ms == 0 || q->timeout_ms == 0)
+	if (q->interval_ms == 0 || q->timeout_ms == 0 || q->jitter > 50)
 		return false;
 	return q->kind == CONF_CHECK_TCP || (q->kind == CONF_CHECK_HTTP && is_http_question(q));
 }
@@ -49,6 +49,7 @@ int probe_question_normalize(const struct probe_question *q, struct probe_questi
 	out->kind = q->kind;
 	out->interval_ms = q->interval_ms;
 	out->timeout_ms = q->timeout_ms;
+	out->jitter = q->jitter;
 	if (q->kind != CONF_CHECK_HTTP)
 		return 0;
 	strcpy(out->path, q->path);

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "pure/aes.h"
+#include "pure/health.h"
 #include "pure/pool.h"
 #include "pure/source_list.h"
 #include "shunt_abi.h"
@@ -46,7 +47,10 @@ struct conf_status_range {
 struct conf_check {
 	enum conf_check_kind kind;
 	uint32_t interval_ms, timeout_ms;
+	uint32_t fast_interval_ms, down_interval_ms; /* 0: as interval_ms */
+	uint16_t jitter; /* percent by which a probe may come before its time */
 	uint16_t rise, fall;
+	struct health_flap flap;
 	uint16_t port; /* 0: the backend's */
 	char *path; /* http only; starts with '/' */
 	char *host; /* http only; NULL: the address probed */
@@ -277,6 +281,19 @@ static inline bool conf_is_tunnel(enum shunt_forward f)
 /* Writes "any", or "80,8000-8099", cut off with ",..." where @out ends. Returns @out. */
 #define CONF_PORTS_TEXT_MAX 128
 const char *conf_ports_format(const struct conf_service *s, char out[static CONF_PORTS_TEXT_MAX]);
+
+/* What a check's results are judged by. */
+static inline struct health_policy conf_check_policy(const struct conf_check *c)
+{
+	return (struct health_policy){
+		.rise = c->rise,
+		.fall = c->fall,
+		.interval_ms = c->interval_ms,
+		.fast_ms = c->fast_interval_ms,
+		.down_ms = c->down_interval_ms,
+		.flap = c->flap,
+	};
+}
 
 /* By name, or NULL. */
 struct conf_service *conf_find_service(const struct conf *c, const char *name);

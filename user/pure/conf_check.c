@@ -62,9 +62,13 @@ static int read_host(struct conf_load *l, const struct conf_key *key,
 enum {
 	KEY_TYPE,
 	KEY_INTERVAL,
+	KEY_FAST_INTERVAL,
+	KEY_DOWN_INTERVAL,
+	KEY_JITTER,
 	KEY_TIMEOUT,
 	KEY_RISE,
 	KEY_FALL,
+	KEY_FLAP,
 	KEY_PORT,
 	KEY_PATH,
 	KEY_HOST,
@@ -79,10 +83,16 @@ static const struct conf_key check_keys[KEY_MAX] = {
 	[KEY_TYPE] = {"type", conf_read_word, AT(kind), .words = conf_check_words},
 	[KEY_INTERVAL] = {"interval", conf_read_duration, AT(interval_ms), "2s", .min = 100,
 			  .max = 3600000},
+	[KEY_FAST_INTERVAL] = {"fast_interval", conf_read_duration, AT(fast_interval_ms), .min = 10,
+			       .max = 3600000},
+	[KEY_DOWN_INTERVAL] = {"down_interval", conf_read_duration, AT(down_interval_ms),
+			       .min = 100, .max = 3600000},
+	[KEY_JITTER] = {"jitter", conf_read_percent, AT(jitter), "10%", .max = 50},
 	[KEY_TIMEOUT] = {"timeout", conf_read_duration, AT(timeout_ms), "1s", .min = 10,
 			 .max = 60000},
 	[KEY_RISE] = {"rise", conf_read_number, AT(rise), "2", .min = 1, .max = 100},
 	[KEY_FALL] = {"fall", conf_read_number, AT(fall), "3", .min = 1, .max = 100},
+	[KEY_FLAP] = {.name = "flap"},
 	[KEY_PORT] = {"port", conf_read_number, AT(port), .min = 1, .max = 65535},
 	[KEY_PATH] = {"path", read_path, AT(path), "/", .min = 1, .max = 255},
 	[KEY_HOST] = {"host", read_host, AT(host), .min = 1, .max = 255},
@@ -191,6 +201,23 @@ static int settle_timeout(struct conf_load *l, const struct conf_node *node, str
 			 MS_TEXT(c->timeout_ms), MS_TEXT(c->interval_ms));
 }
 
+/* In doubt slower than without would be a mistake. */
+static int check_paces(struct conf_load *l, const struct conf_node *node,
+		       const struct conf_check *c, const struct conf_node *const *given)
+{
+	if (c->fast_interval_ms <= c->interval_ms)
+		return 0;
+	if (given[KEY_FAST_INTERVAL])
+		node = given[KEY_FAST_INTERVAL];
+	else if (given[KEY_INTERVAL])
+		node = given[KEY_INTERVAL];
+	return conf_fail(
+		l, node,
+		"fast_interval %s is longer than interval %s; it is how soon to probe again "
+		"while a few results speak against the state; lower it",
+		MS_TEXT(c->fast_interval_ms), MS_TEXT(c->interval_ms));
+}
+
 int conf_read_check(struct conf_load *l, const struct conf_node *node, struct conf_check *c,
 		    struct conf_check_given *has)
 {
@@ -214,6 +241,10 @@ int conf_read_check(struct conf_load *l, const struct conf_node *node, struct co
 	rc = check_http_keys(l, c, has->type, given);
 	if (rc == 0 && given[KEY_STATUS])
 		rc = read_status(l, given[KEY_STATUS], c);
+	if (rc == 0 && given[KEY_FLAP])
+		rc = conf_read_flap(l, given[KEY_FLAP], &c->flap);
+	if (rc == 0)
+		rc = check_paces(l, node, c, given);
 	if (rc == 0)
 		rc = settle_timeout(l, node, c, has->timeout, given);
 	return rc;

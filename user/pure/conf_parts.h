@@ -66,6 +66,12 @@ int conf_finish_check(struct conf_load *l, const struct conf_node *node, struct 
 
 void conf_check_fini(struct conf_check *c);
 
+/* ---- conf_flap.c -------------------------------------------------------------------------------*/
+
+/* Reads a check's `flap`: on, off, or a mapping. */
+int conf_read_flap(struct conf_load *l, const struct conf_node *node, struct health_flap *out)
+	__attribute__((warn_unused_result));
+
 /* ---- conf_backends.c ---------------------------------------------------------------------------*/
 
 /* Reads `backends`. */

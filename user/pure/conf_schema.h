@@ -115,6 +115,7 @@ conf_key_read conf_read_protocol; /* uint8_t: tcp or udp */
 conf_key_read conf_read_number; /* uint16_t, uint32_t, uint64_t; "any" is 0 if key->words */
 conf_key_read conf_read_size; /* the same; k is 1024, M is 1024 k */
 conf_key_read conf_read_duration; /* uint32_t of milliseconds; a unit is needed */
+conf_key_read conf_read_percent; /* uint16_t: "20%" */
 conf_key_read conf_read_text; /* char *: any text without control characters */
 conf_key_read conf_read_folder; /* char *: an absolute path */
 conf_key_read conf_read_name; /* char []: letters, digits, key->marks; does not begin with - */

@@ -187,6 +187,22 @@ int conf_read_duration(struct conf_load *l, const struct conf_key *key,
 	return 0;
 }
 
+int conf_read_percent(struct conf_load *l, const struct conf_key *key,
+		      const struct conf_piece *piece, void *at)
+{
+	uint64_t value;
+	const size_t digits = conf_piece_digits(piece, &value);
+
+	if (digits == 0 || digits + 1 != piece->len || piece->text[digits] != '%' ||
+	    value < key->min || value > key->max)
+		return conf_piece_fail(l, piece,
+				       "%s %s is not such a part; allowed are %llu%% to %llu%%",
+				       key->name, QUOTE(piece->text, piece->len),
+				       (unsigned long long)key->min, (unsigned long long)key->max);
+	store(key, at, value);
+	return 0;
+}
+
 /* ---- texts -------------------------------------------------------------------------------------*/
 
 static bool has_control(const struct conf_piece *piece)
