@@ -5,7 +5,7 @@
 #define SHUNT_NAT_REWRITE_H
 
 #include "csum.h"
-#include "maps.h"
+#include "pkt.h"
 #include "parse.h"
 
 /* What becomes of a packet's tuple. */

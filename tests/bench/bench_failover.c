@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc == 2 && strcmp(argv[1], "--probe-child") == 0)
-		return probe_child_main();
+		return probe_child_main(NULL);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	rc = bench(&s);

@@ -64,7 +64,7 @@ mapfile -t user < <(files 'user/*.[ch]')
 mapfile -t not_dp < <(files 'user/*.[ch]' | but '^user/io/(dp[^/]*|decap[^/]*)\.[ch]$')
 mapfile -t not_nl < <(files 'user/*.[ch]' | but '^user/io/nl[^/]*\.[ch]$')
 mapfile -t bpf < <(files 'bpf/*.[ch]')
-mapfile -t not_finish < <(files 'bpf/*.[ch]' | but '^bpf/(finish\.h|entry\.bpf\.c|decap[^/]*)$')
+mapfile -t not_finish < <(files 'bpf/*.[ch]' | but '^bpf/(finish\.h|entry\.bpf\.c|path\.bpf\.c|decap[^/]*)$')
 mapfile -t quiet < <(files 'user/base/*.[ch]' 'user/pure/*.[ch]' 'user/io/*.[ch]' 'user/engine/*.[ch]' |
   but '^user/base/log\.[ch]$')
 bare=$(mktemp -d) || exit 1

@@ -28,7 +28,7 @@
 #define PROBE_CHILD(argc, argv)                                                                    \
 	do {                                                                                       \
 		if ((argc) == 2 && strcmp((argv)[1], "--probe-child") == 0)                        \
-			return probe_child_main();                                                 \
+			return probe_child_main(NULL);                                             \
 	} while (0)
 
 #define SEEN_MAX 65536

@@ -211,7 +211,7 @@ static int child_with_few_descriptors(void)
 {
 	struct rlimit few = {64, 64};
 
-	return setrlimit(RLIMIT_NOFILE, &few) < 0 ? 1 : probe_child_main();
+	return setrlimit(RLIMIT_NOFILE, &few) < 0 ? 1 : probe_child_main(NULL);
 }
 
 static int other_child(const char *mode)

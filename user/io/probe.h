@@ -20,6 +20,7 @@ struct probe_pool;
 /* The question that a probe asks. Two backends with equal questions share one probe. */
 struct probe_question {
 	struct addr addr;
+	struct addr from; /* of a path probe: its source address, of the same family; else none */
 	uint16_t port; /* host order */
 	enum conf_check_kind kind;
 	uint32_t interval_ms, timeout_ms;
@@ -48,6 +49,22 @@ int probe_pool_open(struct event_base *base, const char *user, probe_result_fn *
 		    probe_restart_fn *restarted, void *arg, struct probe_pool **out)
 	__attribute__((warn_unused_result));
 
+/* Called when the child @pid of a pool of path probes is in its network namespace and waits for the way
+ * out of it. 0, or -errno: then the child is ended, and started again later. */
+typedef int probe_way_fn(void *arg, pid_t pid);
+
+struct probe_calls {
+	probe_result_fn *result;
+	probe_restart_fn *restarted;
+	probe_way_fn *way;
+	void *arg;
+};
+
+/* The same for path probes: the child, "shuntd --probe-path", is in a network namespace of its own, whose
+ * only way out the caller makes. It is told no question before that is done. */
+int probe_pool_open_path(struct event_base *base, const char *user, const struct probe_calls *calls,
+			 struct probe_pool **out) __attribute__((warn_unused_result));
+
 /* Ends and reaps the child, forgets all checks. Not from within a callback; NULL is nothing. */
 void probe_pool_close(struct probe_pool *p);
 
@@ -71,7 +88,14 @@ void probe_pool_remove(struct probe_pool *p, uint64_t id);
 /* The child's process id, for the status page; 0 between its end and the next start. */
 pid_t probe_pool_child(const struct probe_pool *p);
 
-/* The child's main: never returns to anything but exit. Its value is the exit status. */
-int probe_child_main(void);
+/* How a path probe's child comes into its namespace, both 0 or -errno. */
+struct probe_space {
+	int (*leave)(void); /* the host's */
+	int (*settle)(void); /* once the daemon has been told; waits for it */
+};
+
+/* The child's main: never returns to anything but exit. Its value is the exit status. @space: of path
+ * probes; else NULL. */
+int probe_child_main(const struct probe_space *space);
 
 #endif

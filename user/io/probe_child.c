@@ -433,14 +433,16 @@ static void set_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static enum probe_exit enter_jail(void)
+static enum probe_exit enter_jail(const struct probe_space *space)
 {
 	struct probe_command m;
 
 	if (recv(PROBE_FD, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC) != sizeof(m) ||
 	    m.type != PROBE_MSG_START)
 		return PROBE_EXIT_START;
-	return probe_jail_enter(&m.identity) < 0 ? PROBE_EXIT_JAIL : PROBE_EXIT_CLOSED;
+	if (probe_jail_enter(&m.identity, space) == 0)
+		return PROBE_EXIT_CLOSED;
+	return space ? PROBE_EXIT_SPACE : PROBE_EXIT_JAIL;
 }
 
 static int child_open(struct child *c)
@@ -478,14 +480,14 @@ static void child_close(struct child *c)
 		event_base_free(c->base);
 }
 
-int probe_child_main(void)
+int probe_child_main(const struct probe_space *space)
 {
 	struct child c;
 	enum probe_exit status;
 
 	prctl(PR_SET_NAME, "shuntd-probe", 0, 0, 0);
 	set_signals();
-	status = enter_jail();
+	status = enter_jail(space);
 	if (status != PROBE_EXIT_CLOSED)
 		return (int)status;
 	if (child_open(&c) < 0)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/probe_msg.h"
@@ -58,7 +59,20 @@ static int has_no_capabilities(void)
 	return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
 }
 
-int probe_jail_enter(const struct probe_identity *who)
+/* In the new namespaces the process has all capabilities, until it is settled. */
+static int enter_space(const struct probe_space *space)
+{
+	const struct probe_report here = {.type = PROBE_MSG_SPACE};
+	int err = space->leave();
+
+	if (err == 0 && send(PROBE_FD, &here, sizeof(here), MSG_NOSIGNAL) != sizeof(here))
+		err = -errno;
+	if (err == 0)
+		err = space->settle();
+	return err < 0 ? err : drop_capabilities();
+}
+
+int probe_jail_enter(const struct probe_identity *who, const struct probe_space *space)
 {
 	int err = set_limits();
 
@@ -66,6 +80,8 @@ int probe_jail_enter(const struct probe_identity *who)
 		err = -errno;
 	if (err == 0)
 		err = who->switch_user ? switch_user(who) : drop_capabilities();
+	if (err == 0 && space)
+		err = enter_space(space);
 	if (err == 0)
 		err = has_no_capabilities();
 	if (err < 0)

@@ -25,6 +25,7 @@ enum probe_msg_type {
 	PROBE_MSG_REMOVE, /* a removed check may still report once: what was under way */
 	PROBE_MSG_REPORT,
 	PROBE_MSG_PACE, /* daemon to child: another interval_ms */
+	PROBE_MSG_SPACE, /* a report without content: in a namespace, and waits for the way out */
 };
 
 /* Whom the child becomes. */
@@ -66,6 +67,7 @@ enum probe_exit {
 	PROBE_EXIT_JAIL, /* privileges could not be given up */
 	PROBE_EXIT_SETUP, /* no memory or descriptors for the loop */
 	PROBE_EXIT_MESSAGE, /* a message of wrong size, type or content */
+	PROBE_EXIT_SPACE, /* no network namespace, or no way out of it */
 };
 
 /* ---- the child process, as the daemon holds it (probe_process.c) -------------------------------- */
@@ -104,6 +106,7 @@ struct probe_pool_setup {
 	struct event_base *base;
 	probe_result_fn *result;
 	probe_restart_fn *restarted;
+	probe_way_fn *way; /* of path probes */
 	void *arg;
 	struct probe_program program;
 };
@@ -127,7 +130,9 @@ void probe_result_words(struct check_result *r, const struct probe_question *q);
 
 /* Gives up all that the child does not need: user and groups as @who says, every capability, core
  * dumps, the chance to gain privileges; raises the descriptor limit to its hard limit; dies with
- * its parent. Returns 0 or -errno; after an error the process must not go on. */
-int probe_jail_enter(const struct probe_identity *who) __attribute__((warn_unused_result));
+ * its parent. With @space it gives up the host's network as well. Returns 0 or -errno; after an error the
+ * process must not go on. */
+int probe_jail_enter(const struct probe_identity *who, const struct probe_space *space)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -28,16 +28,33 @@ struct probe_pool {
 	mono_t started;
 	unsigned int failures; /* ends of the child since one last lived long */
 	const char *fault; /* why the pool itself ended the child, or NULL */
+	bool has_way; /* made for this child */
 };
 
 /* ---- reports ------------------------------------------------------------------------------------ */
 
-/* Returns false when it is no message that a child in its senses sends. */
-static bool report_take(struct probe_pool *p, const struct probe_report *m)
+static bool result_take(struct probe_pool *p, const struct probe_report *m)
 {
 	if (m->type != PROBE_MSG_REPORT || !check_is_sane(&m->result))
 		return false;
 	return probe_asks_tell(&p->asks, m->id, &m->result, p->setup.result, p->setup.arg);
+}
+
+/* Once for each child of path probes, which waits for it. */
+static bool make_way(struct probe_pool *p)
+{
+	if (!p->setup.way || p->has_way)
+		return false;
+	p->has_way = p->setup.way(p->setup.arg, p->process.pid) == 0;
+	if (!p->has_way)
+		p->fault = "its way into the packet path could not be made";
+	return p->has_way;
+}
+
+/* Returns false when it is no message that a child in its senses sends, or the child is lost. */
+static bool report_take(struct probe_pool *p, const struct probe_report *m)
+{
+	return m->type == PROBE_MSG_SPACE ? make_way(p) : result_take(p, m);
 }
 
 /* Takes up to REPORTS_AT_ONCE reports. Returns how many, 0 when there are none now, -1 at the end
@@ -62,7 +79,8 @@ static int reports_take(struct probe_pool *p)
 		if (messages[i].msg_len == 0)
 			return -1;
 		if (messages[i].msg_len != sizeof(reports[i]) || !report_take(p, &reports[i])) {
-			p->fault = "it sent what is no message";
+			if (!p->fault)
+				p->fault = "it sent what is no message";
 			return -1;
 		}
 	}
@@ -155,6 +173,7 @@ static int child_start(struct probe_pool *p)
 		return err;
 	p->started = mono_now();
 	p->fault = NULL;
+	p->has_way = false;
 	event_assign(&p->readable, base, p->process.sock, EV_READ | EV_PERSIST, on_readable, p);
 	event_assign(&p->writable, base, p->process.sock, EV_WRITE | EV_PERSIST, on_writable, p);
 	event_assign(&p->ended, base, p->process.pidfd, EV_READ | EV_PERSIST, on_ended, p);
@@ -290,21 +309,41 @@ static int identity_of(const char *user, struct probe_identity *out)
 	return 0;
 }
 
-int probe_pool_open(struct event_base *base, const char *user, probe_result_fn *result,
-		    probe_restart_fn *restarted, void *arg, struct probe_pool **out)
+static int open_mode(struct event_base *base, const char *user, const struct probe_calls *calls,
+		     char *const argv[], struct probe_pool **out)
 {
-	static char name[] = "shuntd", mode[] = "--probe-child";
-	static char *const argv[] = {name, mode, NULL};
 	struct probe_pool_setup setup = {
 		.base = base,
-		.result = result,
-		.restarted = restarted,
-		.arg = arg,
+		.result = calls->result,
+		.restarted = calls->restarted,
+		.way = calls->way,
+		.arg = calls->arg,
 		.program = {.path = "/proc/self/exe", .argv = argv},
 	};
 	int err = identity_of(user, &setup.program.identity);
 
 	return err < 0 ? err : probe_pool_open_as(&setup, out);
+}
+
+static char name[] = "shuntd";
+
+int probe_pool_open(struct event_base *base, const char *user, probe_result_fn *result,
+		    probe_restart_fn *restarted, void *arg, struct probe_pool **out)
+{
+	static char mode[] = "--probe-child";
+	static char *const argv[] = {name, mode, NULL};
+	const struct probe_calls calls = {.result = result, .restarted = restarted, .arg = arg};
+
+	return open_mode(base, user, &calls, argv, out);
+}
+
+int probe_pool_open_path(struct event_base *base, const char *user, const struct probe_calls *calls,
+			 struct probe_pool **out)
+{
+	static char mode[] = "--probe-path";
+	static char *const argv[] = {name, mode, NULL};
+
+	return open_mode(base, user, calls, argv, out);
 }
 
 void probe_pool_close(struct probe_pool *p)

@@ -110,6 +110,8 @@ static const char *exit_words(int status)
 		return "no first message";
 	case PROBE_EXIT_JAIL:
 		return "privileges could not be given up";
+	case PROBE_EXIT_SPACE:
+		return "no network namespace, or no way out of it: see user.max_user_namespaces";
 	case PROBE_EXIT_SETUP:
 		return "no memory or descriptors";
 	case PROBE_EXIT_MESSAGE:

@@ -33,9 +33,18 @@ static bool is_question(const struct probe_question *q)
 {
 	if ((q->addr.family != 4 && q->addr.family != 6) || q->port == 0)
 		return false;
+	if (q->from.family && q->from.family != q->addr.family)
+		return false;
 	if (q->interval_ms == 0 || q->timeout_ms == 0 || q->jitter > 50)
 		return false;
 	return q->kind == CONF_CHECK_TCP || (q->kind == CONF_CHECK_HTTP && is_http_question(q));
+}
+
+static void copy_addr(struct addr *to, const struct addr *from)
+{
+	to->family = from->family;
+	if (from->family)
+		memcpy(to->bytes, from->bytes, addr_bits(from) / 8);
 }
 
 int probe_question_normalize(const struct probe_question *q, struct probe_question *out)
@@ -43,8 +52,8 @@ int probe_question_normalize(const struct probe_question *q, struct probe_questi
 	if (!is_question(q))
 		return -EINVAL;
 	memset(out, 0, sizeof(*out));
-	out->addr.family = q->addr.family;
-	memcpy(out->addr.bytes, q->addr.bytes, q->addr.family == 4 ? 4 : sizeof(q->addr.bytes));
+	copy_addr(&out->addr, &q->addr);
+	copy_addr(&out->from, &q->from);
 	out->port = q->port;
 	out->kind = q->kind;
 	out->interval_ms = q->interval_ms;

@@ -27,6 +27,20 @@ static int socket_open(const struct probe_question *q)
 	return take_fd(&fd);
 }
 
+/* The address says to which backend; ports are the kernel's choice when it connects. */
+static int bind_from(int fd, const struct addr *from)
+{
+	static const int on = 1;
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	if (addr_is_none(from))
+		return 0;
+	len = addr_to_sockaddr(from, 0, &ss);
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&ss, len) < 0 ? errno : 0;
+}
+
 static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
 	struct probe_tcp *t = arg;
@@ -44,10 +58,14 @@ int probe_tcp_start(struct probe_tcp *t, struct event_base *base, const struct p
 	struct sockaddr_storage to;
 	socklen_t len = addr_to_sockaddr(&q->addr, q->port, &to);
 	auto_close int fd = socket_open(q);
+	int error;
 
 	t->fd = -1;
 	if (fd < 0)
 		return -fd;
+	error = bind_from(fd, &q->from);
+	if (error)
+		return error;
 	/* Also a connect that succeeds at once is reported from the loop. */
 	if (connect(fd, (const struct sockaddr *)&to, len) < 0 && errno != EINPROGRESS)
 		return errno;

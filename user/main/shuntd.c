@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
+#include "io/nl_space.h"
 #include "io/probe.h"
 
 #define DEFAULT_CONFIG SHUNT_SYSCONFDIR "/shunt/shunt.yaml"
@@ -168,13 +169,18 @@ static int serve(const struct options *o)
 	return status;
 }
 
+/* For probes that go a client's way. */
+static const struct probe_space space = {.leave = nl_space_leave, .settle = nl_space_settle};
+
 int main(int argc, char **argv)
 {
 	struct options o = {.config = DEFAULT_CONFIG};
 	struct engine_error err = {0}, summary = {0};
 
 	if (argc == 2 && strcmp(argv[1], "--probe-child") == 0)
-		return probe_child_main();
+		return probe_child_main(NULL);
+	if (argc == 2 && strcmp(argv[1], "--probe-path") == 0)
+		return probe_child_main(&space);
 	parse_options(argc, argv, &o);
 	if (o.check) {
 		if (engine_check(o.config, &summary, &err)) {
