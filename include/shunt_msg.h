@@ -79,6 +79,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_GET_VERDICTS = 5, /* VERDICT records, those that are never counted left out */
 	SHUNT_MSG_GET_FINGERPRINTS = 6, /* FINGERPRINT records of all services; SERVICE: of that one
 					 * and its backends */
+	SHUNT_MSG_GET_HISTORY = 7, /* HISTORY records of SERVICE's BACKEND, the newest first */
 
 	/* Records, each with the attributes of the enum of its name. */
 	SHUNT_MSG_STATUS = 16, /* enum shunt_status_attr */
@@ -87,6 +88,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_BACKEND = 19, /* enum shunt_backend_attr */
 	SHUNT_MSG_VERDICT = 20, /* enum shunt_verdict_attr */
 	SHUNT_MSG_FINGERPRINT = 21, /* enum shunt_fingerprint_attr */
+	SHUNT_MSG_HISTORY = 22, /* enum shunt_history_attr */
 
 	/* Last message of an answer. */
 	SHUNT_MSG_PAGE = 32, /* enum shunt_get: GENERATION, and CURSOR if there is more */
@@ -108,6 +110,7 @@ enum shunt_get {
 	SHUNT_GET_CURSOR = 1, /* u64, not 0 */
 	SHUNT_GET_GENERATION = 2, /* u64 */
 	SHUNT_GET_SERVICE = 3, /* text: the service's name */
+	SHUNT_GET_BACKEND = 4, /* text: the backend's name; GET_HISTORY only */
 };
 
 enum shunt_reply {
@@ -284,6 +287,28 @@ enum shunt_event_attr {
 	SHUNT_EVENT_SERVICE = 5, /* text */
 	SHUNT_EVENT_BACKEND = 6, /* text */
 	SHUNT_EVENT_TEXT = 7, /* text: one line for people */
+	/* Of kind HEALTH and EDITED, what has become of the backend; others leave them out. */
+	SHUNT_EVENT_FROM = 8, /* u8: as SHUNT_HISTORY_FROM */
+	SHUNT_EVENT_TO = 9, /* u8: the same; both are the same when only the reason is another */
+	SHUNT_EVENT_CODE = 10, /* text: as SHUNT_HISTORY_CODE */
+	SHUNT_EVENT_CHECK = 11, /* text: as SHUNT_HISTORY_CHECK */
+	SHUNT_EVENT_LATENCY = 12, /* u32: as SHUNT_HISTORY_LATENCY */
+	SHUNT_EVENT_BY = 13, /* text: as SHUNT_HISTORY_BY */
+	SHUNT_EVENT_REASON = 14, /* text: as SHUNT_HISTORY_REASON */
+};
+
+/* What has become of a backend; the daemon keeps its last hundred changes in memory. */
+enum shunt_history_attr {
+	SHUNT_HISTORY_TIME = 1, /* u64, milliseconds since 1970 */
+	SHUNT_HISTORY_FROM = 2, /* u8: 0 starting, 1 up, 2 down, 3 unchecked, 4 drained,
+				 * 5 maintenance, 6 leaving */
+	SHUNT_HISTORY_TO = 3, /* u8 */
+	SHUNT_HISTORY_CODE =
+		4, /* text: of the probe that decided, "L7STS 503"; left out: none did */
+	SHUNT_HISTORY_CHECK = 5, /* text: name of the check that decided; left out: the service's */
+	SHUNT_HISTORY_LATENCY = 6, /* u32, microseconds: of that probe */
+	SHUNT_HISTORY_BY = 7, /* text: who did it, if it was done by hand */
+	SHUNT_HISTORY_REASON = 8, /* text */
 };
 
 enum shunt_event_kind {

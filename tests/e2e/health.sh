@@ -13,6 +13,7 @@ doubt='check: { type: http, path: /healthz, interval: 1s, fast_interval: 100ms, 
 vip lb 203.0.113.99
 for last in 11 12 13 99; do route_vip 203.0.113.$last; done
 for n in 1 2 3; do vip b$n 203.0.113.11 && vip b$n 203.0.113.12 && vip b$n 203.0.113.13; done
+event_is() { jq -es "any(.[]; .service == \"web\" and .backend == \"b2\" and ($1))" "$W/events.log"; }
 config <<END
 services:
 $(service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends")
@@ -25,6 +26,7 @@ END
 check "shuntd starts" shuntd_start || finish
 wait_for 5 all_up 9
 
+start events lb "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" events --follow --json
 load doubt "http://203.0.113.13/" 200
 load web "http://$VIP4/" 200
 load turns "http://[$VIP6]/" 200
@@ -57,6 +59,23 @@ is "rr: no request fails after the detection, nor by the return" "$(loaded turns
 # maglev remembers no flow: what is in flight when slots go back is cut off.
 holds "maglev: the return costs at most what is in flight" "$(loaded web failed "$revived") <= 2"
 is "the revived backend serves again" "$(spread 200 "http://$VIP4/" | awk '$1 > 30' | wc -l)" 3
+
+# history BACKEND JQ...: of the service web.
+history() { shunt history web "$1" --json | jq -r "$2"; }
+is "the history says what became of it, the newest first" \
+  "$(history b2 '[.history[] | .from + " " + .to + " " + .code] | join(", ")')" \
+  "down up L7OK, up down L4CON, starting up L7OK"
+check "and why" grep -q 'refused, 3 of 3' <(history b2 '.history[1].reason')
+is "and nothing of the others" "$(history b1 '.history | length')" 1
+check "events tell the same" wait_for 5 event_is '.to == "up" and .from == "down"'
+check "with all that the history has" event_is \
+  '.kind == "health" and .to == "down" and .code == "L4CON" and (.reason | test("refused")) and .seq > 0'
+stop events
+shunt drain web b1 >/dev/null && shunt enable web b1 >/dev/null
+is "what is done by hand is in the history, too" \
+  "$(history b1 '[.history[] | .from + " " + .to + " by " + (.by // "nobody")] | join(", ")')" \
+  "drained up by uid 0, up drained by uid 0, starting up by nobody"
+refuses "the history of a backend that is not there" 1 'no backend "b9"' shunt history web b9
 
 kill -STOP "${pids[web3]}"
 check "a backend that accepts but does not answer is down" wait_for 5 is_state web b3 down

@@ -18,6 +18,7 @@
 
 #include "io/ctl_server.h"
 #include "io/stats_server.h"
+#include "pure/msg.h"
 
 /* Shared by the test and its daemon. */
 struct fake {
@@ -52,8 +53,22 @@ static inline void fake_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	fake->stats = *stats_server_counters(s->stats);
 	fake->ctl = *ctl_server_counters(s->ctl);
-	for (; fake->events_to_send > 0; fake->events_to_send--)
-		stats_server_event(s->stats, SHUNT_EVENT_HEALTH, "web", "web1", "down: refused");
+	for (; fake->events_to_send > 0; fake->events_to_send--) {
+		struct msg_event down = {
+			.kind = SHUNT_EVENT_HEALTH,
+			.service = "web",
+			.backend = "web1",
+			.text = "down: refused",
+			.change = {.from = STANDING_UP,
+				   .to = STANDING_DOWN,
+				   .code = "L4CON",
+				   .latency_us = 400,
+				   .check = "http",
+				   .reason = "refused"},
+		};
+
+		stats_server_event(s->stats, &down);
+	}
 }
 
 static inline void fake_stop(evutil_socket_t fd, short what, void *arg)

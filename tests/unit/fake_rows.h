@@ -107,6 +107,27 @@ static inline bool row_fingerprint(void *arg, uint32_t service, uint32_t i,
 	return true;
 }
 
+static inline int64_t row_find_backend(void *arg, uint32_t service, const char *name)
+{
+	uint32_t of, number;
+
+	(void)arg;
+	if (sscanf(name, "backend-%u-%u", &of, &number) != 2 || of != service)
+		return -1;
+	return number;
+}
+
+static inline bool row_history(void *arg, uint32_t service, uint32_t backend, uint32_t i,
+			       struct history_event *out)
+{
+	(void)arg;
+	if (i >= HISTORY_MAX)
+		return false;
+	out->time_ms = service * 1000000ull + backend * 1000ull + i;
+	memset(out->reason, 'r', sizeof(out->reason) - 1);
+	return true;
+}
+
 static inline void no_command(void *arg, const struct ctl_command *c, struct ctl_reply *r)
 {
 	(void)arg, (void)c, (void)r;
@@ -118,8 +139,9 @@ static inline int setup(void **state)
 	if (fake_setup() < 0)
 		return -1;
 	fake->source = (struct stats_source){
-		NULL,	  row_generation, row_status,  row_interface,	row_service,
-		row_find, row_backend,	  row_verdict, row_fingerprint,
+		NULL,	     row_generation, row_status,  row_interface,   row_service,
+		row_find,    row_backend,    row_verdict, row_fingerprint, row_find_backend,
+		row_history,
 	};
 	fake->command = no_command;
 	fake->services = SERVICES;

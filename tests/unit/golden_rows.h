@@ -225,6 +225,43 @@ static bool golden_verdict(void *arg, enum shunt_verdict v, struct view_verdict 
 	return false;
 }
 
+static const struct history_event golden_changes[] = {
+	{.time_ms = 1700000300000,
+	 .from = STANDING_UP,
+	 .to = STANDING_DOWN,
+	 .latency_us = 1200,
+	 .code = "L7STS 503",
+	 .check = "web-http",
+	 .reason = "HTTP status 503, wanted 200-399, 3 of 3"},
+	{.time_ms = 1700000200000,
+	 .from = STANDING_DRAINED,
+	 .to = STANDING_UP,
+	 .by = "alice (uid 0)",
+	 .reason = "enabled"},
+	{.time_ms = 1700000100000,
+	 .to = STANDING_UP,
+	 .latency_us = 830,
+	 .code = "L7OK",
+	 .reason = "HTTP status 200, 1 of 1"},
+	{.time_ms = 1700000000000, .from = 77, .to = STANDING_MAINTENANCE},
+};
+
+static int64_t golden_find_backend(void *arg, uint32_t service, const char *name)
+{
+	(void)arg;
+	return service == 0 && strcmp(name, "web1") == 0 ? 0 : -1;
+}
+
+static bool golden_history(void *arg, uint32_t service, uint32_t backend, uint32_t i,
+			   struct history_event *out)
+{
+	(void)arg, (void)service, (void)backend;
+	if (i >= COUNT(golden_changes))
+		return false;
+	*out = golden_changes[i];
+	return true;
+}
+
 static bool golden_fingerprint(void *arg, uint32_t service, uint32_t i,
 			       struct view_fingerprint *out)
 {
@@ -268,8 +305,9 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 }
 
 static const struct stats_source golden_source = {
-	NULL,	     golden_generation, golden_status,	golden_interface,   golden_service,
-	golden_find, golden_backend,	golden_verdict, golden_fingerprint,
+	NULL,		golden_generation, golden_status,  golden_interface,   golden_service,
+	golden_find,	golden_backend,	   golden_verdict, golden_fingerprint, golden_find_backend,
+	golden_history,
 };
 
 #endif

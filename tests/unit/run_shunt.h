@@ -30,6 +30,7 @@ static inline int setup(void **state)
 		return -1;
 	setlocale(LC_CTYPE, "C.UTF-8");
 	setenv("LC_ALL", "C.UTF-8", 1);
+	setenv("TZ", "UTC", 1);
 	setenv("TERM", "xterm", 1);
 	unsetenv("NO_COLOR");
 	fake->source = golden_source;

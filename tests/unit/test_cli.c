@@ -86,6 +86,7 @@ static void tables_are_as_they_were(void **state)
 	golden("stats-all", "stats --all dns");
 	golden("fingerprint", "fingerprint");
 	golden("fingerprint-one", "fingerprint web");
+	golden("history", "history web web1");
 }
 
 static void tables_on_a_terminal_are_as_they_were(void **state)
@@ -94,6 +95,7 @@ static void tables_on_a_terminal_are_as_they_were(void **state)
 	golden_on_terminal("terminal-status", "status");
 	golden_on_terminal("terminal-services", "services");
 	golden_on_terminal("terminal-backends", "backends");
+	golden_on_terminal("terminal-history", "history web web1");
 	golden_on_terminal("terminal-stats", "--no-color stats");
 	golden_on_terminal("terminal-no-daemon", "-i a-name-of-31-characters--------- stats");
 }
@@ -108,6 +110,8 @@ static void json_is_as_it_was(void **state)
 	golden("json-fingerprint", "fingerprint --json");
 	golden("json-fingerprint-one", "fingerprint web --json");
 	golden("json-version", "version --json");
+	golden("json-history", "history web web1 --json");
+	golden("fail-unknown-backend", "history web nosuch");
 }
 
 static void tables_of_nothing_are_as_they_were(void **state)

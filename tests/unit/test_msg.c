@@ -104,7 +104,7 @@ static void every_member_of_every_message_survives(void **state)
 		assert_int_equal(msg_get(first(&p), command, &out), 0);
 		assert_memory_equal(&in, &out, sizeof(in));
 	}
-	assert_int_equal(seen, 21);
+	assert_int_equal(seen, 23);
 }
 
 /* The model must not have a member that the layout forgot. */
@@ -120,6 +120,7 @@ static void the_layouts_cover_their_structs(void **state)
 		{SHUNT_MSG_BACKEND, sizeof(struct view_backend)},
 		{SHUNT_MSG_VERDICT, sizeof(struct view_verdict)},
 		{SHUNT_MSG_FINGERPRINT, sizeof(struct view_fingerprint)},
+		{SHUNT_MSG_HISTORY, sizeof(struct history_event)},
 		{SHUNT_MSG_EVENT, sizeof(struct msg_event)},
 		{SHUNT_MSG_REPLY, sizeof(struct msg_reply)},
 		{SHUNT_MSG_GET_STATUS, sizeof(struct msg_get)},

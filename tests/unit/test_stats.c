@@ -143,6 +143,33 @@ static void rows_that_never_rest_end_in_an_error(void **state)
 
 /* ---- events -----------------------------------------------------------------------------------*/
 
+/* ---- history ----------------------------------------------------------------------------------*/
+
+/* Over several pages. */
+static void a_history_is_of_one_backend(void **state)
+{
+	const char *names[2] = {"service-00003", "backend-3-1"};
+	struct stats_client *c = client();
+	struct history_event *rows = NULL;
+	struct client_error e;
+	size_t n, i;
+
+	(void)state;
+	assert_int_equal(stats_client_history(c, names, &rows, &n, &e), 0);
+	assert_int_equal(n, HISTORY_MAX);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(rows[i].time_ms, 3001000 + i);
+		assert_int_equal(strlen(rows[i].reason), HISTORY_REASON_MAX - 1);
+	}
+	free(rows);
+	names[1] = "nosuch";
+	assert_int_equal(stats_client_history(c, names, &rows, &n, &e), -ESRCH);
+	assert_non_null(strstr(e.text, "no backend \"nosuch\""));
+	names[0] = "nosuch";
+	assert_int_equal(stats_client_history(c, names, &rows, &n, &e), -ENOENT);
+	stats_client_close(c);
+}
+
 static bool next_event(int fd, int timeout_ms, enum shunt_msg_command command, struct msg_event *ev)
 {
 	char buf[2048] __attribute__((aligned(8)));
@@ -196,7 +223,13 @@ static void events_are_numbered_and_the_heart_beats(void **state)
 		assert_int_equal(ev.kind, SHUNT_EVENT_HEALTH);
 		assert_string_equal(ev.backend, "web1");
 		assert_string_equal(ev.text, "down: refused");
-		assert_true(ev.time_ms > 1600000000000ull);
+		assert_int_equal(ev.change.from, STANDING_UP);
+		assert_int_equal(ev.change.to, STANDING_DOWN);
+		assert_string_equal(ev.change.code, "L4CON");
+		assert_string_equal(ev.change.check, "http");
+		assert_string_equal(ev.change.reason, "refused");
+		assert_int_equal(ev.change.latency_us, 400);
+		assert_true(ev.change.time_ms > 1600000000000ull);
 	}
 	assert_true(next_event(fd, SHUNT_MSG_HEARTBEAT_MS + 1000, SHUNT_MSG_HEARTBEAT, &ev));
 	assert_int_equal(ev.seq, 3);
@@ -213,6 +246,7 @@ int main(void)
 		cmocka_unit_test(a_daemon_without_services_gives_empty_lists),
 		cmocka_unit_test(rows_that_change_in_between_start_the_dump_over),
 		cmocka_unit_test(rows_that_never_rest_end_in_an_error),
+		cmocka_unit_test(a_history_is_of_one_backend),
 		cmocka_unit_test(an_event_that_nobody_hears_is_no_error),
 		cmocka_unit_test(events_are_numbered_and_the_heart_beats),
 	};

@@ -79,29 +79,29 @@ static struct backend *by_probe_id(const struct engine *e, uint64_t id)
 	return node ? container_of(node, struct backend, by_probe) : NULL;
 }
 
-static void tell_held(struct engine *e, const struct backend *b, const struct health_flap *flap)
-{
-	engine_tell(
-		e, SHUNT_EVENT_HEALTH, b->service, b,
-		"backend %s/%s: held down for %u s, since it comes and goes: it answers, but its "
-		"penalty %u is not below %u yet",
-		b->service->name, b->name, health_held_s(&b->health, flap, mono_now()),
-		health_penalty(&b->health, flap, mono_now()), flap->reuse);
-}
-
-static void tell_change(struct engine *e, const struct backend *b, enum health_state before,
+static void tell_change(struct engine *e, struct backend *b, enum health_state before,
 			enum health_change change)
 {
 	const struct health_policy policy = conf_check_policy(&b->service->conf->check);
+	const mono_t now = mono_now();
 	uint16_t took = health_took(before, b->health.state, &policy);
+	struct history_event event = {
+		.from = (enum standing)before,
+		.to = (enum standing)b->health.state,
+		.latency_us = b->result.latency_us,
+	};
 
-	if (change == HEALTH_HELD) {
-		tell_held(e, b, &policy.flap);
-		return;
-	}
-	engine_tell(e, SHUNT_EVENT_HEALTH, b->service, b, "backend %s/%s: %s -> %s: %s, %u of %u",
-		    b->service->name, b->name, health_name(before), health_name(b->health.state),
-		    b->result.text, took, took);
+	check_name(&b->result, event.code);
+	if (change == HEALTH_HELD)
+		snprintf(event.reason, sizeof(event.reason),
+			 "it answers, but comes and goes: held down for %u s, until its penalty %u "
+			 "is below %u",
+			 health_held_s(&b->health, &policy.flap, now),
+			 health_penalty(&b->health, &policy.flap, now), policy.flap.reuse);
+	else
+		snprintf(event.reason, sizeof(event.reason), "%s, %u of %u", b->result.text, took,
+			 took);
+	changes_tell(e, b, SHUNT_EVENT_HEALTH, &event);
 }
 
 static void on_result(void *arg, uint64_t id, const struct check_result *r)

@@ -269,14 +269,29 @@ static void explain_edit(const struct backend *b, const struct ctl_command *c, s
 		 b->edited ? "; kept over reloads and restarts until changed back" : "");
 }
 
+/* What was done, without the name that is in front of it. */
+static void tell_edit(struct engine *e, struct backend *b, enum standing before,
+		      const struct ctl_command *c, const struct ctl_reply *r)
+{
+	struct history_event event = {.from = before, .to = backend_standing(b)};
+	const char *what = strchr(r->text, ' ');
+
+	snprintf(event.by, sizeof(event.by), "uid %u", c->uid);
+	snprintf(event.reason, sizeof(event.reason), "%.*s", (int)sizeof(event.reason) - 1,
+		 what ? what + 1 : r->text);
+	changes_tell(e, b, SHUNT_EVENT_EDITED, &event);
+}
+
 static void edit(struct engine *e, const struct ctl_command *c, struct ctl_reply *r)
 {
 	struct backend *b = find_or_explain(e, c, r);
+	enum standing before;
 	struct edit x;
 	int err;
 
 	if (!b)
 		return;
+	before = backend_standing(b);
 	x = edit_for(e, b, c);
 	change(&x, b, c);
 	r->status = edits_put(e->edits, &x);
@@ -285,8 +300,7 @@ static void edit(struct engine *e, const struct ctl_command *c, struct ctl_reply
 	edits_to_backend(e, b);
 	service_rebuild(e, b->service);
 	explain_edit(b, c, r);
-	engine_tell(e, SHUNT_EVENT_EDITED, b->service, b, "backend %s (by uid %u)", r->text,
-		    c->uid);
+	tell_edit(e, b, before, c, r);
 	err = edits_save(e);
 	if (err) {
 		size_t used = strlen(r->text);

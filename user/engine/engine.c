@@ -23,6 +23,7 @@
 #include "io/stats_server.h"
 #include "io/supervisor.h"
 #include "pure/hashkey.h"
+#include "pure/msg.h"
 
 /* ---- lookups ------------------------------------------------------------------------------------*/
 
@@ -48,6 +49,7 @@ struct backend *backend_find(const struct service *s, const char *name)
 
 void backend_free(struct backend *b)
 {
+	history_fini(&b->history);
 	free(b->kept);
 	free(b);
 }
@@ -94,19 +96,28 @@ void engine_warn(struct engine *e, const char *format, ...)
 	va_end(args);
 }
 
+void engine_say(struct engine *e, struct msg_event *event)
+{
+	if (may_log(e))
+		log_info("%s", event->text);
+	if (e->stats)
+		stats_server_event(e->stats, event);
+}
+
 void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
 		 const struct backend *b, const char *format, ...)
 {
-	char line[512];
+	struct msg_event event = {.kind = kind};
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
+	vsnprintf(event.text, sizeof(event.text), format, args);
 	va_end(args);
-	if (may_log(e))
-		log_info("%s", line);
-	if (e->stats)
-		stats_server_event(e->stats, kind, s ? s->name : NULL, b ? b->name : NULL, line);
+	if (s)
+		memcpy(event.service, s->name, sizeof(event.service));
+	if (b)
+		memcpy(event.backend, b->name, sizeof(event.backend));
+	engine_say(e, &event);
 }
 
 /* ---- readiness ----------------------------------------------------------------------------------*/

@@ -20,6 +20,7 @@
 #include "pure/conf_parse.h"
 #include "pure/edits.h"
 #include "pure/health.h"
+#include "pure/history.h"
 #include "pure/maglev.h"
 #include "pure/nat_pool.h"
 #include "pure/pool.h"
@@ -34,6 +35,7 @@
 struct backend_row_spec;
 struct event;
 struct loads;
+struct msg_event;
 struct service;
 struct stats_server;
 struct ctl_server;
@@ -82,6 +84,7 @@ struct backend {
 	uint64_t probe_id; /* 0: not probed */
 	struct check_result result; /* the last one */
 	bool has_result;
+	struct history history;
 	struct meter meter;
 	struct index_node by_addr, by_probe;
 };
@@ -330,6 +333,14 @@ void nat_tell_offload(struct engine *e, struct interface *i);
 /* What NAT needs of a backend's row: port, pool, source. */
 void nat_fill_row(const struct engine *e, const struct backend *b, struct backend_row_spec *spec);
 
+/* ---- changes.c ----------------------------------------------------------------------------------*/
+/* What @b is now. */
+enum standing backend_standing(const struct backend *b);
+/* Something has become of @b, or been done to it: a line to the log, an event, and its history. @change
+ * says all but the time. */
+void changes_tell(struct engine *e, struct backend *b, enum shunt_event_kind kind,
+		  const struct history_event *change);
+
 /* ---- views.c ------------------------------------------------------------------------------------*/
 int views_open(struct engine *e, struct engine_error *err);
 /* Notes that @b, whose row still has the method @before, will have its configuration's. */
@@ -359,6 +370,8 @@ uint64_t addr_key(const struct addr *a);
 void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
 		 const struct backend *b, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The same with everything said but number, time and instance. */
+void engine_say(struct engine *e, struct msg_event *event);
 /* The same for the log alone. */
 void engine_warn(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Ends the second: says how many lines were left out, if any were. */

@@ -341,6 +341,26 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	return true;
 }
 
+static int64_t view_find_backend(void *arg, uint32_t service, const char *name)
+{
+	const struct engine *e = arg;
+	const struct service *s = e->services[service];
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++)
+		if (strcmp(s->backends[i]->name, name) == 0)
+			return (int64_t)i;
+	return -1;
+}
+
+static bool view_history(void *arg, uint32_t service, uint32_t backend, uint32_t i,
+			 struct history_event *out)
+{
+	const struct engine *e = arg;
+
+	return history_read(&e->services[service]->backends[backend]->history, i, out);
+}
+
 bool views_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out)
 {
 	const struct engine *e = arg;
@@ -370,6 +390,8 @@ int views_open(struct engine *e, struct engine_error *err)
 		.backend = view_backend,
 		.verdict = views_verdict,
 		.fingerprint = fingerprints_view,
+		.find_backend = view_find_backend,
+		.history = view_history,
 	};
 	const struct timeval interval = {.tv_sec = 1};
 	int ret =

@@ -35,6 +35,7 @@ struct dump {
 	size_t row_size;
 	char *rows;
 	size_t n, room;
+	const char *backend; /* NULL: all */
 };
 
 /* ---- finding the daemon -----------------------------------------------------------------------*/
@@ -202,6 +203,11 @@ static int error_answer(const struct stats_client *c, const struct nlmsghdr *m,
 		return client_other_version(e, r.version);
 	case ESTALE:
 		return -ESTALE;
+	case ESRCH:
+		return client_fail(
+			e, -ESRCH,
+			"service \"%s\" has no backend \"%s\"; shunt backends %s lists them",
+			get->service, get->backend, get->service);
 	case ENOENT:
 		return client_fail(e, -ENOENT, "no service \"%s\"; %s", get->service, r.text);
 	default:
@@ -269,7 +275,11 @@ static int dump_once(struct stats_client *c, struct dump *d, const char *service
 
 	if (service && strlen(service) >= sizeof(get.service))
 		return client_fail(e, -ENOENT, "no service \"%s\": the name is too long", service);
+	if (d->backend && strlen(d->backend) >= sizeof(get.backend))
+		return client_fail(e, -ESRCH, "no backend \"%s\": the name is too long",
+				   d->backend);
 	snprintf(get.service, sizeof(get.service), "%s", service ? service : "");
+	snprintf(get.backend, sizeof(get.backend), "%s", d->backend ? d->backend : "");
 	d->n = 0;
 	do {
 		n = ask(c, d->get, &get, e);
@@ -303,7 +313,7 @@ static int dump(struct stats_client *c, struct dump *d, const char *service, voi
 
 int stats_client_status(struct stats_client *c, struct view_status *out, struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_STATUS, SHUNT_MSG_STATUS, sizeof(*out), NULL, 0, 0};
+	struct dump d = {SHUNT_MSG_GET_STATUS, SHUNT_MSG_STATUS, sizeof(*out), NULL, 0, 0, NULL};
 	auto_free struct view_status *rows = NULL;
 	int err = dump(c, &d, NULL, &rows, e);
 
@@ -318,7 +328,8 @@ int stats_client_status(struct stats_client *c, struct view_status *out, struct 
 int stats_client_interfaces(struct stats_client *c, struct view_interface **rows, size_t *n,
 			    struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_INTERFACES, SHUNT_MSG_INTERFACE, sizeof(**rows), NULL, 0, 0};
+	struct dump d = {
+		SHUNT_MSG_GET_INTERFACES, SHUNT_MSG_INTERFACE, sizeof(**rows), NULL, 0, 0, NULL};
 	int err = dump(c, &d, NULL, rows, e);
 
 	if (err == 0)
@@ -329,7 +340,8 @@ int stats_client_interfaces(struct stats_client *c, struct view_interface **rows
 int stats_client_services(struct stats_client *c, const char *service, struct view_service **rows,
 			  size_t *n, struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_SERVICES, SHUNT_MSG_SERVICE, sizeof(**rows), NULL, 0, 0};
+	struct dump d = {
+		SHUNT_MSG_GET_SERVICES, SHUNT_MSG_SERVICE, sizeof(**rows), NULL, 0, 0, NULL};
 	int err = dump(c, &d, service, rows, e);
 
 	if (err == 0)
@@ -340,7 +352,8 @@ int stats_client_services(struct stats_client *c, const char *service, struct vi
 int stats_client_backends(struct stats_client *c, const char *service, struct view_backend **rows,
 			  size_t *n, struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_BACKENDS, SHUNT_MSG_BACKEND, sizeof(**rows), NULL, 0, 0};
+	struct dump d = {
+		SHUNT_MSG_GET_BACKENDS, SHUNT_MSG_BACKEND, sizeof(**rows), NULL, 0, 0, NULL};
 	int err = dump(c, &d, service, rows, e);
 
 	if (err == 0)
@@ -351,8 +364,13 @@ int stats_client_backends(struct stats_client *c, const char *service, struct vi
 int stats_client_fingerprints(struct stats_client *c, const char *service,
 			      struct view_fingerprint **rows, size_t *n, struct client_error *e)
 {
-	struct dump d = {
-		SHUNT_MSG_GET_FINGERPRINTS, SHUNT_MSG_FINGERPRINT, sizeof(**rows), NULL, 0, 0};
+	struct dump d = {SHUNT_MSG_GET_FINGERPRINTS,
+			 SHUNT_MSG_FINGERPRINT,
+			 sizeof(**rows),
+			 NULL,
+			 0,
+			 0,
+			 NULL};
 	int err = dump(c, &d, service, rows, e);
 
 	if (err == 0)
@@ -360,10 +378,69 @@ int stats_client_fingerprints(struct stats_client *c, const char *service,
 	return err;
 }
 
+int stats_client_history(struct stats_client *c, const char *const names[static 2],
+			 struct history_event **rows, size_t *n, struct client_error *e)
+{
+	struct dump d = {
+		SHUNT_MSG_GET_HISTORY, SHUNT_MSG_HISTORY, sizeof(**rows), NULL, 0, 0, names[1]};
+	int err = dump(c, &d, names[0], rows, e);
+
+	if (err == 0)
+		*n = d.n;
+	return err;
+}
+
+int stats_client_listen(struct stats_client *c, struct client_error *e)
+{
+	int err = stats_sock_join(c->fd, SHUNT_MSG_GROUP);
+
+	if (err == -EPERM)
+		return client_fail(e, err, "only root may listen to events (CAP_NET_ADMIN)");
+	return err < 0 ? client_fail(e, err, "cannot listen to events: %s", strerror(-err)) : 0;
+}
+
+/* Of this daemon and instance? Fills @out. */
+static bool is_event(const struct stats_client *c, const struct stats_sock_from *from, size_t len,
+		     struct msg_event *out)
+{
+	const void *data = c->answer;
+	const struct nlmsghdr *m = msg_next(&data, &len);
+
+	if (!m || from->port != c->daemon.port || from->uid != c->daemon_uid)
+		return false;
+	if (msg_command(m) != SHUNT_MSG_EVENT && msg_command(m) != SHUNT_MSG_HEARTBEAT)
+		return false;
+	return msg_get(m, msg_command(m), out) == 0 && strcmp(out->instance, c->instance) == 0;
+}
+
+int stats_client_next(struct stats_client *c, struct msg_event *out, struct client_error *e)
+{
+	const int64_t patience_us = 3 * SHUNT_MSG_HEARTBEAT_MS * 1000ll;
+	mono_t until = mono_add_us(mono_now(), patience_us);
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	struct stats_sock_from from;
+	int64_t left_us;
+
+	while ((left_us = mono_diff_us(mono_now(), until)) > 0) {
+		ssize_t n = stats_sock_recv(c->fd, c->answer, sizeof(c->answer), &from);
+
+		if (n == -EAGAIN)
+			poll(&p, 1, (int)(left_us / 1000 + 1));
+		if (n == -ENOBUFS)
+			return STATS_LOST;
+		if (n > 0 && is_event(c, &from, (size_t)n, out))
+			return out->kind || out->text[0] ? STATS_EVENT : STATS_HEARTBEAT;
+	}
+	return client_fail(e, -ECONNREFUSED,
+			   "shuntd of instance \"%s\" has not been heard of for %lld s",
+			   c->instance, (long long)patience_us / 1000000);
+}
+
 int stats_client_verdicts(struct stats_client *c, struct view_verdict **rows, size_t *n,
 			  struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_VERDICTS, SHUNT_MSG_VERDICT, sizeof(**rows), NULL, 0, 0};
+	struct dump d = {
+		SHUNT_MSG_GET_VERDICTS, SHUNT_MSG_VERDICT, sizeof(**rows), NULL, 0, 0, NULL};
 	int err = dump(c, &d, NULL, rows, e);
 
 	if (err == 0)

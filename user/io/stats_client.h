@@ -6,8 +6,10 @@
 #include <stddef.h>
 
 #include "pure/client_error.h"
+#include "pure/history.h"
 #include "pure/view.h"
 
+struct msg_event;
 struct stats_client;
 
 /* Finds the daemon of @instance by its file in @run_dir. Nothing is sent yet. Errors are -errno with
@@ -33,6 +35,20 @@ int stats_client_backends(struct stats_client *c, const char *service, struct vi
 /* Of all services, or with @service of that one and then of its backends. */
 int stats_client_fingerprints(struct stats_client *c, const char *service,
 			      struct view_fingerprint **rows, size_t *n, struct client_error *e)
+	__attribute__((warn_unused_result));
+/* The changes of a backend, the newest first; -ESRCH: the service has no such backend. */
+int stats_client_history(struct stats_client *c, const char *const names[static 2],
+			 struct history_event **rows, size_t *n, struct client_error *e)
+	__attribute__((warn_unused_result));
+enum { STATS_EVENT = 1, STATS_HEARTBEAT, STATS_LOST };
+
+/* Joins the group of events, which needs CAP_NET_ADMIN; -EPERM without. */
+int stats_client_listen(struct stats_client *c, struct client_error *e)
+	__attribute__((warn_unused_result));
+/* Waits for the next message of the daemon to the group. Returns STATS_EVENT with an event in
+ * @out, STATS_HEARTBEAT, STATS_LOST: some were lost before this; -ECONNREFUSED with @e: it has not been heard for three
+ * heartbeats. */
+int stats_client_next(struct stats_client *c, struct msg_event *out, struct client_error *e)
 	__attribute__((warn_unused_result));
 int stats_client_verdicts(struct stats_client *c, struct view_verdict **rows, size_t *n,
 			  struct client_error *e) __attribute__((warn_unused_result));

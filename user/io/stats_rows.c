@@ -14,6 +14,7 @@ struct place {
 	uint32_t i; /* row; of the service, for backends */
 	uint32_t service; /* backends only */
 	bool one_service; /* stop at the end of it */
+	uint32_t backend; /* of it; history only */
 };
 
 /* The row at the place, or the next one there is, with the place moved to it; false at the end. */
@@ -71,6 +72,11 @@ static bool fingerprint_row(const struct stats_source *s, struct place *at, unio
 	return s->fingerprint(s->arg, at->i, 0, &row->fingerprint);
 }
 
+static bool history_row(const struct stats_source *s, struct place *at, union msg_row *row)
+{
+	return s->history(s->arg, at->service, at->backend, at->i, &row->history);
+}
+
 static const struct dump {
 	enum shunt_msg_command get, record;
 	row_fn *row;
@@ -81,6 +87,7 @@ static const struct dump {
 	{SHUNT_MSG_GET_BACKENDS, SHUNT_MSG_BACKEND, backend_row},
 	{SHUNT_MSG_GET_VERDICTS, SHUNT_MSG_VERDICT, verdict_row},
 	{SHUNT_MSG_GET_FINGERPRINTS, SHUNT_MSG_FINGERPRINT, fingerprint_row},
+	{SHUNT_MSG_GET_HISTORY, SHUNT_MSG_HISTORY, history_row},
 };
 
 static const struct dump *find_dump(enum shunt_msg_command get)
@@ -96,6 +103,16 @@ static const struct dump *find_dump(enum shunt_msg_command get)
 /* A cursor is the place with 1 in the top bit, so that it is never 0. */
 #define CURSOR_BIT (1ull << 63)
 
+static int find_backend(const struct stats_source *s, const struct msg_get *get, struct place *at)
+{
+	int64_t number = s->find_backend(s->arg, at->service, get->backend);
+
+	if (number < 0)
+		return -ESRCH;
+	at->backend = (uint32_t)number;
+	return 0;
+}
+
 static int find_place(const struct stats_source *s, const struct dump *d, const struct msg_get *get,
 		      struct place *at)
 {
@@ -108,6 +125,8 @@ static int find_place(const struct stats_source *s, const struct dump *d, const 
 		at->service = get->cursor >> 32 & INT32_MAX;
 		at->i = (uint32_t)get->cursor;
 	}
+	if (d->get == SHUNT_MSG_GET_HISTORY && !get->service[0])
+		return -EINVAL;
 	if (!get->service[0] || d->get == SHUNT_MSG_GET_STATUS)
 		return 0;
 	number = s->find_service(s->arg, get->service);
@@ -117,7 +136,7 @@ static int find_place(const struct stats_source *s, const struct dump *d, const 
 	at->service = (uint32_t)number;
 	if (d->get == SHUNT_MSG_GET_SERVICES && !get->cursor)
 		at->i = at->service;
-	return 0;
+	return d->get == SHUNT_MSG_GET_HISTORY ? find_backend(s, get, at) : 0;
 }
 
 /* Returns true when rows are left that did not fit. */

@@ -129,27 +129,21 @@ static uint64_t wall_ms(void)
 
 static void send_event(struct stats_server *s, enum shunt_msg_command command, struct msg_event *e)
 {
-	char buf[1024] __attribute__((aligned(8)));
+	char buf[2048] __attribute__((aligned(8)));
 	struct msg_out o = {.buf = buf, .size = sizeof(buf)};
 
 	e->seq = s->event_seq;
-	e->time_ms = wall_ms();
+	e->change.time_ms = wall_ms();
 	copy_text(e->instance, sizeof(e->instance), s->instance);
 	/* What cannot be sent is a gap in the numbers, which is how a listener learns of it. */
 	if (msg_put(&o, command, e) == 0)
 		(void)stats_sock_send_group(s->fd, SHUNT_MSG_GROUP, o.buf, o.used);
 }
 
-void stats_server_event(struct stats_server *s, enum shunt_event_kind kind, const char *service,
-			const char *backend, const char *text)
+void stats_server_event(struct stats_server *s, struct msg_event *event)
 {
-	struct msg_event e = {.kind = kind};
-
 	s->event_seq++;
-	copy_text(e.service, sizeof(e.service), service);
-	copy_text(e.backend, sizeof(e.backend), backend);
-	copy_text(e.text, sizeof(e.text), text);
-	send_event(s, SHUNT_MSG_EVENT, &e);
+	send_event(s, SHUNT_MSG_EVENT, event);
 }
 
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)

@@ -7,10 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pure/history.h"
 #include "pure/view.h"
 #include "shunt_msg.h"
 
 struct event_base;
+struct msg_event;
 struct stats_server;
 
 /* Where rows come from; called from the loop while a request is answered. Indices count from 0 and
@@ -32,6 +34,11 @@ struct stats_source {
 	bool (*verdict)(void *arg, enum shunt_verdict v, struct view_verdict *out);
 	/* Of service number @service as a whole (@i 0), or of its backend @i - 1. */
 	bool (*fingerprint)(void *arg, uint32_t service, uint32_t i, struct view_fingerprint *out);
+	/* The number of a backend of service number @service by name, or -1; and its @i-th change, from
+	 * the newest. */
+	int64_t (*find_backend)(void *arg, uint32_t service, const char *name);
+	bool (*history)(void *arg, uint32_t service, uint32_t backend, uint32_t i,
+			struct history_event *out);
 };
 
 struct stats_server_counters {
@@ -49,10 +56,9 @@ int stats_server_open(struct event_base *base, const char *run_dir, const char *
 /* Also removes the file. NULL is fine. */
 void stats_server_close(struct stats_server *s);
 
-/* Sends an event to the group; never blocks, and nobody need listen. @service, @backend may be
- * NULL, @text is one line. */
-void stats_server_event(struct stats_server *s, enum shunt_event_kind kind, const char *service,
-			const char *backend, const char *text);
+/* Sends an event to the group; never blocks, and nobody need listen. Number, time and instance are put
+ * into @event here. */
+void stats_server_event(struct stats_server *s, struct msg_event *event);
 /* The number of the last event, for view_status.events. */
 uint64_t stats_server_event_seq(const struct stats_server *s);
 

@@ -95,6 +95,13 @@ int stats_sock_send_group(int fd, unsigned int group, const void *buf, size_t le
 	return 0;
 }
 
+int stats_sock_join(int fd, unsigned int group)
+{
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return -errno;
+	return 0;
+}
+
 uint64_t stats_sock_netns(void)
 {
 	struct stat st;

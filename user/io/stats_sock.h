@@ -28,6 +28,9 @@ int stats_sock_send(int fd, uint32_t port, const void *buf, size_t len, int flag
 /* Sends to a multicast group, 1 to 32, without waiting for anybody. */
 int stats_sock_send_group(int fd, unsigned int group, const void *buf, size_t len);
 
+/* Has what is sent to the group received, too. -EPERM: needs CAP_NET_ADMIN. */
+int stats_sock_join(int fd, unsigned int group) __attribute__((warn_unused_result));
+
 /* The inode of the network namespace that we are in; 0 when /proc does not say. */
 uint64_t stats_sock_netns(void);
 

@@ -33,6 +33,7 @@ struct cli {
 #define CLI_TAKES_WATCH 2u
 #define CLI_TAKES_ALL 4u
 #define CLI_TAKES_DRAIN 16u /* --deadline and --wait */
+#define CLI_TAKES_FOLLOW 32u /* --follow, which is so in any case */
 #define CLI_TAKES_RAW 8u /* arguments are not looked at: for another program */
 
 struct command {
@@ -61,6 +62,8 @@ enum cli_exit cli_misused(const char *format, ...) __attribute__((format(printf,
 enum cli_exit cmd_status(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_services(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_backends(struct cli *cli, int argc, char **argv);
+enum cli_exit cmd_history(struct cli *cli, int argc, char **argv);
+enum cli_exit cmd_events(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_stats(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_fingerprint(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_check(struct cli *cli, int argc, char **argv);

@@ -83,6 +83,43 @@ const struct command cli_commands[] = {
 		.run = cmd_backends,
 	},
 	{
+		.name = "history",
+		.arguments = "SERVICE BACKEND",
+		.summary = "what has become of a backend, and why: its last hundred changes",
+		.help = "The newest first. WAS and IS are the same where only the reason is "
+			"another. The\n"
+			"daemon keeps them in memory: they begin with it.\n"
+			"\n"
+			"JSON: history [time_ms (since 1970), from, to (starting, up, down, "
+			"unchecked,\n"
+			"drained, maintenance, leaving), code (\"L7STS 503\"), check, "
+			"latency_us, by,\n"
+			"reason]; code, check, by and reason may be null.\n",
+		.example = "shunt history web web1",
+		.takes = CLI_TAKES_JSON,
+		.min_args = 2,
+		.max_args = 2,
+		.run = cmd_history,
+	},
+	{
+		.name = "events",
+		.arguments = "[--follow]",
+		.summary = "what happens, as it happens",
+		.help = "A line for each change of a backend's health or next hop, each edit, each "
+			"change\n"
+			"of a service, until Ctrl-C or the daemon's end. Needs root.\n"
+			"\n"
+			"JSON, a document a line: seq, time_ms (since 1970), kind (health, "
+			"edited,\n"
+			"next_hop, service_empty, drain, pool, transition, ...), service, "
+			"backend, text,\n"
+			"and of kind health and edited what history has: from, to, code, check,\n"
+			"latency_us, by, reason.\n",
+		.example = "shunt events --follow --json | jq 'select(.to == \"down\")'",
+		.takes = CLI_TAKES_JSON | CLI_TAKES_FOLLOW,
+		.run = cmd_events,
+	},
+	{
 		.name = "stats",
 		.arguments = "[--watch [SECONDS]] [--all] [SERVICE]",
 		.summary = "packets, bytes and new flows, and what became of all packets",

@@ -85,7 +85,7 @@ enum cli_exit cmd_version(struct cli *cli, int argc, char **argv)
 
 /* ---- options ----------------------------------------------------------------------------------*/
 
-enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR, OPT_DEADLINE, OPT_WAIT };
+enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR, OPT_DEADLINE, OPT_WAIT, OPT_FOLLOW };
 
 static const struct option long_options[] = {
 	{"instance", required_argument, NULL, 'i'},
@@ -98,6 +98,7 @@ static const struct option long_options[] = {
 	{"all", no_argument, NULL, 'a'},
 	{"deadline", required_argument, NULL, OPT_DEADLINE},
 	{"wait", no_argument, NULL, OPT_WAIT},
+	{"follow", no_argument, NULL, OPT_FOLLOW},
 	{0},
 };
 
@@ -160,6 +161,9 @@ static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
 		cli->wait = true;
 		p->taken |= CLI_TAKES_DRAIN;
 		break;
+	case OPT_FOLLOW:
+		p->taken |= CLI_TAKES_FOLLOW;
+		break;
 	case 'h':
 		p->help = true;
 		break;
@@ -206,10 +210,9 @@ static enum cli_exit check_use(const struct command *c, const struct parsed *p, 
 		unsigned int bit;
 		const char *name;
 	} options[] = {
-		{CLI_TAKES_JSON, "--json"},
-		{CLI_TAKES_WATCH, "--watch"},
-		{CLI_TAKES_ALL, "--all"},
-		{CLI_TAKES_DRAIN, "--deadline or --wait"},
+		{CLI_TAKES_JSON, "--json"},	{CLI_TAKES_WATCH, "--watch"},
+		{CLI_TAKES_ALL, "--all"},	{CLI_TAKES_DRAIN, "--deadline or --wait"},
+		{CLI_TAKES_FOLLOW, "--follow"},
 	};
 	size_t i;
 

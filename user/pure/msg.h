@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "pure/ctl.h"
+#include "pure/history.h"
 #include "pure/view.h"
 #include "shunt_msg.h"
 
@@ -19,6 +20,7 @@ struct msg_get {
 	uint64_t cursor; /* 0: from the start; with PAGE: that was all */
 	uint64_t generation;
 	char service[SHUNT_NAME_MAX]; /* empty: all */
+	char backend[SHUNT_NAME_MAX]; /* GET_HISTORY only */
 };
 
 struct msg_reply {
@@ -28,11 +30,13 @@ struct msg_reply {
 };
 
 struct msg_event {
-	uint64_t seq, time_ms;
+	uint64_t seq;
 	char instance[32];
 	enum shunt_event_kind kind;
 	char service[SHUNT_NAME_MAX], backend[SHUNT_NAME_MAX];
-	char text[256];
+	char text[512];
+	/* Its time is every event's. Of the backend, if it has changed: else from and to are 0. */
+	struct history_event change;
 };
 
 /* One row of any dump. */
@@ -43,6 +47,7 @@ union msg_row {
 	struct view_backend backend;
 	struct view_verdict verdict;
 	struct view_fingerprint fingerprint;
+	struct history_event history;
 };
 
 /* ---- writing ----------------------------------------------------------------------------------*/
@@ -98,6 +103,7 @@ MSG_TYPED(service, struct view_service, SHUNT_MSG_SERVICE)
 MSG_TYPED(backend, struct view_backend, SHUNT_MSG_BACKEND)
 MSG_TYPED(verdict, struct view_verdict, SHUNT_MSG_VERDICT)
 MSG_TYPED(fingerprint, struct view_fingerprint, SHUNT_MSG_FINGERPRINT)
+MSG_TYPED(history, struct history_event, SHUNT_MSG_HISTORY)
 MSG_TYPED(page, struct msg_get, SHUNT_MSG_PAGE)
 MSG_TYPED(error, struct msg_reply, SHUNT_MSG_ERROR)
 MSG_TYPED(reply, struct msg_reply, SHUNT_MSG_REPLY)

@@ -14,7 +14,7 @@ static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
 
 int msg_put_get(struct msg_out *o, enum shunt_msg_command command, const struct msg_get *get)
 {
-	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_FINGERPRINTS)
+	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_HISTORY)
 		return -EINVAL;
 	return msg_put(o, command, get);
 }
@@ -23,7 +23,7 @@ int msg_get_get(const struct nlmsghdr *m, struct msg_get *get)
 {
 	enum shunt_msg_command command = msg_command(m);
 
-	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_FINGERPRINTS)
+	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_HISTORY)
 		return -EINVAL;
 	return msg_get(m, command, get);
 }

@@ -51,6 +51,7 @@ static const struct field get_fields[] = {
 	U64(SHUNT_GET_CURSOR, msg_get, cursor),
 	U64(SHUNT_GET_GENERATION, msg_get, generation),
 	TEXT(SHUNT_GET_SERVICE, msg_get, service),
+	TEXT(SHUNT_GET_BACKEND, msg_get, backend),
 };
 
 static const struct field reply_fields[] = {
@@ -197,12 +198,30 @@ static const struct field fingerprint_fields[] = {
 
 static const struct field event_fields[] = {
 	U64(SHUNT_EVENT_SEQ, msg_event, seq),
-	U64(SHUNT_EVENT_TIME, msg_event, time_ms),
+	U64(SHUNT_EVENT_TIME, msg_event, change.time_ms),
 	TEXT(SHUNT_EVENT_INSTANCE, msg_event, instance),
-	ENUM(SHUNT_EVENT_KIND, msg_event, kind, SHUNT_EVENT_POOL + 1),
+	ENUM(SHUNT_EVENT_KIND, msg_event, kind, SHUNT_EVENT_TRANSITION + 1),
 	TEXT(SHUNT_EVENT_SERVICE, msg_event, service),
 	TEXT(SHUNT_EVENT_BACKEND, msg_event, backend),
 	TEXT(SHUNT_EVENT_TEXT, msg_event, text),
+	ENUM(SHUNT_EVENT_FROM, msg_event, change.from, STANDING_MAX),
+	ENUM(SHUNT_EVENT_TO, msg_event, change.to, STANDING_MAX),
+	TEXT(SHUNT_EVENT_CODE, msg_event, change.code),
+	TEXT(SHUNT_EVENT_CHECK, msg_event, change.check),
+	U32(SHUNT_EVENT_LATENCY, msg_event, change.latency_us),
+	TEXT(SHUNT_EVENT_BY, msg_event, change.by),
+	TEXT(SHUNT_EVENT_REASON, msg_event, change.reason),
+};
+
+static const struct field history_fields[] = {
+	U64(SHUNT_HISTORY_TIME, history_event, time_ms),
+	ENUM(SHUNT_HISTORY_FROM, history_event, from, STANDING_MAX),
+	ENUM(SHUNT_HISTORY_TO, history_event, to, STANDING_MAX),
+	TEXT(SHUNT_HISTORY_CODE, history_event, code),
+	TEXT(SHUNT_HISTORY_CHECK, history_event, check),
+	U32(SHUNT_HISTORY_LATENCY, history_event, latency_us),
+	TEXT(SHUNT_HISTORY_BY, history_event, by),
+	TEXT(SHUNT_HISTORY_REASON, history_event, reason),
 };
 
 #define LAYOUT(name)                                                                               \
@@ -214,6 +233,7 @@ static const struct layout layouts[] = {
 	[SHUNT_MSG_GET_STATUS] = LAYOUT(get),	[SHUNT_MSG_GET_INTERFACES] = LAYOUT(get),
 	[SHUNT_MSG_GET_SERVICES] = LAYOUT(get), [SHUNT_MSG_GET_BACKENDS] = LAYOUT(get),
 	[SHUNT_MSG_GET_VERDICTS] = LAYOUT(get), [SHUNT_MSG_GET_FINGERPRINTS] = LAYOUT(get),
+	[SHUNT_MSG_GET_HISTORY] = LAYOUT(get),	[SHUNT_MSG_HISTORY] = LAYOUT(history),
 	[SHUNT_MSG_STATUS] = LAYOUT(status),	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
 	[SHUNT_MSG_SERVICE] = LAYOUT(service),	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
 	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),	[SHUNT_MSG_FINGERPRINT] = LAYOUT(fingerprint),

@@ -98,3 +98,23 @@ const char *view_nexthop_advice(enum view_nexthop n)
 		return "";
 	}
 }
+
+const char *view_event_name(enum shunt_event_kind k)
+{
+	static const char *const names[] = {
+		[SHUNT_EVENT_OTHER] = "other",
+		[SHUNT_EVENT_STARTED] = "started",
+		[SHUNT_EVENT_RELOADED] = "reloaded",
+		[SHUNT_EVENT_RELOAD_REFUSED] = "reload_refused",
+		[SHUNT_EVENT_EDITED] = "edited",
+		[SHUNT_EVENT_HEALTH] = "health",
+		[SHUNT_EVENT_NEXTHOP] = "next_hop",
+		[SHUNT_EVENT_SERVICE_EMPTY] = "service_empty",
+		[SHUNT_EVENT_INTERFACE] = "interface",
+		[SHUNT_EVENT_DRAIN] = "drain",
+		[SHUNT_EVENT_POOL] = "pool",
+		[SHUNT_EVENT_TRANSITION] = "transition",
+	};
+
+	return (size_t)k < sizeof(names) / sizeof(names[0]) ? names[k] : "other";
+}

@@ -13,6 +13,7 @@
 #include "pure/health.h"
 #include "pure/peer_msg.h"
 #include "shunt_abi.h"
+#include "shunt_msg.h"
 
 #define VIEW_REASON_MAX 128
 #define VIEW_NOTE_MAX 384 /* longer than what can hold an interface, and how to free it */
@@ -156,6 +157,7 @@ struct view_verdict {
 #define VIEW_ADDRESS_MAX (ADDR_PREFIX_TEXT_MAX + CONF_PORTS_TEXT_MAX + 8)
 const char *view_service_address(const struct view_service *s, char out[static VIEW_ADDRESS_MAX]);
 
+const char *view_event_name(enum shunt_event_kind k); /* "health", "edited", ... */
 const char *view_xdp_name(enum view_xdp x); /* "none", "native", "generic" */
 const char *view_drain_name(enum view_drain d); /* "none", "going", "done", "expired" */
 const char *view_admin_name(enum view_admin a); /* "enabled", "drained" */
