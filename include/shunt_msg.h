@@ -103,6 +103,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_DRAIN = 65, /* SERVICE, BACKEND, DEADLINE */
 	SHUNT_MSG_ENABLE = 66, /* SERVICE, BACKEND */
 	SHUNT_MSG_WEIGHT = 67, /* SERVICE, BACKEND, WEIGHT */
+	SHUNT_MSG_DISABLE = 68, /* SERVICE, BACKEND: maintenance, until ENABLE */
 	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
 };
 
@@ -126,6 +127,10 @@ enum shunt_command_attr {
 	/* u32, seconds from now, up to 604800: flows that are left then move; left out: the deadline that
 	 * there is, if any, stays */
 	SHUNT_COMMAND_DEADLINE = 4,
+	/* Who and why, of all but RELOAD; one line without control characters. USER is what the client says
+	 * beside the uid that the kernel says: letters, digits and . _ - @ */
+	SHUNT_COMMAND_USER = 5, /* text, up to 32 bytes */
+	SHUNT_COMMAND_REASON = 6, /* text, up to 127 bytes */
 };
 
 /* Rates are per second over the daemon's last sampling interval.  Bytes are those of the IP packets
@@ -215,7 +220,7 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_PORT = 4, /* u16, host order; left out: any */
 	SHUNT_BACKEND_WEIGHT = 5, /* u16, in force */
 	SHUNT_BACKEND_CONFIGURED_WEIGHT = 6, /* u16 */
-	SHUNT_BACKEND_ADMIN = 7, /* u8: 0 enabled, 1 drained */
+	SHUNT_BACKEND_ADMIN = 7, /* u8: 0 enabled, 1 drained, 2 in maintenance */
 	SHUNT_BACKEND_EDITED = 8, /* u8: 1 if weight or admin come from a runtime edit */
 	SHUNT_BACKEND_HEALTH = 9, /* u8: 0 unknown, 1 up, 2 down, 3 unchecked */
 	SHUNT_BACKEND_HEALTH_AGE = 10, /* u64, milliseconds */
@@ -253,6 +258,12 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_OLDEST =
 		34, /* u64, milliseconds, of the flows that are left: since the packet of
 				    * the one that has been quiet longest */
+	SHUNT_BACKEND_CODE = 35, /* text: the last probe's result, "L7STS 503" */
+	SHUNT_BACKEND_CHECK =
+		36, /* text: name of the check that decided; left out: the service's own */
+	SHUNT_BACKEND_ADMIN_AGE = 37, /* u64, milliseconds: since the runtime edit */
+	SHUNT_BACKEND_ADMIN_BY = 38, /* text: who made it */
+	SHUNT_BACKEND_ADMIN_REASON = 39, /* text: and why */
 };
 
 enum shunt_verdict_attr {

@@ -120,6 +120,8 @@ static inline int fake_probe_child(void)
 		while ((n = recv(PROBE_FD, &m, sizeof(m), MSG_DONTWAIT)) == sizeof(m)) {
 			struct fake_check *c = &checks[probe_slot(m.id) % 4096];
 
+			if (m.type == PROBE_MSG_PACE)
+				continue; /* changes are told at once */
 			*c = (struct fake_check){0};
 			if (m.type != PROBE_MSG_ADD)
 				continue;

@@ -72,16 +72,19 @@ static const struct view_service golden_services[] = {
 	.service = "web", .name = name_, .addr = V4(10, 0, 0, last), .port = 80,                   \
 	.forward = SHUNT_IPIP
 static const struct view_backend golden_backends[] = {
-	{WEB("web1", 11), .weight = 1, .configured_weight = 1, .health = HEALTH_UP,
+	{WEB("web1", 11), .weight = 1, .configured_weight = 1, .health = HEALTH_UP, .code = "L7OK",
 	 .health_age_ms = MINUTES(3), .reason = "ok", .latency_us = 1234,
 	 .mac = {2, 0, 0, 0, 0, 0x11}, .egress = "eth0", .slots = 512,
 	 .traffic = {12345000, 4499000000, 123000, 12345, 9876543, 321}},
 	{WEB("web2", 12), .weight = 2, .configured_weight = 1, .edited = true,
 	 .health = HEALTH_DOWN, .health_age_ms = 12000, .reason = "HTTP status 503, wanted 200-399",
-	 .egress = "eth0"},
+	 .code = "L7STS 503", .check = "web-http", .egress = "eth0"},
 	{WEB("web3", 13), .weight = 1, .configured_weight = 1, .nexthop = VIEW_NH_NO_NEIGHBOUR},
 	{WEB("web4", 14), .weight = 1, .configured_weight = 1, .admin = VIEW_ADMIN_DRAINED,
-	 .edited = true, .health = HEALTH_DOWN, .reason = "connection refused"},
+	 .edited = true, .health = HEALTH_DOWN, .reason = "connection refused", .code = "L4CON",
+	 .admin_age_ms = MINUTES(3), .admin_by = "alice (uid 0)", .admin_reason = "disk swap"},
+	{WEB("web11", 21), .weight = 1, .configured_weight = 1, .admin = VIEW_ADMIN_DISABLED,
+	 .edited = true, .health = HEALTH_UP, .admin_age_ms = MINUTES(90), .admin_by = "uid 0"},
 	{WEB("web5", 15), .weight = 1, .configured_weight = 1, .health_age_ms = 700},
 	{WEB("web6", 16), .weight = 1000, .configured_weight = 1000, .health = HEALTH_DOWN,
 	 .health_age_ms = MINUTES(60 * 24 * 12), .reason = "bad: \033[31m\"red\" \\\t\xff\xc3\xa9",
@@ -301,6 +304,9 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 			 c->weight);
 	} else if (c->verb == CTL_DRAIN) {
 		snprintf(r->text, sizeof(r->text), "%s %s: drained", c->service, c->backend);
+	} else if (c->verb == CTL_DISABLE) {
+		snprintf(r->text, sizeof(r->text), "%s %s: disabled: %s", c->service, c->backend,
+			 c->reason);
 	}
 }
 

@@ -134,6 +134,7 @@ static void commands_say_what_the_daemon_says(void **state)
 	golden("drain", "drain web web1");
 	golden("drain-wait", "drain web web10 --deadline 90s --wait");
 	golden("enable", "enable web web1");
+	golden("disable", "disable web web1 --reason why");
 	golden("weight", "weight web web1 5");
 	golden("drain-unknown", "drain nope web1");
 	golden("drain-unknown-json", "drain nope web1 --json");
@@ -149,6 +150,8 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("misuse-too-few", "drain web");
 	golden("misuse-too-many", "status now");
 	golden("misuse-option", "status --watch");
+	golden("misuse-reason", "disable web web1 --reason=");
+	golden("misuse-reason-of", "services --reason why");
 	golden("misuse-unknown-option", "stats --bogus");
 	golden("misuse-weight", "weight web web1 1001");
 	golden("misuse-weight-word", "weight web web1 -1x");

@@ -91,8 +91,8 @@ static void nothing_is_wider_than_the_terminal(void **state)
 static void help_keeps_to_80_columns(void **state)
 {
 	static const char *const commands[] = {
-		"",	 "status", "services", "backends", "stats", "check", "reload",
-		"drain", "enable", "weight",   "version",  "decap", "help"};
+		"",	   "status", "services", "backends", "stats",  "check",	  "reload", "drain",
+		"disable", "enable", "history",	 "events",   "weight", "version", "decap",  "help"};
 	static struct run r;
 	char arguments[64];
 	size_t i;

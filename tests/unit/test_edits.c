@@ -10,6 +10,8 @@
 
 #include "pure/edits.h"
 
+#include "base/own.h"
+
 static struct edit edit_of(const char *service, const char *backend)
 {
 	struct edit x = {.uid = 1000, .at = 1700000000};
@@ -110,6 +112,34 @@ static void a_drain_may_have_a_deadline(void **state)
 	edits_free(again);
 }
 
+static void who_and_why_survive(void **state)
+{
+	struct edits *e = edits_new(), *again = edits_new();
+	struct edit x = edit_of("web", "b2");
+	auto_free char *text = NULL;
+	unsigned int line;
+	size_t len;
+
+	(void)state;
+	x.disabled = true;
+	strcpy(x.user, "alice.b-c_d@e");
+	memset(x.reason, '=', sizeof(x.reason) - 1);
+	assert_int_equal(edits_put(e, &x), 0);
+	x = edit_of("web", "b3");
+	x.drained = true;
+	strcpy(x.reason, "user=bob reason=\xc3\xa4");
+	assert_int_equal(edits_put(e, &x), 0);
+	assert_int_equal(edits_format(e, &text, &len), 0);
+	assert_int_equal(edits_parse(again, text, len, &line), 0);
+	assert_true(edits_find(again, "web", "b2")->disabled);
+	assert_string_equal(edits_find(again, "web", "b2")->user, "alice.b-c_d@e");
+	assert_int_equal(strlen(edits_find(again, "web", "b2")->reason), EDIT_REASON_MAX - 1);
+	assert_string_equal(edits_find(again, "web", "b3")->user, "");
+	assert_string_equal(edits_find(again, "web", "b3")->reason, x.reason);
+	edits_free(e);
+	edits_free(again);
+}
+
 static void names_the_bad_line(void **state)
 {
 	static const char *const bad[] = {
@@ -128,6 +158,12 @@ static void names_the_bad_line(void **state)
 		"web b1 drained=1 deadline=5 deadline=5 uid=0 at=1\n",
 		"web b1 drained=1 deadline=5 weight=1 configured=1 uid=0 at=1\n",
 		"web b1 drained=1 uid=-1 at=1\n",
+		"web b1 drained=0 disabled=0 uid=0 at=1\n",
+		"web b1 drained=0 disabled=1 uid=0 at=1 user=\n",
+		"web b1 drained=0 disabled=1 uid=0 at=1 user=a/b\n",
+		"web b1 drained=0 disabled=1 uid=0 at=1 reason=\n",
+		"web b1 drained=0 disabled=1 uid=0 at=1 reason= a\n",
+		"web b1 drained=0 disabled=1 uid=0 at=1 reason=a\tb\n",
 	};
 	size_t i;
 
@@ -211,6 +247,7 @@ int main(void)
 		cmocka_unit_test(an_edit_that_says_nothing_removes),
 		cmocka_unit_test(reads_back_what_it_wrote),
 		cmocka_unit_test(a_drain_may_have_a_deadline),
+		cmocka_unit_test(who_and_why_survive),
 		cmocka_unit_test(names_the_bad_line),
 		cmocka_unit_test(an_edit_holds_while_the_configuration_says_the_same),
 		cmocka_unit_test(a_configuration_that_changes_the_weight_wins),

@@ -53,7 +53,7 @@ static void the_pace_can_be_changed(void **state)
 	struct world w;
 
 	(void)state;
-	q.interval_ms = 60000;
+	q.interval_ms = 5000;
 	world_open(&w);
 	add(&w, 1, &q);
 	add(&w, 2, &q);

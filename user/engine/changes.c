@@ -12,6 +12,8 @@ enum standing backend_standing(const struct backend *b)
 {
 	if (b->leaving)
 		return STANDING_LEAVING;
+	if (b->disabled)
+		return STANDING_MAINTENANCE;
 	if (b->drained)
 		return STANDING_DRAINED;
 	return (enum standing)b->health.state;

@@ -100,11 +100,12 @@ void edits_to_backend(struct engine *e, struct backend *b)
 
 	if (b->leaving) {
 		b->weight = 0;
-		b->drained = b->edited = false;
+		b->drained = b->disabled = b->edited = false;
 		return;
 	}
 	b->weight = edit && edit->has_weight ? edit->weight : b->conf->weight;
 	b->drained = edit && edit->drained;
+	b->disabled = edit && edit->disabled;
 	b->edited = edit != NULL;
 	if (b->drained)
 		drain_begin(e, b, edit->deadline, edit->deadline - edit->at);
@@ -224,6 +225,8 @@ static struct edit edit_for(const struct engine *e, const struct backend *b,
 		x = *former;
 	memcpy(x.service, b->service->name, sizeof(x.service));
 	memcpy(x.backend, b->name, sizeof(x.backend));
+	memcpy(x.user, c->user, sizeof(x.user));
+	memcpy(x.reason, c->reason, sizeof(x.reason));
 	x.uid = c->uid;
 	x.at = time(NULL);
 	return x;
@@ -234,10 +237,13 @@ static void change(struct edit *x, const struct backend *b, const struct ctl_com
 	switch (c->verb) {
 	case CTL_DRAIN:
 		x->drained = true;
+		x->disabled = false;
 		if (c->deadline_s)
 			x->deadline = x->at + c->deadline_s;
 		break;
 	case CTL_ENABLE:
+	case CTL_DISABLE:
+		x->disabled = c->verb == CTL_DISABLE;
 		x->drained = false;
 		x->deadline = 0;
 		break;
@@ -263,6 +269,8 @@ static void explain_edit(const struct backend *b, const struct ctl_command *c, s
 			 b->conf->weight);
 	else if (c->verb == CTL_DRAIN)
 		snprintf(what, sizeof(what), "drained: it gets no new flows%s", deadline);
+	else if (c->verb == CTL_DISABLE)
+		snprintf(what, sizeof(what), "in maintenance: it gets no packets");
 	else
 		snprintf(what, sizeof(what), "enabled");
 	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s", b->service->name, b->name, what,
@@ -276,9 +284,12 @@ static void tell_edit(struct engine *e, struct backend *b, enum standing before,
 	struct history_event event = {.from = before, .to = backend_standing(b)};
 	const char *what = strchr(r->text, ' ');
 
-	snprintf(event.by, sizeof(event.by), "uid %u", c->uid);
-	snprintf(event.reason, sizeof(event.reason), "%.*s", (int)sizeof(event.reason) - 1,
-		 what ? what + 1 : r->text);
+	edit_by(c->user, c->uid, event.by);
+	if (c->reason[0])
+		snprintf(event.reason, sizeof(event.reason), "%s", c->reason);
+	else
+		snprintf(event.reason, sizeof(event.reason), "%.*s", (int)sizeof(event.reason) - 1,
+			 what ? what + 1 : r->text);
 	changes_tell(e, b, SHUNT_EVENT_EDITED, &event);
 }
 

@@ -32,9 +32,9 @@ static void ask(const struct engine *e, const struct backend *b, struct pool_bac
 		.pool = (uint8_t)b->conf->pool,
 		.up = health_is_usable(&b->health),
 		.reachable = has_next_hop(e, b),
-		.drained = b->drained,
+		.drained = b->drained || b->disabled,
 		.idle = b->drain.state == VIEW_DRAIN_DONE,
-		.expired = b->drain.state == VIEW_DRAIN_EXPIRED,
+		.expired = b->drain.state == VIEW_DRAIN_EXPIRED || b->disabled,
 		.warm = b->warm,
 		.climbs_since = b->climbs_since,
 	};

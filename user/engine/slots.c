@@ -42,7 +42,7 @@ static void build_row(const struct engine *e, const struct backend *b, bool usab
 		.method = method,
 		.vip_family = b->service->conf->vip.family,
 		.usable = usable,
-		.no_new = b->drained || b->weight == 0,
+		.no_new = b->drained || b->disabled || b->weight == 0,
 	};
 
 	if (conf_translates(method))

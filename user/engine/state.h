@@ -66,6 +66,7 @@ struct backend {
 	uint16_t number; /* in the service, 1 and up; its row is service.row + number */
 	uint16_t weight; /* in force */
 	bool drained; /* by an edit */
+	bool disabled; /* by an edit: no packets */
 	bool leaving; /* no longer configured: see drain.h */
 	struct drain drain; /* of both */
 	bool edited; /* weight or drained differ from the configuration by an edit */

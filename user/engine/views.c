@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/drain.h"
@@ -270,6 +271,7 @@ static void view_probe(const struct backend *b, struct view_backend *out)
 {
 	if (!b->has_result)
 		return;
+	check_name(&b->result, out->code);
 	snprintf(out->reason, sizeof(out->reason), "%s", b->result.text);
 	out->latency_us = b->result.latency_us;
 }
@@ -307,6 +309,25 @@ static void view_drain(struct engine *e, const struct backend *b, struct view_ba
 		out->deadline_ms = (uint64_t)mono_diff_us(now, d->deadline) / 1000;
 }
 
+/* What was changed by hand, since when, by whom and why. */
+static void view_edit(const struct engine *e, const struct backend *b, struct view_backend *out)
+{
+	const struct edit *edit =
+		b->edited ? edits_find(e->edits, b->service->name, b->name) : NULL;
+	int64_t age_s;
+
+	out->admin = b->disabled  ? VIEW_ADMIN_DISABLED
+		     : b->drained ? VIEW_ADMIN_DRAINED
+				  : VIEW_ADMIN_ENABLED;
+	out->edited = b->edited;
+	if (!edit)
+		return;
+	age_s = time(NULL) - edit->at;
+	out->admin_age_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 0;
+	edit_by(edit->user, edit->uid, out->admin_by);
+	memcpy(out->admin_reason, edit->reason, sizeof(out->admin_reason));
+}
+
 static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
 {
 	struct engine *e = arg;
@@ -323,12 +344,11 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	out->forward = b->conf->forward;
 	out->weight = b->weight;
 	out->pool = (uint8_t)b->conf->pool;
-	out->standby = b->usable && b->weight && !b->drained && !b->in_slots;
+	out->standby = b->usable && b->weight && !b->drained && !b->disabled && !b->in_slots;
 	out->climb = b->held_back ? POOL_STEPS - b->held_back : 0;
 	view_drain(e, b, out);
 	out->configured_weight = b->conf->weight;
-	out->admin = b->drained ? VIEW_ADMIN_DRAINED : VIEW_ADMIN_ENABLED;
-	out->edited = b->edited;
+	view_edit(e, b, out);
 	out->health = b->health.state;
 	out->health_age_ms = age_ms(b->health.since);
 	view_probe(b, out);

@@ -257,11 +257,14 @@ void probe_asks_remove(struct probe_asks *t, uint64_t id)
 void probe_asks_pace(struct probe_asks *t, uint64_t id, uint32_t interval_ms)
 {
 	struct probe_member *m = member_find(t, id);
+	uint32_t before;
 
-	if (!m || m->pace_ms == interval_ms)
+	if (!m)
 		return;
+	before = m->pace_ms ? m->pace_ms : m->ask->question.interval_ms;
 	m->pace_ms = interval_ms;
-	outbox_push(t, m->ask);
+	if (before != interval_ms)
+		outbox_push(t, m->ask);
 }
 
 uint32_t probe_ask_interval_ms(const struct probe_ask *a)

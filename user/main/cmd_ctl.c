@@ -2,8 +2,10 @@
 /* shunt reload, enable and weight: what changes something; drain is in cmd_drain.c. */
 #include "main/cmd_ctl.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/ctl_client.h"
 #include "main/json.h"
@@ -36,6 +38,18 @@ static enum cli_exit call(const struct cli *cli, const struct ctl_command *c)
 	return r.status < 0 ? CLI_FAILED : CLI_DONE;
 }
 
+/* Of who became root by sudo, the one that did. What cannot be a name is left out: the daemon has the
+ * uid in any case. */
+static void say_who(char out[static EDIT_USER_MAX])
+{
+	const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL;
+	const struct passwd *pw = sudo ? NULL : getpwuid(getuid());
+	const char *name = sudo ? sudo : pw ? pw->pw_name : "";
+
+	if (strlen(name) < EDIT_USER_MAX && edit_user_is_good(name))
+		strcpy(out, name);
+}
+
 enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv)
 {
 	if (!argv[0][0] || !argv[1][0])
@@ -46,6 +60,9 @@ enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, 
 		return cli_failed("no backend \"%s\": the name is too long", argv[1]);
 	strcpy(c->service, argv[0]);
 	strcpy(c->backend, argv[1]);
+	if (cli->reason)
+		snprintf(c->reason, sizeof(c->reason), "%s", cli->reason);
+	say_who(c->user);
 	return call(cli, c);
 }
 
@@ -60,6 +77,14 @@ enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
 enum cli_exit cmd_enable(struct cli *cli, int argc, char **argv)
 {
 	struct ctl_command c = {.verb = CTL_ENABLE};
+
+	(void)argc;
+	return ctl_call_on_backend(cli, &c, argv);
+}
+
+enum cli_exit cmd_disable(struct cli *cli, int argc, char **argv)
+{
+	struct ctl_command c = {.verb = CTL_DISABLE};
 
 	(void)argc;
 	return ctl_call_on_backend(cli, &c, argv);

@@ -270,9 +270,8 @@ enum cli_exit cmd_services(struct cli *cli, int argc, char **argv)
 
 static void backend_row(struct table *t, const struct view_backend *b)
 {
-	char address[ADDR_PORT_TEXT_MAX], reason[2 * VIEW_REASON_MAX];
-	/* The age is the health's, and says nothing of a drain or a next hop. */
-	bool aged = strcmp(words_state(b), words_health(b->health)) == 0;
+	char address[ADDR_PORT_TEXT_MAX], reason[4 * VIEW_REASON_MAX];
+	const uint64_t age_ms = words_state_age(b);
 
 	table_cell(t, "%s", b->service);
 	table_cell(t, "%s", b->name);
@@ -280,7 +279,7 @@ static void backend_row(struct table *t, const struct view_backend *b)
 	table_cell(t, "%s", words_forward(b->forward));
 	table_cell(t, "%" PRIu16 "%s", b->weight, b->edited ? "*" : "");
 	table_coloured(t, words_state_colour(b), words_state(b));
-	table_cell(t, "%s", aged ? units_age(b->health_age_ms).text : "");
+	table_cell(t, "%s", age_ms == WORDS_NO_AGE ? "" : units_age(age_ms).text);
 	table_cell(t, "%s", words_reason(b, reason, sizeof(reason)));
 }
 

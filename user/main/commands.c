@@ -53,12 +53,13 @@ const struct command cli_commands[] = {
 		.help = "States, the first that holds:\n"
 			"  leaving      no longer configured: no new flows, goes when it has "
 			"none left\n"
+			"  maintenance  disabled by hand: gets no packets\n"
 			"  drained      by hand: gets no new flows\n"
-			"  down         its check fails; REASON is the last probe's\n"
+			"  down         its check fails; REASON is the last probe's result\n"
 			"  no next hop  no way to it: REASON says whether route, neighbour or "
 			"link\n"
 			"  standby      up, but its pool gets no new flows as long as others are\n"
-			"  unknown      not probed yet; gets packets like one that is up\n"
+			"  starting     no verdict yet; gets packets like one that is up\n"
 			"  up\n"
 			"BY is the forwarding method.\n"
 			"A * after the weight says that weight or state were changed at run time "
@@ -66,16 +67,21 @@ const struct command cli_commands[] = {
 			"not as the configuration says.\n"
 			"\n"
 			"JSON: backends [service, name, address, port (0: any), forward, state,\n"
-			"weight, configured_weight, drained, edited, health, health_age_ms,\n"
-			"reason, latency_us, next_hop, mac, egress, slots, packets, bytes, flows,\n"
-			"packets_per_s, bytes_per_s, flows_per_s, pool (16: backup), standby,\n"
-			"share (of 16 parts, those that it has while it climbs; 16: all), "
-			"leaving,\n"
-			"drain (none, going, done, expired), idle_ms, quiet_ms (as long without a\n"
-			"packet: its flows have ended), deadline_ms (null: none), flows_left "
-			"(null:\n"
-			"not known), oldest_ms (of these, the longest without a packet; null as "
-			"well)];\n"
+			"weight, configured_weight, drained, disabled, edited, edit_age_ms,\n"
+			"edited_by, edit_reason, health, health_age_ms, check (that decided; "
+			"null:\n"
+			"the service's own), code (\"L7STS 503\"), reason, latency_us, next_hop, "
+			"mac,\n"
+			"egress, slots, packets, bytes, flows, packets_per_s, bytes_per_s,\n"
+			"flows_per_s, pool (16: backup), standby, share (of 16 parts, those that "
+			"it\n"
+			"has while it climbs; 16: all), leaving, drain (none, going, done, "
+			"expired),\n"
+			"idle_ms, quiet_ms (as long without a packet: its flows have ended),\n"
+			"deadline_ms (null: none), flows_left (null: not known), oldest_ms (of "
+			"these,\n"
+			"the longest without a packet; null as well)]; edited_by, edit_reason, "
+			"code,\n"
 			"reason, mac and egress may be null.\n",
 		.example = "shunt backends web",
 		.takes = CLI_TAKES_JSON,
@@ -197,14 +203,14 @@ const struct command cli_commands[] = {
 			"exit\n"
 			"status is 1, and the daemon goes on with what it had.\n"
 			"\n"
-			"JSON, also of drain, enable and weight: ok, errno, text.\n",
+			"JSON, also of drain, disable, enable and weight: ok, errno, text.\n",
 		.example = "shunt reload",
 		.takes = CLI_TAKES_JSON,
 		.run = cmd_reload,
 	},
 	{
 		.name = "drain",
-		.arguments = "[--deadline TIME] [--wait] SERVICE BACKEND",
+		.arguments = "[--deadline TIME] [--wait] [--reason TEXT] SERVICE BACKEND",
 		.summary = "give a backend no new flows, and keep those that it has",
 		.help = "Holds until shunt enable, also over a restart of the daemon. Flows that "
 			"the\n"
@@ -220,34 +226,51 @@ const struct command cli_commands[] = {
 			"Ctrl-C "
 			"ends\n"
 			"                   the waiting, not the drain\n"
+			"  --reason TEXT    shown by shunt backends and history, with who did it\n"
 			"\n"
 			"JSON: as of reload; with --wait then as of backends, a document a line.\n",
 		.example = "shunt drain web web1 --deadline 10m --wait",
-		.takes = CLI_TAKES_JSON | CLI_TAKES_DRAIN,
+		.takes = CLI_TAKES_JSON | CLI_TAKES_DRAIN | CLI_TAKES_REASON,
 		.min_args = 2,
 		.max_args = 2,
 		.run = cmd_drain,
 	},
 	{
+		.name = "disable",
+		.arguments = "[--reason TEXT] SERVICE BACKEND",
+		.summary = "take a backend out at once: maintenance",
+		.help = "It gets no packets, also none of flows that it has, which move, also "
+			"not\n"
+			"while nobody else is up. It is probed all the same. Holds until shunt "
+			"enable,\n"
+			"also over a restart of the daemon. To keep its flows use shunt drain.\n"
+			"  --reason TEXT  shown by shunt backends and history, with who did it\n",
+		.example = "shunt disable --reason 'disk swap, ticket 4711' web web1",
+		.takes = CLI_TAKES_JSON | CLI_TAKES_REASON,
+		.min_args = 2,
+		.max_args = 2,
+		.run = cmd_disable,
+	},
+	{
 		.name = "enable",
-		.arguments = "SERVICE BACKEND",
-		.summary = "give a drained backend new flows again",
-		.help = "Undoes shunt drain.\n",
+		.arguments = "[--reason TEXT] SERVICE BACKEND",
+		.summary = "give a drained or disabled backend new flows again",
+		.help = "Undoes shunt drain and shunt disable.\n",
 		.example = "shunt enable web web1",
-		.takes = CLI_TAKES_JSON,
+		.takes = CLI_TAKES_JSON | CLI_TAKES_REASON,
 		.min_args = 2,
 		.max_args = 2,
 		.run = cmd_enable,
 	},
 	{
 		.name = "weight",
-		.arguments = "SERVICE BACKEND N",
+		.arguments = "[--reason TEXT] SERVICE BACKEND N",
 		.summary = "change a backend's weight",
 		.help = "N is 0 to 1000; 0 gives it no new flows. Holds also over a restart of "
 			"the\n"
 			"daemon.\n",
 		.example = "shunt weight web web1 5",
-		.takes = CLI_TAKES_JSON,
+		.takes = CLI_TAKES_JSON | CLI_TAKES_REASON,
 		.min_args = 3,
 		.max_args = 3,
 		.run = cmd_weight,

@@ -85,7 +85,7 @@ enum cli_exit cmd_version(struct cli *cli, int argc, char **argv)
 
 /* ---- options ----------------------------------------------------------------------------------*/
 
-enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR, OPT_DEADLINE, OPT_WAIT, OPT_FOLLOW };
+enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR, OPT_DEADLINE, OPT_WAIT, OPT_FOLLOW, OPT_REASON };
 
 static const struct option long_options[] = {
 	{"instance", required_argument, NULL, 'i'},
@@ -99,6 +99,7 @@ static const struct option long_options[] = {
 	{"deadline", required_argument, NULL, OPT_DEADLINE},
 	{"wait", no_argument, NULL, OPT_WAIT},
 	{"follow", no_argument, NULL, OPT_FOLLOW},
+	{"reason", required_argument, NULL, OPT_REASON},
 	{0},
 };
 
@@ -138,6 +139,16 @@ static enum cli_exit parse_deadline(struct cli *cli)
 	return CLI_DONE;
 }
 
+static enum cli_exit parse_reason(struct cli *cli)
+{
+	if (strlen(optarg) >= EDIT_REASON_MAX || !optarg[0] || !edit_reason_is_good(optarg))
+		return cli_misused("--reason: one line of 1 to %d bytes that does not begin with a "
+				   "space",
+				   EDIT_REASON_MAX - 1);
+	cli->reason = optarg;
+	return CLI_DONE;
+}
+
 static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
 {
 	switch (option) {
@@ -161,6 +172,9 @@ static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
 		cli->wait = true;
 		p->taken |= CLI_TAKES_DRAIN;
 		break;
+	case OPT_REASON:
+		p->taken |= CLI_TAKES_REASON;
+		return parse_reason(cli);
 	case OPT_FOLLOW:
 		p->taken |= CLI_TAKES_FOLLOW;
 		break;
@@ -212,7 +226,7 @@ static enum cli_exit check_use(const struct command *c, const struct parsed *p, 
 	} options[] = {
 		{CLI_TAKES_JSON, "--json"},	{CLI_TAKES_WATCH, "--watch"},
 		{CLI_TAKES_ALL, "--all"},	{CLI_TAKES_DRAIN, "--deadline or --wait"},
-		{CLI_TAKES_FOLLOW, "--follow"},
+		{CLI_TAKES_FOLLOW, "--follow"}, {CLI_TAKES_REASON, "--reason"},
 	};
 	size_t i;
 

@@ -66,11 +66,12 @@ const char *words_verdict_meaning(enum shunt_verdict v)
 
 enum state {
 	STATE_LEAVING,
+	STATE_MAINTENANCE,
 	STATE_DRAINED,
 	STATE_DOWN,
 	STATE_NO_NEXT_HOP,
 	STATE_STANDBY,
-	STATE_UNKNOWN,
+	STATE_STARTING,
 	STATE_UP
 };
 
@@ -83,6 +84,8 @@ static enum state state_of(const struct view_backend *b)
 {
 	if (b->leaving)
 		return STATE_LEAVING;
+	if (b->admin == VIEW_ADMIN_DISABLED)
+		return STATE_MAINTENANCE;
 	if (b->admin == VIEW_ADMIN_DRAINED)
 		return STATE_DRAINED;
 	if (b->health == HEALTH_DOWN)
@@ -91,18 +94,19 @@ static enum state state_of(const struct view_backend *b)
 		return STATE_NO_NEXT_HOP;
 	if (b->standby)
 		return STATE_STANDBY;
-	return b->health == HEALTH_UNKNOWN ? STATE_UNKNOWN : STATE_UP;
+	return b->health == HEALTH_UNKNOWN ? STATE_STARTING : STATE_UP;
 }
 
 static const struct {
 	const char *word, *colour;
 } states[] = {
 	[STATE_LEAVING] = {"leaving", "yellow"},
+	[STATE_MAINTENANCE] = {"maintenance", "yellow"},
 	[STATE_DRAINED] = {"drained", "yellow"},
 	[STATE_DOWN] = {"down", "red"},
 	[STATE_NO_NEXT_HOP] = {"no next hop", "red"},
 	[STATE_STANDBY] = {"standby", NULL},
-	[STATE_UNKNOWN] = {"unknown", NULL},
+	[STATE_STARTING] = {"starting", NULL},
 	[STATE_UP] = {"up", "green"},
 };
 
@@ -149,14 +153,39 @@ const char *words_drain(const struct view_backend *b, char *out, size_t size)
 	}
 }
 
-static void drained_reason(const struct view_backend *b, char *out, size_t size)
+/* "L7STS 503: HTTP status 503, wanted 200-399 (check web)" */
+static size_t probe_reason(const struct view_backend *b, char *out, size_t size)
 {
-	const bool down = b->health == HEALTH_DOWN;
-	const char *drain = words_drain(b, out, size);
-	size_t used = drain == out ? strlen(out) : (size_t)snprintf(out, size, "%s", drain);
+	int n = snprintf(out, size, "%s%s%s%s%s%s", b->code, b->code[0] && b->reason[0] ? ": " : "",
+			 b->reason, b->check[0] ? " (check " : "", b->check,
+			 b->check[0] ? ")" : "");
 
-	snprintf(out + used, size - used, "%s%s%s", down && used ? "; " : "",
-		 down ? "and down: " : "", down ? b->reason : "");
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* "disk swap; by alice (uid 0)" */
+static size_t edit_reason(const struct view_backend *b, char *out, size_t size)
+{
+	int n = snprintf(out, size, "%s%sby %s", b->admin_reason, b->admin_reason[0] ? "; " : "",
+			 b->admin_by);
+
+	return b->admin_by[0] && n > 0 ? (size_t)n : 0;
+}
+
+/* Of what gets no new flows, or nothing at all. */
+static void hand_reason(const struct view_backend *b, char *out, size_t size)
+{
+	size_t used = edit_reason(b, out, size);
+	char drain[128];
+	const char *words = words_drain(b, drain, sizeof(drain));
+
+	out[used] = '\0';
+	if (words[0])
+		used += (size_t)snprintf(out + used, size - used, "%s%s", used ? "; " : "", words);
+	if (b->health != HEALTH_DOWN)
+		return;
+	used += (size_t)snprintf(out + used, size - used, "%sand down: ", used ? "; " : "");
+	probe_reason(b, out + used, size - used);
 }
 
 static void up_reason(const struct view_backend *b, char *out, size_t size)
@@ -169,34 +198,57 @@ static void up_reason(const struct view_backend *b, char *out, size_t size)
 	if (b->health == HEALTH_UNCHECKED)
 		snprintf(out + used, size - used, "not checked");
 	else if (b->latency_us)
-		snprintf(out + used, size - used, "answers in %s",
-			 units_latency(b->latency_us).text);
+		snprintf(out + used, size - used, "%s%s%s%s%s%s", b->code,
+			 b->code[0] ? " in " : "answers in ", units_latency(b->latency_us).text,
+			 b->check[0] ? " (check " : "", b->check, b->check[0] ? ")" : "");
 	else
 		snprintf(out + used, size - used, "%s", b->reason);
 }
 
-const char *words_reason(const struct view_backend *b, char *out, size_t size)
+uint64_t words_state_age(const struct view_backend *b)
 {
 	switch (state_of(b)) {
-	case STATE_LEAVING:
+	case STATE_MAINTENANCE:
 	case STATE_DRAINED:
-		drained_reason(b, out, size);
+		return b->admin_age_ms ? b->admin_age_ms : WORDS_NO_AGE;
+	case STATE_LEAVING:
+	case STATE_NO_NEXT_HOP:
+	case STATE_STANDBY:
+		return WORDS_NO_AGE;
+	default:
+		return b->health_age_ms;
+	}
+}
+
+const char *words_reason(const struct view_backend *b, char *out, size_t size)
+{
+	size_t used;
+
+	switch (state_of(b)) {
+	case STATE_LEAVING:
+	case STATE_MAINTENANCE:
+	case STATE_DRAINED:
+		hand_reason(b, out, size);
 		break;
 	case STATE_STANDBY:
 		snprintf(out, size, "%s, not needed now",
 			 b->pool >= POOL_BACKUP ? "backup" : "further pool");
 		break;
 	case STATE_DOWN:
-		snprintf(out, size, "%s%s%s", b->reason, has_next_hop(b) ? "" : "; next hop: ",
-			 has_next_hop(b) ? "" : words_nexthop(b->nexthop));
+		used = probe_reason(b, out, size);
+		if (!has_next_hop(b) && used < size)
+			snprintf(out + used, size - used, "; next hop: %s",
+				 words_nexthop(b->nexthop));
 		break;
 	case STATE_NO_NEXT_HOP:
 		snprintf(out, size, "%s%s", words_nexthop(b->nexthop),
 			 view_nexthop_advice(b->nexthop));
 		break;
-	case STATE_UNKNOWN:
-		snprintf(out, size, "%s",
-			 b->reason[0] ? b->reason : "not probed yet, counts as up");
+	case STATE_STARTING:
+		if (!b->reason[0])
+			snprintf(out, size, "not probed yet, counts as up");
+		else
+			probe_reason(b, out, size);
 		break;
 	case STATE_UP:
 		up_reason(b, out, size);
@@ -302,9 +354,15 @@ void words_json_backend(struct json *j, const struct view_backend *b)
 	json_number(j, "weight", b->weight);
 	json_number(j, "configured_weight", b->configured_weight);
 	json_bool(j, "drained", b->admin == VIEW_ADMIN_DRAINED);
+	json_bool(j, "disabled", b->admin == VIEW_ADMIN_DISABLED);
 	json_bool(j, "edited", b->edited);
+	json_number(j, "edit_age_ms", b->admin_age_ms);
+	json_text_or_null(j, "edited_by", b->admin_by);
+	json_text_or_null(j, "edit_reason", b->admin_reason);
 	json_text(j, "health", words_health(b->health));
 	json_number(j, "health_age_ms", b->health_age_ms);
+	json_text_or_null(j, "check", b->check);
+	json_text_or_null(j, "code", b->code);
 	json_text_or_null(j, "reason", b->reason);
 	json_number(j, "latency_us", b->latency_us);
 	json_text(j, "next_hop", words_nexthop(b->nexthop));

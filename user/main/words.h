@@ -7,10 +7,12 @@
 #include "main/json.h"
 #include "pure/view.h"
 
-/* A backend's state, the first that holds: "drained", "down", "no next hop", "unknown" (not probed
- * yet; gets packets), "up". */
 /* How its drain goes, for people; @out: [size]. */
 const char *words_drain(const struct view_backend *b, char *out, size_t size);
+/* A backend's state, the first that holds: "leaving", "maintenance", "drained", "down", "no next hop",
+ * "standby", "starting" (no verdict yet; gets packets), "up"; and for how long in milliseconds. */
+#define WORDS_NO_AGE UINT64_MAX /* not known */
+uint64_t words_state_age(const struct view_backend *b);
 const char *words_state(const struct view_backend *b);
 const char *words_state_colour(const struct view_backend *b); /* NULL: none */
 /* Why it is so, or what is worth saying of it; may be empty. Returns @out. */

@@ -5,10 +5,11 @@
 
 #include <stdint.h>
 
+#include "pure/edits.h"
 #include "shunt_abi.h"
 #include "shunt_msg.h"
 
-enum ctl_verb { CTL_RELOAD, CTL_DRAIN, CTL_ENABLE, CTL_WEIGHT, CTL_VERB_MAX };
+enum ctl_verb { CTL_RELOAD, CTL_DRAIN, CTL_ENABLE, CTL_WEIGHT, CTL_DISABLE, CTL_VERB_MAX };
 
 #define CTL_DEADLINE_MAX_S 604800
 
@@ -18,6 +19,8 @@ struct ctl_command {
 	char backend[SHUNT_NAME_MAX]; /* not empty but for RELOAD */
 	uint16_t weight; /* WEIGHT only; 0 to CONF_WEIGHT_MAX */
 	uint32_t deadline_s; /* DRAIN only; from now; 0: as it is */
+	char user[EDIT_USER_MAX]; /* as the client says; empty: it does not */
+	char reason[EDIT_REASON_MAX]; /* empty: none */
 	/* Who asks, by SO_PEERCRED; for the log. Not on the wire. */
 	uint32_t uid, pid;
 };

@@ -14,7 +14,7 @@ struct edits {
 	size_t count, room;
 };
 
-#define LINE_MAX_BYTES (2 * SHUNT_NAME_MAX + 192)
+#define LINE_MAX_BYTES (2 * SHUNT_NAME_MAX + EDIT_USER_MAX + EDIT_REASON_MAX + 224)
 
 struct edits *edits_new(void)
 {
@@ -32,6 +32,34 @@ void edits_free(struct edits *e)
 size_t edits_count(const struct edits *e)
 {
 	return e->count;
+}
+
+bool edit_user_is_good(const char *user)
+{
+	for (; *user; user++)
+		if (!((*user >= 'a' && *user <= 'z') || (*user >= 'A' && *user <= 'Z') ||
+		      (*user >= '0' && *user <= '9') || strchr("._-@", *user)))
+			return false;
+	return true;
+}
+
+bool edit_reason_is_good(const char *reason)
+{
+	if (*reason == ' ')
+		return false;
+	for (; *reason; reason++)
+		if ((unsigned char)*reason < ' ' || *reason == 0x7f)
+			return false;
+	return true;
+}
+
+const char *edit_by(const char *user, uint32_t uid, char out[static EDIT_BY_MAX])
+{
+	if (user[0])
+		snprintf(out, EDIT_BY_MAX, "%s (uid %u)", user, uid);
+	else
+		snprintf(out, EDIT_BY_MAX, "uid %u", uid);
+	return out;
 }
 
 static int compare(const struct edit *a, const char *service, const char *backend)
@@ -96,7 +124,7 @@ int edits_put(struct edits *e, const struct edit *edit)
 	size_t i = place_of(e, edit->service, edit->backend);
 	bool stands = stands_at(e, i, edit->service, edit->backend);
 
-	if (!edit->drained && !edit->has_weight) {
+	if (!edit->drained && !edit->disabled && !edit->has_weight) {
 		if (stands)
 			remove_at(e, i);
 		return 0;
@@ -122,7 +150,7 @@ static struct edit reconciled(const struct edit *edit, int configured, edits_dro
 		snprintf(sentence, sizeof(sentence),
 			 "the edit of %s/%s is dropped: the configuration no longer has it",
 			 edit->service, edit->backend);
-		left.drained = left.has_weight = false;
+		left.drained = left.disabled = left.has_weight = false;
 	} else if (edit->has_weight && configured != edit->configured) {
 		snprintf(sentence, sizeof(sentence),
 			 "the runtime weight %u of %s/%s is dropped: the configuration changed its "
@@ -147,7 +175,7 @@ size_t edits_reconcile(struct edits *e, edits_configured_fn *configured, edits_d
 		struct edit left = reconciled(edit, configured(arg, edit->service, edit->backend),
 					      dropped, arg, &told);
 
-		if (left.drained || left.has_weight)
+		if (left.drained || left.disabled || left.has_weight)
 			e->list[kept++] = left;
 	}
 	e->count = kept;
@@ -163,8 +191,11 @@ static int line_of(const struct edit *x, char out[LINE_MAX_BYTES])
 			 x->configured);
 	if (x->drained && x->deadline)
 		snprintf(deadline, sizeof(deadline), " deadline=%" PRId64, x->deadline);
-	return snprintf(out, LINE_MAX_BYTES, "%s %s drained=%d%s%s uid=%u at=%" PRId64 "\n",
-			x->service, x->backend, x->drained, weight, deadline, x->uid, x->at);
+	return snprintf(out, LINE_MAX_BYTES,
+			"%s %s drained=%d%s%s%s uid=%u at=%" PRId64 "%s%s%s%s\n", x->service,
+			x->backend, x->drained, x->disabled ? " disabled=1" : "", weight, deadline,
+			x->uid, x->at, x->user[0] ? " user=" : "", x->user,
+			x->reason[0] ? " reason=" : "", x->reason);
 }
 
 int edits_format(const struct edits *e, char **text, size_t *len)
@@ -188,6 +219,18 @@ static bool is_date(int64_t s)
 	return s >= 0 && s < (int64_t)1 << 40;
 }
 
+/* Who and why, up to the end of the line. */
+static void read_who(const char *line, struct edit *x)
+{
+	int used = 0;
+
+	if (sscanf(line, " user=%32s%n", x->user, &used) == 1)
+		line += used;
+	if (strncmp(line, " reason=", 8) == 0)
+		snprintf(x->reason, sizeof(x->reason), "%.*s", (int)strcspn(line + 8, "\n"),
+			 line + 8);
+}
+
 /* Exactly what line_of writes: it is read as such and must come out the same again. */
 static int read_line(const char *whole, struct edit *x)
 {
@@ -200,15 +243,21 @@ static int read_line(const char *whole, struct edit *x)
 		return -EINVAL;
 	x->drained = drained;
 	line += used;
+	if (strncmp(line, " disabled=1", 11) == 0) {
+		x->disabled = true;
+		line += 11;
+	}
 	if (sscanf(line, " weight=%hu configured=%hu%n", &x->weight, &x->configured, &used) == 2) {
 		x->has_weight = true;
 		line += used;
 	}
 	if (sscanf(line, " deadline=%" SCNd64 "%n", &x->deadline, &used) == 1)
 		line += used;
-	if (sscanf(line, " uid=%u at=%" SCNd64, &x->uid, &x->at) != 2)
+	if (sscanf(line, " uid=%u at=%" SCNd64 "%n", &x->uid, &x->at, &used) != 2)
 		return -EINVAL;
-	if (!is_date(x->deadline) || !is_date(x->at))
+	read_who(line + used, x);
+	if (!is_date(x->deadline) || !is_date(x->at) || !edit_user_is_good(x->user) ||
+	    !edit_reason_is_good(x->reason))
 		return -EINVAL;
 	line_of(x, again);
 	return strcmp(whole, again) == 0 ? 0 : -EINVAL;

@@ -6,10 +6,9 @@
 #include "pure/msg.h"
 
 static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
-	[CTL_RELOAD] = SHUNT_MSG_RELOAD,
-	[CTL_DRAIN] = SHUNT_MSG_DRAIN,
-	[CTL_ENABLE] = SHUNT_MSG_ENABLE,
-	[CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
+	[CTL_RELOAD] = SHUNT_MSG_RELOAD,   [CTL_DRAIN] = SHUNT_MSG_DRAIN,
+	[CTL_ENABLE] = SHUNT_MSG_ENABLE,   [CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
+	[CTL_DISABLE] = SHUNT_MSG_DISABLE,
 };
 
 int msg_put_get(struct msg_out *o, enum shunt_msg_command command, const struct msg_get *get)
@@ -52,6 +51,8 @@ int msg_get_command(const struct nlmsghdr *m, struct ctl_command *c)
 	if (verb != CTL_RELOAD && (!c->service[0] || !c->backend[0]))
 		return -EBADMSG;
 	if (c->deadline_s > CTL_DEADLINE_MAX_S || (c->deadline_s && verb != CTL_DRAIN))
+		return -EBADMSG;
+	if (!edit_user_is_good(c->user) || !edit_reason_is_good(c->reason))
 		return -EBADMSG;
 	return c->weight > CONF_WEIGHT_MAX ? -EBADMSG : 0;
 }

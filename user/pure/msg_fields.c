@@ -65,6 +65,8 @@ static const struct field command_fields[] = {
 	TEXT(SHUNT_COMMAND_BACKEND, ctl_command, backend),
 	U16(SHUNT_COMMAND_WEIGHT, ctl_command, weight),
 	U32(SHUNT_COMMAND_DEADLINE, ctl_command, deadline_s),
+	TEXT(SHUNT_COMMAND_USER, ctl_command, user),
+	TEXT(SHUNT_COMMAND_REASON, ctl_command, reason),
 };
 
 static const struct field status_fields[] = {
@@ -148,7 +150,7 @@ static const struct field backend_fields[] = {
 	U16(SHUNT_BACKEND_PORT, view_backend, port),
 	U16(SHUNT_BACKEND_WEIGHT, view_backend, weight),
 	U16(SHUNT_BACKEND_CONFIGURED_WEIGHT, view_backend, configured_weight),
-	ENUM(SHUNT_BACKEND_ADMIN, view_backend, admin, VIEW_ADMIN_DRAINED + 1),
+	ENUM(SHUNT_BACKEND_ADMIN, view_backend, admin, VIEW_ADMIN_DISABLED + 1),
 	BOOL(SHUNT_BACKEND_EDITED, view_backend, edited),
 	ENUM(SHUNT_BACKEND_HEALTH, view_backend, health, HEALTH_UNCHECKED + 1),
 	U64(SHUNT_BACKEND_HEALTH_AGE, view_backend, health_age_ms),
@@ -176,6 +178,11 @@ static const struct field backend_fields[] = {
 	U64(SHUNT_BACKEND_FLOWS_LEFT, view_backend, flows_left),
 	BOOL(SHUNT_BACKEND_FLOWS_KNOWN, view_backend, flows_known),
 	U64(SHUNT_BACKEND_OLDEST, view_backend, oldest_ms),
+	TEXT(SHUNT_BACKEND_CODE, view_backend, code),
+	TEXT(SHUNT_BACKEND_CHECK, view_backend, check),
+	U64(SHUNT_BACKEND_ADMIN_AGE, view_backend, admin_age_ms),
+	TEXT(SHUNT_BACKEND_ADMIN_BY, view_backend, admin_by),
+	TEXT(SHUNT_BACKEND_ADMIN_REASON, view_backend, admin_reason),
 };
 
 static const struct field verdict_fields[] = {
@@ -240,8 +247,8 @@ static const struct layout layouts[] = {
 	[SHUNT_MSG_PAGE] = LAYOUT(get),		[SHUNT_MSG_ERROR] = LAYOUT(reply),
 	[SHUNT_MSG_EVENT] = LAYOUT(event),	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),
 	[SHUNT_MSG_RELOAD] = LAYOUT(command),	[SHUNT_MSG_DRAIN] = LAYOUT(command),
-	[SHUNT_MSG_ENABLE] = LAYOUT(command),	[SHUNT_MSG_WEIGHT] = LAYOUT(command),
-	[SHUNT_MSG_REPLY] = LAYOUT(reply),
+	[SHUNT_MSG_DISABLE] = LAYOUT(command),	[SHUNT_MSG_ENABLE] = LAYOUT(command),
+	[SHUNT_MSG_WEIGHT] = LAYOUT(command),	[SHUNT_MSG_REPLY] = LAYOUT(reply),
 };
 
 const struct layout *msg_layout(enum shunt_msg_command command)

@@ -37,6 +37,8 @@ const char *view_admin_name(enum view_admin a)
 		return "enabled";
 	case VIEW_ADMIN_DRAINED:
 		return "drained";
+	case VIEW_ADMIN_DISABLED:
+		return "maintenance";
 	}
 	return "unknown";
 }

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "pure/check.h"
 #include "pure/conf.h"
+#include "pure/edits.h"
 #include "pure/health.h"
 #include "pure/peer_msg.h"
 #include "shunt_abi.h"
@@ -86,7 +88,7 @@ struct view_service {
 	uint64_t over_rate; /* packets that would have opened flows over its rates */
 };
 
-enum view_admin { VIEW_ADMIN_ENABLED, VIEW_ADMIN_DRAINED };
+enum view_admin { VIEW_ADMIN_ENABLED, VIEW_ADMIN_DRAINED, VIEW_ADMIN_DISABLED };
 enum view_nexthop {
 	VIEW_NH_RESOLVED,
 	VIEW_NH_RESOLVING,
@@ -113,6 +115,9 @@ struct view_backend {
 	uint16_t configured_weight;
 	enum view_admin admin;
 	bool edited; /* weight or admin come from a runtime edit */
+	uint64_t admin_age_ms; /* and for how long they do */
+	char admin_by[EDIT_BY_MAX]; /* who made it, and why */
+	char admin_reason[EDIT_REASON_MAX];
 	uint8_t pool; /* 0 to POOL_BACKUP */
 	bool standby; /* its pool gets no new flows, but it could */
 	uint8_t climb; /* of POOL_STEPS, how many parts of its share it has; 0: all */
@@ -126,6 +131,8 @@ struct view_backend {
 	uint64_t oldest_ms; /* the same: since the packet of the one that is quiet longest */
 	enum health_state health;
 	uint64_t health_age_ms; /* how long it has been so */
+	char code[CHECK_NAME_MAX]; /* of the last probe's result: "L7STS 503"; empty: none yet */
+	char check[SHUNT_NAME_MAX]; /* that decided; empty: the service's own */
 	char reason[VIEW_REASON_MAX]; /* of the last probe result, in words; empty: none yet */
 	uint32_t latency_us; /* of the last probe */
 	enum view_nexthop nexthop;
@@ -160,7 +167,7 @@ const char *view_service_address(const struct view_service *s, char out[static V
 const char *view_event_name(enum shunt_event_kind k); /* "health", "edited", ... */
 const char *view_xdp_name(enum view_xdp x); /* "none", "native", "generic" */
 const char *view_drain_name(enum view_drain d); /* "none", "going", "done", "expired" */
-const char *view_admin_name(enum view_admin a); /* "enabled", "drained" */
+const char *view_admin_name(enum view_admin a); /* "enabled", "drained", "maintenance" */
 const char *view_nexthop_name(enum view_nexthop n); /* "resolved", "no route", ... */
 /* What to do about it, to stand behind the name: "; ..."; empty where the name says it. */
 const char *view_nexthop_advice(enum view_nexthop n);
