@@ -77,11 +77,11 @@ sleep 1
 is "and the old ones stay" "$(open_at sh "$others") $(broken sh)" "30 0"
 check "enabled again" shunt enable held "$others"
 stop client-sh
-check "rr with affinity" change "scheduler: rr" "affinity: source" "affinity_timeout: 2s"
+check "rr with affinity" change "scheduler: rr" "affinity: source" "affinity_timeout: 3s"
 is "keeps a source's connections together" "$(new_at | wc -w)" 1
 one=$(new_at)
 check "its backend is drained" shunt drain held "$one"
 is "the source goes on to it all the same" "$(new_at)" "$one"
-sleep 3
+sleep 4.5
 holds "until it has been quiet for the timeout" "$([ "$(new_at)" != "$one" ] && echo 1 || echo 0) == 1"
 finish

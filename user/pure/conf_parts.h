@@ -169,10 +169,10 @@ int conf_check_quic(struct conf_load *l, const struct conf_node *node, const str
 
 /* ---- conf_flows.c ------------------------------------------------------------------------------*/
 
-/* Of a service; NULL where it has no such key. */
+/* Of a service; NULL where it has no such key itself: then it may have one from `defaults`. */
 struct conf_flow_nodes {
-	const struct conf_node *service, *scheduler, *affinity, *affinity_timeout, *source_prefix,
-		*udp_flows;
+	const struct conf_node *service, *scheduler, *flow_timeout, *affinity, *affinity_timeout,
+		*source_prefix, *udp_flows;
 };
 /* Checks what is remembered of flows and sources against the rest of @s, and completes it. */
 int conf_check_flows(struct conf_load *l, const struct conf_flow_nodes *given,

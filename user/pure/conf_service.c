@@ -46,8 +46,26 @@ static int read_slots(struct conf_load *l, const struct conf_key *key,
 	}
 #define ROW_FLOW_TIMEOUT                                                                           \
 	{                                                                                          \
-		"flow_timeout", conf_read_duration, AT(flow_timeout_ms), "300s", .min = 1000,      \
+		"flow_timeout", conf_read_duration, AT(flow_timeout_ms), .min = 1000,              \
+									 .max = 7200000            \
+	}
+#define ROW_AFFINITY                                                                               \
+	{                                                                                          \
+		"affinity", conf_read_word, AT(affinity), "none", .words = conf_affinity_words     \
+	}
+#define ROW_AFFINITY_TIMEOUT                                                                       \
+	{                                                                                          \
+		"affinity_timeout", conf_read_duration, AT(affinity_timeout_ms), .min = 1000,      \
 										 .max = 7200000    \
+	}
+#define ROW_SOURCE_PREFIX                                                                          \
+	{                                                                                          \
+		"source_prefix", conf_read_number, AT(source_prefix), .min = 1, .max = 128         \
+	}
+#define ROW_UDP_FLOWS                                                                              \
+	{                                                                                          \
+		"udp_flows", conf_read_word, AT(udp_flows), "tracked",                             \
+			.words = conf_udp_flows_words                                              \
 	}
 #define ROW_MIN_HEALTHY                                                                            \
 	{                                                                                          \
@@ -122,14 +140,10 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_ON_EMPTY] = ROW_ON_EMPTY,
 	[KEY_FLOW_TIMEOUT] = ROW_FLOW_TIMEOUT,
 	[KEY_SETTLE_WITHIN] = ROW_SETTLE_WITHIN,
-	[KEY_AFFINITY] = {"affinity", conf_read_word, AT(affinity), "none",
-			  .words = conf_affinity_words},
-	[KEY_AFFINITY_TIMEOUT] = {"affinity_timeout", conf_read_duration, AT(affinity_timeout_ms),
-				  "10m", .min = 1000, .max = 7200000},
-	[KEY_SOURCE_PREFIX] = {"source_prefix", conf_read_number, AT(source_prefix), .min = 1,
-			       .max = 128},
-	[KEY_UDP_FLOWS] = {"udp_flows", conf_read_word, AT(udp_flows), "tracked",
-			   .words = conf_udp_flows_words},
+	[KEY_AFFINITY] = ROW_AFFINITY,
+	[KEY_AFFINITY_TIMEOUT] = ROW_AFFINITY_TIMEOUT,
+	[KEY_SOURCE_PREFIX] = ROW_SOURCE_PREFIX,
+	[KEY_UDP_FLOWS] = ROW_UDP_FLOWS,
 	[KEY_MIN_HEALTHY] = ROW_MIN_HEALTHY,
 	[KEY_SLOW_START] = ROW_SLOW_START,
 	[KEY_REMOVE] = ROW_REMOVE,
@@ -151,13 +165,16 @@ static const struct conf_key service_keys[KEY_MAX] = {
 			       .max = 4095},
 };
 
-enum { DEFAULTS_CHECK = 5, DEFAULTS_MAX = DEFAULTS_CHECK + 5 };
+enum { DEFAULTS_CHECK = 9, DEFAULTS_MAX = DEFAULTS_CHECK + 5 };
 
 static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
-	ROW_SCHEDULER,	    ROW_FORWARD,       ROW_ON_EMPTY,
-	ROW_FLOW_TIMEOUT,   ROW_SETTLE_WITHIN, [DEFAULTS_CHECK] = ROW_CHECK,
-	ROW_MIN_HEALTHY,    ROW_SLOW_START,    ROW_REMOVE,
-	ROW_DRAIN_DEADLINE,
+	ROW_SCHEDULER,	      ROW_FORWARD,
+	ROW_ON_EMPTY,	      ROW_FLOW_TIMEOUT,
+	ROW_SETTLE_WITHIN,    ROW_AFFINITY,
+	ROW_AFFINITY_TIMEOUT, ROW_SOURCE_PREFIX,
+	ROW_UDP_FLOWS,	      [DEFAULTS_CHECK] = ROW_CHECK,
+	ROW_MIN_HEALTHY,      ROW_SLOW_START,
+	ROW_REMOVE,	      ROW_DRAIN_DEADLINE,
 };
 
 static const struct conf_mapping defaults_mapping = {"defaults", defaults_keys, DEFAULTS_MAX};
@@ -296,6 +313,7 @@ static int check_flows(struct conf_load *l, const struct conf_node *node,
 	const struct conf_flow_nodes nodes = {
 		.service = node,
 		.scheduler = given[KEY_SCHEDULER],
+		.flow_timeout = given[KEY_FLOW_TIMEOUT],
 		.affinity = given[KEY_AFFINITY],
 		.affinity_timeout = given[KEY_AFFINITY_TIMEOUT],
 		.source_prefix = given[KEY_SOURCE_PREFIX],
