@@ -163,9 +163,15 @@ static __always_inline int answer_ipv6(struct xdp_md *ctx, const struct pkt *pkt
 	return 0;
 }
 
+/* What an IPv6 header is longer by than the IPv4 header of a packet, or of one in pieces. */
+static __always_inline __u32 answer_longer(int in_pieces)
+{
+	return IPV6_LONGER + (in_pieces ? sizeof(struct frag_head) : 0);
+}
+
 /* What the path to the backend takes of a packet as it came, of that family; 0: not known.  A header of
  * the other family is longer or shorter (RFC 7915 sections 4.2 and 5.2). */
-static __always_inline __u32 answer_mtu(__u32 row, int is_v6)
+static __always_inline __u32 answer_mtu(__u32 row, int is_v6, int in_pieces)
 {
 	const struct shunt_backend *be = backend_at(row);
 	__u32 front, mtu;
@@ -175,7 +181,7 @@ static __always_inline __u32 answer_mtu(__u32 row, int is_v6)
 	front = tunnel_len(be);
 	mtu = be->mtu;
 	if (be->method == SHUNT_NAT && !(be->flags & SHUNT_BE_ADDR6) != !is_v6) {
-		front = is_v6 ? 0 : IPV6_LONGER;
+		front = is_v6 ? 0 : answer_longer(in_pieces);
 		mtu += is_v6 ? IPV6_LONGER : 0;
 	}
 	return mtu > front ? mtu - front : 0;
@@ -183,11 +189,11 @@ static __always_inline __u32 answer_mtu(__u32 row, int is_v6)
 
 /* What the way to a client of IPv6 takes of an IPv4 backend's packet as it came; 0: not known.  Only what
  * grows is too big for it. */
-static __always_inline __u32 answer_mtu_back(struct xdp_md *ctx, __u32 ifindex)
+static __always_inline __u32 answer_mtu_back(struct xdp_md *ctx, __u32 ifindex, int in_pieces)
 {
 	__u32 mtu = link_mtu(ctx, ifindex);
 
-	return mtu > IPV6_LONGER ? mtu - IPV6_LONGER : 0;
+	return mtu > answer_longer(in_pieces) ? mtu - answer_longer(in_pieces) : 0;
 }
 
 /* Makes the frame the error @a about the packet in it; -1 when nobody may be told, or not now. */
@@ -201,8 +207,8 @@ static __always_inline int answer(struct xdp_md *ctx, struct pkt *pkt, struct an
 	if (verdict && verdict != SHUNT_PASS_FRAGMENT)
 		return -1;
 	if (a->row || a->ifindex) {
-		a->rest = bpf_htonl(a->row ? answer_mtu(a->row, pkt->is_v6)
-					   : answer_mtu_back(ctx, a->ifindex));
+		a->rest = bpf_htonl(a->row ? answer_mtu(a->row, pkt->is_v6, !!verdict)
+					   : answer_mtu_back(ctx, a->ifindex, !!verdict));
 		if (!a->rest)
 			return -1;
 	}

@@ -27,6 +27,7 @@ struct frag {
 	__u32 offset; /* bytes */
 	__u32 len; /* bytes of the packet's payload in it */
 	__u8 more; /* it is not the last */
+	__u8 next; /* protocol of the packet's first byte that is in fragments */
 };
 
 /* ---- the table ---------------------------------------------------------------------------------*/
@@ -160,6 +161,7 @@ static __always_inline enum shunt_verdict parse_fragment(struct xdp_md *ctx, str
 	f->len = pkt->l2_len + pkt->l3_len - f->at;
 	verdict = pkt->is_v6 ? frag_ipv6(ctx, pkt, f) : frag_ipv4(ctx, pkt, f);
 	pkt->ports = f->id;
+	f->next = pkt->l4_proto;
 	f->hash = flow_hash(pkt);
 	return verdict;
 }

@@ -114,8 +114,8 @@ __noinline int nat_cross_error(struct xdp_md *ctx, struct pkt *pkt, struct nat_p
 	struct nat64_error e = {};
 	enum shunt_verdict verdict;
 	struct cursor c;
+	__u32 l3_len, most;
 	__u64 delta = 0;
-	__u32 l3_len;
 
 	if (!pkt || !plan)
 		return SHUNT_DROP_BAD_TABLE;
@@ -128,15 +128,16 @@ __noinline int nat_cross_error(struct xdp_md *ctx, struct pkt *pkt, struct nat_p
 	nat_put_ports(ctx, pkt, l4, csum_add_up(delta), nat_turned(plan->to.ports));
 	e.len = pkt->l2_len + pkt->l3_len - l4;
 	l3_len = pkt->l3_len;
-	if (plan->to.is_v6 && e.len > NAT64_QUOTE6_MAX) { /* the end of the quote goes */
-		pkt->l3_len -= e.len - NAT64_QUOTE6_MAX;
-		e.len = NAT64_QUOTE6_MAX;
+	most = NAT64_QUOTE6_MAX - e.piece_len;
+	if (plan->to.is_v6 && e.len > most) { /* the end of the quote goes */
+		pkt->l3_len -= e.len - most;
+		e.len = most;
 	}
 	e.sum = nat_sum_bytes(ctx, l4, e.len);
 	if (e.sum == SUM_UNKNOWN || nat_trim(ctx, pkt))
 		return SHUNT_DROP_NAT_FAMILY;
 	verdict = make_room(ctx, pkt, &plan->way,
-			    (plan->to.is_v6 ? longer : shorter) - (l4 - pkt->l2_len));
+			    (plan->to.is_v6 ? longer + e.piece_len : shorter) - (l4 - pkt->l2_len));
 	pkt->l3_len = l3_len; /* as it is counted */
 	if (verdict)
 		return verdict;

@@ -5,17 +5,19 @@
  * remembered with the fragments of other methods, under a key of its own, and the others follow with
  * their addresses translated.  The identification stays: it is 32 bits in IPv6; of IPv4 two clients may
  * meet behind one address of the pool with the same one, which a balancer without reassembly cannot
- * rule out by any other number either; then checksums tell the receiver.  Between the families
- * fragments are not translated, errors are. */
+ * rule out by any other number either; then checksums tell the receiver.  Towards IPv6 it gets 16 bits of
+ * 0 in front, towards IPv4 its lower 16 bits stay (nat64_frag.h). */
 #ifndef SHUNT_NAT_RARE_H
 #define SHUNT_NAT_RARE_H
 
 #include "frag.h"
 #include "icmp.h"
 #include "nat.h"
+#include "nat64_frag.h"
 #include "rare.h"
 
 #define NAT_FRAG_KEY 0x9e3779b97f4a7c15ull
+#define NAT_FRAG_UNTOLD SHUNT_FRAG_WHERETO /* no record's number: the other family cannot have it */
 
 /* A packet's or a quote's record, and which way it goes; 0 in `known` when it has none. */
 struct nat_of {
@@ -258,34 +260,72 @@ static __always_inline enum shunt_verdict nat_send_first(struct xdp_md *ctx, str
 	return SHUNT_GO_ON;
 }
 
-/* Sends the fragment as @of says; @l4: where the ports are in the first one, 0 in others.  A function,
- * as nat_icmp() is, so that its room on the stack is not beside that of what opens connections, which
- * goes deep: Linux 6.1 allows 512 bytes for all calls, 32 at a time. */
-__noinline int nat_send_piece(struct xdp_md *ctx, struct pkt *pkt, struct nat_of *of, __u32 l4)
+/* The same of the other family. */
+__noinline int nat_cross_piece(struct xdp_md *ctx, struct pkt *pkt, struct nat_of *of,
+			       struct nat_plan *plan, struct frag *f)
+{
+	enum shunt_verdict verdict = SHUNT_GO_ON;
+	__u64 delta;
+	__u32 most;
+
+	if (!pkt || !of || !plan || !f)
+		return SHUNT_DROP_BAD_TABLE;
+	most = of->to_client ? nat_most_back(ctx, pkt, &plan->to, pkt->egress) : plan->way.mtu;
+	verdict = nat64_piece_may(ctx, pkt, f, &plan->to, most);
+	if (verdict)
+		return verdict;
+	delta = plan->to.is_v6 ? nat64_piece_delta6(pkt, &plan->to)
+			       : nat64_piece_delta4(pkt, &plan->to);
+	if (!f->offset)
+		verdict = nat_send_first(ctx, pkt, of, f->at, csum_add_up(delta), plan->to.ports);
+	return verdict ? verdict : nat64_piece_put(ctx, pkt, f, &plan->to, &plan->way);
+}
+
+/* Sends the fragment as @of says.  A function, as nat_icmp() is, so that its room on the stack is not
+ * beside that of what opens connections, which goes deep: Linux 6.1 allows 512 bytes for all calls, 32
+ * at a time. */
+__noinline int nat_send_piece(struct xdp_md *ctx, struct pkt *pkt, struct nat_of *of,
+			      struct frag *f)
 {
 	enum shunt_verdict verdict;
 	struct nat_plan plan = {};
 	__u64 delta;
 
-	if (!pkt || !of)
+	if (!pkt || !of || !f)
 		return SHUNT_DROP_BAD_TABLE;
 	verdict = nat_plan(pkt, of, &plan);
 	if (verdict)
 		return verdict;
-	if (!plan.to.is_v6 != !pkt->is_v6)
-		return SHUNT_DROP_NAT_FAMILY;
 	if (pkt->ttl <= 1)
 		return SHUNT_DROP_TTL;
+	if (!plan.to.is_v6 != !pkt->is_v6) {
+		verdict = nat_cross_piece(ctx, pkt, of, &plan, f);
+		return verdict ? verdict : nat_verdict(of, &plan);
+	}
 	if (pkt->l3_len > plan.way.mtu)
 		return SHUNT_DROP_TOO_BIG;
 	delta = nat_put_outer(ctx, pkt, &plan.to);
 	if (delta & NAT_NO_HEADER)
 		return SHUNT_DROP_TRUNCATED;
-	if (l4)
-		verdict = nat_send_first(ctx, pkt, of, l4, NAT_DELTA(delta), plan.to.ports);
+	if (!f->offset)
+		verdict = nat_send_first(ctx, pkt, of, f->at, NAT_DELTA(delta), plan.to.ports);
 	if (!verdict)
 		verdict = nat_put_l2(ctx, pkt, &plan.way);
 	return verdict ? verdict : nat_verdict(of, &plan);
+}
+
+static __always_inline enum shunt_verdict nat_later(struct xdp_md *ctx, struct pkt *pkt,
+						    struct nat_of *of, struct frag *f)
+{
+	__u32 rec = frag_find(f->hash ^ NAT_FRAG_KEY);
+
+	if (rec == NAT_FRAG_UNTOLD)
+		return SHUNT_DROP_NAT_FAMILY;
+	if (rec == FRAG_UNKNOWN || !nat_of_addrs(rec, pkt, of))
+		return SHUNT_GO_ON;
+	if (pkt->l4_proto == IPPROTO_TCP && f->offset < sizeof(struct tcp_head))
+		return SHUNT_DROP_FRAGMENT_BAD;
+	return nat_send_piece(ctx, pkt, of, f);
 }
 
 /* SHUNT_GO_ON: the fragment is not of a translated connection.  @is_first: its sender may be told what
@@ -296,30 +336,26 @@ static __always_inline enum shunt_verdict nat_fragment(struct xdp_md *ctx, struc
 	enum shunt_verdict verdict;
 	struct nat_of of = {};
 	struct frag f = {0};
-	__u32 found, rec;
+	__u32 found;
 
 	pkt_clear(pkt);
 	found = rare_parse(ctx, pkt);
 	if (RARE_VERDICT(found) != SHUNT_PASS_FRAGMENT || parse_fragment(ctx, pkt, found, &f) ||
 	    !frag_is_steered(pkt) || !frag_is_sound(pkt, &f))
 		return SHUNT_GO_ON;
-	if (f.offset) {
-		rec = frag_find(f.hash ^ NAT_FRAG_KEY);
-		if (rec == FRAG_UNKNOWN || !nat_of_addrs(rec, pkt, &of))
-			return SHUNT_GO_ON;
-		if (pkt->l4_proto == IPPROTO_TCP && f.offset < sizeof(struct tcp_head))
-			return SHUNT_DROP_FRAGMENT_BAD;
-		return nat_send_piece(ctx, pkt, &of, 0);
-	}
+	if (f.offset)
+		return nat_later(ctx, pkt, &of, &f);
 	if (parse_first(ctx, pkt, &f))
 		return SHUNT_GO_ON;
 	verdict = nat_of_first(pkt, &of);
 	if (verdict || !of.known)
 		return verdict;
 	*is_first = 1;
+	verdict = nat_send_piece(ctx, pkt, &of, &f);
 	if (f.more)
-		frag_remember(f.hash ^ NAT_FRAG_KEY, of.rec);
-	return nat_send_piece(ctx, pkt, &of, f.at);
+		frag_remember(f.hash ^ NAT_FRAG_KEY,
+			      verdict == SHUNT_DROP_NAT_FAMILY ? NAT_FRAG_UNTOLD : of.rec);
+	return verdict;
 }
 
 #endif
