@@ -172,10 +172,12 @@ static __always_inline __u32 plan_by_slot(const struct choice *c, __u32 memory, 
 
 /* The same in a service that remembers every flow: by turn if the packet may start a flow or the flow has
  * lost its backend; else, and when there is no place to remember, by hash, on which all later packets
- * of the flow agree. */
+ * of the flow agree.  A slot that is learning has all that is not known go by hash, and remembered. */
 static __always_inline __u32 plan_by_turn(const struct choice *c, __u32 memory, __u32 old)
 {
-	__u32 starts = c->syn | c->udp | memory / FLOW_ORPHANED;
+	__u32 learning = slot_flags(&c->slot) & SHUNT_BASE_LEARNING;
+	__u32 starts = ((c->syn | c->udp) & ~learning) | memory / FLOW_ORPHANED;
+	__u32 learns = learning & ~(__u32)(c->how / HOW_ABOUT);
 	__u32 ask = c->how / HOW_ASK & c->udp & ~(memory / FLOW_ORPHANED);
 
 	/* two branches for the verifier to follow, not six */
@@ -183,7 +185,7 @@ static __always_inline __u32 plan_by_turn(const struct choice *c, __u32 memory, 
 	barrier_var(starts);
 	barrier_var(ask);
 	if (!(starts & 1))
-		return old;
+		return old + learns * PLAN_REMEMBERS;
 	if (ask & 1)
 		return SLOT_ASK;
 	meet();
@@ -206,11 +208,9 @@ static __always_inline __u32 choice_remember(struct choice *c, __u32 number, __u
 		return flags_again(c->svc) & SHUNT_SVC_LEARN ? number : old;
 	}
 	flow_remember(&c->flow, &c->place, number);
-	if (flags_again(c->svc) & SHUNT_SVC_FLOWS) {
-		flow_note_row(&c->place, c->svc->row + number);
-		if (flags_again(c->svc) & SHUNT_SVC_LOADS)
-			load_add(c->svc, number);
-	}
+	flow_note_row(&c->place, c->svc->row + number);
+	if (flags_again(c->svc) & SHUNT_SVC_LOADS)
+		load_add(c->svc, number);
 	c->counts->packets[SHUNT_COUNT_REMEMBERED]++;
 	return number | FLOW_REMEMBERED;
 }

@@ -182,7 +182,8 @@ struct shunt_span {
  * SHUNT_BASE_LEARNING: what has no entry goes to base and is remembered so; then not: what has no
  * entry goes to cur and is remembered so, if there is room.  A base that is not usable counts as cur.  A
  * flow whose entry names a backend that is not usable begins anew: it goes to cur.
- * Of slots of services with SHUNT_SVC_FLOWS only flows that had no room to be remembered are concerned.
+ * Of slots of services with SHUNT_SVC_FLOWS only flows that had no room to be remembered are concerned;
+ * and, with SHUNT_BASE_LEARNING, all that have no entry: until lately the service did not remember any.
  *
  * Entries are valid in a slot in transition from tick `since` on (by shunt_flow_age(), so that a slot may
  * stay so for long), and those made there are as old as that at most: what an earlier transition has left behind does not count.  SHUNT_SVC_FLOWS makes
@@ -339,8 +340,9 @@ struct shunt_flow_bucket {
 	__u64 word[SHUNT_FLOWS_PER_BUCKET];
 };
 
-/* Whose flow the word at the same place of `flows` is: the backend's row.  Written only for services
- * with SHUNT_SVC_FLOWS, when a flow is remembered; by it the daemon counts who has how many. */
+/* Whose flow the word at the same place of `flows` is: the backend's row.  Written when a flow is
+ * remembered; by it the daemon counts who has how many. The daemon writes 0, nobody's, or the new row where
+ * a row is given up. */
 struct shunt_flow_rows {
 	__u32 row[SHUNT_FLOWS_PER_BUCKET];
 };

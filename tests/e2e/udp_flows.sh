@@ -9,13 +9,16 @@ companion && decap 1 2 3 4
 for n in 1 2 3 4; do web $n && udp $n 5000; done
 CHECK="check: { type: http, path: /healthz, port: 80, interval: 250ms, timeout: 200ms, rise: 2, fall: 3 }"
 backends4 1 2 3 >"$W/b"
-config <<END
+configured() { # LINE...: of the tracked service
+  config <<END
 services:
-$(service tracked udp $VIP4 5000 "forward: ipip" "flow_timeout: 2s" "$CHECK" "backends_file: b")
+$(service tracked udp $VIP4 5000 "forward: ipip" "flow_timeout: 2s" "$CHECK" "backends_file: b" "$@")
 $(service stateless udp $VIP6 5000 "forward: ipip" "flow_timeout: 2s" "udp_flows: stateless" "$CHECK" "backends_file: b")
 END
+}
+configured
 running 6
-start client4 client "$python" "$E2E/udp.py" hold $VIP4 5000 120 60 "$W/tracked"
+start client4 client "$python" "$E2E/udp.py" hold $VIP4 5000 120 90 "$W/tracked"
 start client6 client "$python" "$E2E/udp.py" hold $VIP6 5000 120 60 "$W/stateless"
 of() { awk -v name="$2" '$1 == name { n = $2 } END { print n + 0 }' "$W/$1"; }
 wait_for 5 test -e "$W/tracked" -a -e "$W/stateless"
@@ -40,4 +43,11 @@ stop web2 KILL
 check "a backend fails" wait_for 5 is_state tracked b2 down
 sleep 1
 is "its flows move at once, and no others" "$(of tracked moved) $(of tracked b2)" "$b2 0"
+
+# Longer than it takes to learn, and to forget.
+for to in rr maglev lc wrr; do
+  check "to $to" eval "configured 'scheduler: $to' && shunt reload"
+  sleep 6
+  is "no flow moves" "$(of tracked moved)" "$b2"
+done
 finish

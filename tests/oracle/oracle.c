@@ -169,7 +169,8 @@ static enum shunt_verdict slot_verdict(bool is_there)
 
 /* The service remembers flows: sets the backend's number.  A flow that is known stays; one that may
  * begin here, or has lost its backend, takes a turn and is remembered; any other, and one that
- * there is no place for, goes by hash. */
+ * there is no place for, goes by hash.  While its slot learns, all that is not known goes by hash and is
+ * remembered. */
 static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct oracle_flow *flow,
 					 uint32_t *number, struct oracle_result *r)
 {
@@ -177,20 +178,23 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 	enum shunt_verdict verdict = SHUNT_GO_ON;
 	enum oracle_memory memory;
 	struct oracle_slot slot;
+	bool learns;
 
 	if (!oracle_slot_at(c, svc, flow->hash, &slot))
 		return SHUNT_DROP_BAD_TABLE;
 	memory = oracle_recall(c->t, c->s, flow, number, r);
 	if (memory == ORACLE_KNOWN)
 		return SHUNT_GO_ON;
-	if (memory == ORACLE_UNKNOWN && c->p.proto == PROTO_UDP && svc->policy) {
+	learns = memory == ORACLE_UNKNOWN && slot.changed && slot.base.flags & SHUNT_BASE_LEARNING;
+	if (memory == ORACLE_UNKNOWN && !learns && c->p.proto == PROTO_UDP && svc->policy) {
 		verdict = oracle_new_flow(c, svc, r);
 		r->lookups += verdict == SHUNT_GO_ON; /* it has to search again */
 	}
 	if (verdict != SHUNT_GO_ON)
 		return verdict;
-	if (memory == ORACLE_ORPHANED || c->p.is_syn || c->p.proto == PROTO_UDP) {
-		if (!oracle_slot(c, svc, true, 0, number, r))
+	if (memory == ORACLE_ORPHANED || learns || c->p.is_syn || c->p.proto == PROTO_UDP) {
+		*number = slot.old;
+		if (!learns && !oracle_slot(c, svc, true, 0, number, r))
 			return SHUNT_DROP_BAD_TABLE;
 		if (*number == 0)
 			return SHUNT_GO_ON;

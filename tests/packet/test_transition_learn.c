@@ -198,17 +198,54 @@ static void whose_flow_it_is_stands_beside_the_word(void **state)
 	assert_int_equal(noted, FLOWS);
 }
 
-static void slots_in_transition_note_no_rows(void **state)
+static void slots_in_transition_note_rows_too(void **state)
 {
 	struct fixture *f = *state;
+	uint32_t row = transit_service(f)->row + B;
 
+	for (size_t i = 0; i < TRANSIT_WORDS; i++)
+		f->flow_rows[i / SHUNT_FLOWS_PER_BUCKET].row[i % SHUNT_FLOWS_PER_BUCKET] = 9;
 	transit_begin(f, A, B, (uint16_t)(transit_tick(f) - 5));
 	for (uint32_t n = 0; n < FLOWS; n++)
 		expect(f, n, SYN, B);
 	for (size_t i = 0; i < TRANSIT_WORDS; i++)
 		assert_int_equal(
 			f->flow_rows[i / SHUNT_FLOWS_PER_BUCKET].row[i % SHUNT_FLOWS_PER_BUCKET],
-			0);
+			*transit_word(f, i) ? row : 9);
+}
+
+static void a_service_that_begins_to_remember_learns_what_it_has(void **state)
+{
+	struct fixture *f = *state;
+
+	transit_proto = IPPROTO_UDP;
+	transit_service(f)->flags |= SHUNT_SVC_FLOWS;
+	stay_on_cpu(0);
+	begin_learning(f, A, B);
+	transit_service(f)->flags &= ~SHUNT_SVC_LEARN;
+	for (uint32_t n = 0; n < FLOWS; n++)
+		expect(f, n, 0, A);
+	counted(1, 1, 0);
+	assert_int_equal(transit_words(f), FLOWS);
+	flags_set(f, 0);
+	for (uint32_t n = 0; n < FLOWS; n++)
+		expect(f, n, 0, A);
+	expect(f, FLOWS, 0, B);
+	expect(f, FLOWS, 0, B);
+}
+
+static void what_lost_its_backend_while_all_is_learned_takes_a_turn(void **state)
+{
+	struct fixture *f = *state;
+
+	transit_proto = IPPROTO_UDP;
+	transit_service(f)->flags |= SHUNT_SVC_FLOWS;
+	begin_learning(f, A, B);
+	expect(f, 1, 0, A);
+	transit_backend(f, A)->flags = 0;
+	expect(f, 1, 0, B);
+	transit_backend(f, A)->flags = SHUNT_BE_USABLE;
+	expect(f, 1, 0, B);
 }
 
 /* ---- with translation ----------------------------------------------------------------------------*/
@@ -287,7 +324,9 @@ int main(void)
 		BOTH(a_remembered_flow_does_not_mind_transitions),
 		BOTH(what_had_no_room_goes_by_hash_and_to_base),
 		BOTH(whose_flow_it_is_stands_beside_the_word),
-		BOTH(slots_in_transition_note_no_rows),
+		BOTH(slots_in_transition_note_rows_too),
+		BOTH(a_service_that_begins_to_remember_learns_what_it_has),
+		BOTH(what_lost_its_backend_while_all_is_learned_takes_a_turn),
 		BOTH(what_is_translated_begins_at_cur_and_has_its_record),
 		BOTH(what_is_not_translated_follows_its_slot),
 	};

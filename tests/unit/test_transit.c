@@ -246,6 +246,44 @@ static void when_all_flows_were_remembered_until_now_every_slot_believes_the_ent
 	check(change_at(owned_by(B), A, 1000), ON(A), 0);
 }
 
+static void who_begins_to_remember_learns_in_every_slot(void **state)
+{
+	struct transit_slot s;
+
+	(void)state;
+	rules.kind = TRANSIT_LEARN;
+	rules.all = true;
+	s = change_at(owned_by(A), A, 1000);
+	check(s, ON(A), A);
+	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING);
+	s = change_at(owned_by(A), B, 1000);
+	check(s, ON(B), A);
+	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING);
+	rules.all = false;
+	rules.kind = TRANSIT_SYN; /* as it is from then on */
+	assert_int_equal(settle_at(s, 1001 + IDLE + 1).base.flags, SHUNT_BASE_LEARNING);
+	s = settle_at(s, 1001 + IDLE + 2);
+	check(s, ON(B), A);
+	assert_int_equal(s.base.flags, 0);
+	alive[A] = 0;
+	rules.all = true;
+	assert_int_equal(change_at(owned_by(A), B, 1000).slot, B);
+}
+
+static void a_transition_that_goes_on_begins_to_learn(void **state)
+{
+	struct transit_slot s;
+
+	(void)state;
+	s = change_at(owned_by(A), B, 900);
+	rules.kind = TRANSIT_LEARN;
+	rules.all = true;
+	s = change_at(s, B, 1000);
+	check(s, ON(B), A);
+	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING);
+	assert_int_equal(s.base.since, 1001);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +305,8 @@ int main(void)
 		T(who_learns_of_a_base_that_dies_stops),
 		T(where_nobody_minds_slots_change_at_once),
 		T(when_all_flows_were_remembered_until_now_every_slot_believes_the_entries),
+		T(who_begins_to_remember_learns_in_every_slot),
+		T(a_transition_that_goes_on_begins_to_learn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,13 @@ static void configure(struct engine *e, struct change_backend *cb)
 	}
 }
 
+/* Of TCP a SYN tells what is new. */
+static bool begins_to_remember(const struct change *c)
+{
+	return !c->is_new && c->conf->protocol == IPPROTO_UDP &&
+	       !(c->service->flags & SHUNT_SVC_FLOWS) && flags_of(c) & SHUNT_SVC_FLOWS;
+}
+
 /* The service as the change has it, before any packet can find it. */
 static void take_over(struct engine *e, struct change *c)
 {
@@ -133,6 +140,7 @@ static void take_over(struct engine *e, struct change *c)
 	s->slots = c->slots;
 	s->logical = c->logical;
 	s->believe = s->flags & SHUNT_SVC_FLOWS && !(flags_of(c) & SHUNT_SVC_FLOWS);
+	s->learns = begins_to_remember(c);
 	s->flags = flags_of(c);
 	s->policy = c->policy;
 	s->last_number = c->last_number;

@@ -114,6 +114,7 @@ struct service {
 	uint32_t moving; /* slots in transition, when last looked at */
 	uint16_t flags; /* SHUNT_SVC_* */
 	bool believe; /* until now every flow was remembered, and slots did not matter */
+	bool learns; /* until now none was, and from now on all are, which no packet tells from new ones */
 	uint16_t policy; /* 0: none */
 	struct quic_place quic;
 	struct backend **backends; /* in the configuration's order, then those that leave */

@@ -39,7 +39,7 @@ static enum transit_kind kind_of(const struct service *s)
 {
 	if (all_translate(s) || is_stateless(s->conf))
 		return TRANSIT_AT_ONCE;
-	if (!(s->flags & SHUNT_SVC_LEARN))
+	if (!(s->flags & SHUNT_SVC_LEARN) && !s->learns)
 		return TRANSIT_SYN;
 	/* The backends of a new service are found one by one: the first is not to have all for long. */
 	return mono_diff_us(s->born, mono_now()) < BIRTH_US ? TRANSIT_AT_ONCE : TRANSIT_LEARN;
@@ -61,6 +61,7 @@ static struct transit_rules rules_of(struct engine *e, const struct service *s)
 	return (struct transit_rules){
 		.kind = kind_of(s),
 		.believe = s->believe,
+		.all = s->learns,
 		.alive = alive_of(e, s),
 		.now = dp_tick(e->dp),
 		.idle = flow_ticks(conf_flow_timeout_ms(s->conf)),
@@ -202,7 +203,7 @@ void transitions_apply(struct engine *e, struct service *s, const uint16_t *want
 	then = dp_tick(e->dp);
 	if (moving && transit_age(then, rules.now) > 1) /* the daemon was stopped in between */
 		freshen(e, s, then);
-	s->believe = false;
+	s->believe = s->learns = false;
 	count(e, s, moving);
 	look_again(e);
 }

@@ -49,9 +49,11 @@ static struct transit_slot go_on(struct transit_slot s, uint16_t want,
 
 	if (s.base.base && !rules->alive[s.base.base])
 		s = transit_leave(s, s.base.base, rules->now);
-	if (rules->believe)
+	if (rules->believe || rules->all)
 		s.base.since = since_of(s.base.since, rules);
-	if (cur == want)
+	if (rules->all)
+		s.base.flags |= SHUNT_BASE_LEARNING;
+	if (cur == want && !rules->all)
 		return s;
 	if (!s.base.base && rules->alive[cur])
 		s.base.base = cur;
@@ -75,7 +77,7 @@ struct transit_slot transit_change(struct transit_slot s, uint16_t want,
 		return settled(s, want);
 	if (transit_is_on(s.slot))
 		return go_on(s, want, rules);
-	if (!rules->believe && (cur == want || !rules->alive[cur]))
+	if (!rules->believe && ((cur == want && !rules->all) || !rules->alive[cur]))
 		return settled(s, want);
 	return begin(s, want, rules);
 }
@@ -95,7 +97,7 @@ struct transit_slot transit_settle(struct transit_slot s, const struct transit_r
 
 	if (!transit_is_on(s.slot))
 		return s;
-	if (s.base.flags & SHUNT_BASE_LEARNING && rules->kind == TRANSIT_LEARN)
+	if (s.base.flags & SHUNT_BASE_LEARNING && rules->kind != TRANSIT_AT_ONCE)
 		return lasts > rules->idle + 1 ? end_of_learning(s, rules) : s;
 	if (rules->kind == TRANSIT_AT_ONCE || lasts > rules->cap ||
 	    transit_age(rules->now, s.base.used) > rules->idle + 1)

@@ -27,6 +27,8 @@ struct transit_rules {
 	enum transit_kind kind;
 	/* Entries made before the change count too: until now every flow was remembered. */
 	bool believe;
+	/* TRANSIT_LEARN: nothing has been remembered so far, and from now on everything is: all slots learn. */
+	bool all;
 	const uint8_t *alive; /* [number]: may get packets. [0] is 0 */
 	uint16_t now;
 	uint16_t idle; /* the service's flow timeout: a flow without packets for longer has ended */
