@@ -211,6 +211,7 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_LAST_POOL = 22, /* u8: the last one that gets new flows; 16: the backups */
 	SHUNT_SERVICE_MOVING = 23, /* u32: slots in transition: their flows stay where they are */
 	SHUNT_SERVICE_OVER_RATE = 24, /* u64: packets that would have opened flows over its rates */
+	SHUNT_SERVICE_PANIC = 25, /* u8: 1 while `panic` is in force: all backends are used */
 };
 
 enum shunt_backend_attr {
@@ -264,6 +265,7 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_ADMIN_AGE = 37, /* u64, milliseconds: since the runtime edit */
 	SHUNT_BACKEND_ADMIN_BY = 38, /* text: who made it */
 	SHUNT_BACKEND_ADMIN_REASON = 39, /* text: and why */
+	SHUNT_BACKEND_GETS = 40, /* text: what it gets of new flows or packets, and why */
 };
 
 enum shunt_verdict_attr {

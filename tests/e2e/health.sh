@@ -11,8 +11,8 @@ backends4 1 2 3 >"$W/web.backends"
 never='check: { type: http, path: /healthz, status: 404, interval: 250ms, timeout: 200ms }'
 doubt='check: { type: http, path: /healthz, interval: 1s, fast_interval: 100ms, timeout: 90ms, jitter: 0% }'
 vip lb 203.0.113.99
-for last in 11 12 13 99; do route_vip 203.0.113.$last; done
-for n in 1 2 3; do vip b$n 203.0.113.11 && vip b$n 203.0.113.12 && vip b$n 203.0.113.13; done
+for last in 11 12 13 14 99; do route_vip 203.0.113.$last; done
+for n in 1 2 3; do vip b$n 203.0.113.11 && vip b$n 203.0.113.12 && vip b$n 203.0.113.13 && vip b$n 203.0.113.14; done
 event_is() { jq -es "any(.[]; .service == \"web\" and .backend == \"b2\" and ($1))" "$W/events.log"; }
 config <<END
 services:
@@ -20,6 +20,7 @@ $(service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends"
 $(service turns tcp $VIP6 80 "scheduler: rr" "forward: ipip" "$FAST" "backends_file: web.backends")
 $(service open tcp 203.0.113.11 80 "forward: ipip" "$never" "backends_file: web.backends")
 $(service shut tcp 203.0.113.12 80 "forward: ipip" "$never" "on_empty: drop" "backends_file: web.backends")
+$(service panic tcp 203.0.113.14 80 "forward: ipip" "$never" "on_empty: drop" "panic: 50%" "backends_file: web.backends")
 $(service doubt tcp 203.0.113.13 80 "forward: ipip" "$doubt" "backends_file: web.backends")
 $(service aside tcp 203.0.113.99 80 "forward: ipip" "$never" "on_empty: pass" "backends_file: web.backends")
 END
@@ -73,7 +74,8 @@ check "with all that the history has" event_is \
 stop events
 shunt drain web b1 >/dev/null && shunt enable web b1 >/dev/null
 is "what is done by hand is in the history, too" \
-  "$(history b1 '[.history[] | .from + " " + .to + " by " + (.by // "nobody")] | join(", ")')" \
+  "$(history b1 '[.history[] | .from + " " + .to + " by " + (.by // "nobody")] | join(", ")' |
+    sed -E 's/[a-z0-9._-]+ \(uid 0\)/uid 0/g')" \
   "drained up by uid 0, up drained by uid 0, starting up by nobody"
 refuses "the history of a backend that is not there" 1 'no backend "b9"' shunt history web b9
 
@@ -86,6 +88,10 @@ is "on_empty: all, the default, uses every backend" \
   "$(spread 200 http://203.0.113.11/ | awk '$1 > 30' | wc -l)" 3
 is "on_empty: drop drops" "$(get http://203.0.113.12/; echo $?)" 28
 check "and counts it in words" grep -qi 'on_empty: drop' <(shunt stats)
+is "panic: 50% uses every backend when less are up" \
+  "$(spread 200 http://203.0.113.14/ | awk '$1 > 30' | wc -l)" 3
+is "and each of them says why" "$(shunt backends panic --json | jq -r '[.backends[].gets] | unique[]')" \
+  "weight 1, though its check says down: 0 of 3 are up, less than panic: 50%"
 is "on_empty: pass without a server on this host refuses" "$(get http://203.0.113.99/; echo $?)" 7
 start sorry lb "$python" -m http.server --bind 203.0.113.99 80 --directory "$W"
 is "on_empty: pass reaches this host's own server" \

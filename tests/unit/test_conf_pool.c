@@ -35,6 +35,7 @@ static void without_the_keys_backends_drain_for_an_hour_and_start_at_once(void *
 
 	(void)state;
 	assert_int_equal(s->min_healthy.n, 0);
+	assert_int_equal(s->panic, 0);
 	assert_int_equal(s->slow_start_ms, 0);
 	assert_int_equal(s->remove, CONF_REMOVE_DRAIN);
 	assert_int_equal(s->drain_deadline_ms, 3600000);
@@ -44,16 +45,19 @@ static void without_the_keys_backends_drain_for_an_hour_and_start_at_once(void *
 
 static void the_keys_are_read_and_services_take_them_from_the_defaults(void **state)
 {
-	struct conf *conf =
-		parse("interfaces: [eth0]\n"
-		      "defaults: { min_healthy: 3, slow_start: 5m, remove: now, drain_deadline: "
-		      "90s }\n"
-		      "services:\n  - vip: 192.0.2.1\n    port: 80\n    backends: [10.0.0.1]\n"
-		      "  - vip: 192.0.2.2\n    port: 80\n    backends_file: b\n"
-		      "    min_healthy: 50%\n    slow_start: 0s\n    remove: drain\n");
+	struct conf *conf = parse(
+		"interfaces: [eth0]\n"
+		"defaults: { min_healthy: 3, panic: 100%, slow_start: 5m, remove: now, "
+		"drain_deadline: "
+		"90s }\n"
+		"services:\n  - vip: 192.0.2.1\n    port: 80\n    backends: [10.0.0.1]\n"
+		"  - vip: 192.0.2.2\n    port: 80\n    backends_file: b\n"
+		"    min_healthy: 50%\n    panic: 20%\n    slow_start: 0s\n    remove: drain\n");
 	const struct conf_service *s = conf->services;
 
 	(void)state;
+	assert_int_equal(s[0].panic, 100);
+	assert_int_equal(s[1].panic, 20);
 	assert_int_equal(s[0].min_healthy.n, 3);
 	assert_false(s[0].min_healthy.percent);
 	assert_int_equal(s[0].slow_start_ms, 300000);

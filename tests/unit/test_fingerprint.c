@@ -202,6 +202,7 @@ static void every_setting_that_decides_where_a_flow_goes_counts(void **state)
 	DIFFERS(s.flow_timeout_ms++);
 	DIFFERS(s.min_healthy.n = 2);
 	DIFFERS(s.min_healthy.percent = true);
+	DIFFERS(s.panic = 50);
 	DIFFERS(s.n_ports = 0);
 	DIFFERS(s.quic.katran = true);
 	DIFFERS(s.quic.n = 1);

@@ -18,6 +18,7 @@ static struct pool_policy policy_of(const struct engine *e, const struct service
 {
 	return (struct pool_policy){
 		.open_when_empty = s->conf->on_empty == CONF_EMPTY_ALL,
+		.panic = (uint8_t)s->conf->panic,
 		.min_healthy = s->conf->min_healthy.n,
 		.percent = s->conf->min_healthy.percent,
 		.slow_start_ms = s->conf->slow_start_ms,
@@ -113,7 +114,7 @@ static uint8_t pool_in_force(const struct service *s)
 	return last;
 }
 
-static const char *pool_words(uint8_t pool, char out[static 16])
+static const char *last_pool_words(uint8_t pool, char out[static 16])
 {
 	if (pool == POOL_BACKUP)
 		return "the backups";
@@ -130,14 +131,38 @@ static void tell_pools(struct engine *e, const struct service *s, uint8_t former
 	engine_tell(e, SHUNT_EVENT_POOL, s, NULL, "service %s: %s: new flows go to pools up to %s",
 		    s->name,
 		    s->last_pool > former ? "too few backends are up" : "enough backends are up",
-		    pool_words(s->last_pool, words));
+		    last_pool_words(s->last_pool, words));
+}
+
+static void tell_panic(struct engine *e, const struct service *s, const struct pool_answer *now)
+{
+	if (!e->said_ready || s->pools.panicking == now->panicking)
+		return;
+	engine_tell(e, SHUNT_EVENT_POOL, s, NULL,
+		    "service %s: %u of %u backends are up, %s panic: %u%%: %s", s->name, now->up,
+		    now->wanted, now->panicking ? "less than" : "and enough for", s->conf->panic,
+		    now->panicking ? "all of them are used, whatever their checks say"
+				   : "their checks count again");
+}
+
+void members_words(const struct engine *e, const struct backend *b, char out[static POOL_WORDS_MAX])
+{
+	const struct pool_policy policy = policy_of(e, b->service);
+	struct pool_backend p;
+
+	ask(e, b, &p);
+	p.usable = b->usable;
+	p.takes = b->in_slots;
+	p.held_back = b->held_back;
+	pool_words(&p, &policy, &b->service->pools, out);
 }
 
 void members_decide(struct engine *e, struct service *s)
 {
 	const struct pool_policy policy = policy_of(e, s);
 	const uint8_t former = s->last_pool;
-	struct pool_answer answer = {.last_pool = pool_in_force(s)};
+	struct pool_answer answer = {.last_pool = pool_in_force(s),
+				     .panicking = s->pools.panicking};
 	size_t i;
 
 	for (i = 0; i < s->n_backends; i++)
@@ -148,6 +173,8 @@ void members_decide(struct engine *e, struct service *s)
 	s->usable = answer.takers;
 	s->failing_open = answer.failing_open;
 	s->last_pool = answer.last_pool;
+	tell_panic(e, s, &answer);
+	s->pools = answer;
 	tell_pools(e, s, former);
 	s->again = answer.again;
 	wake(e, s->again);

@@ -133,6 +133,8 @@ static void count_slots(struct engine *e, struct service *s)
 
 static const char *when_empty(const struct service *s)
 {
+	if (s->pools.panicking)
+		return "packets go to all configured backends that have a next hop (panic)";
 	switch (s->conf->on_empty) {
 	case CONF_EMPTY_ALL:
 		return "packets go to all configured backends that have a next hop";

@@ -123,6 +123,7 @@ struct service {
 	bool dirty; /* waits in the engine's flush */
 	bool drains; /* some backend's drain goes on */
 	bool failing_open;
+	struct pool_answer pools; /* as last decided */
 	uint32_t usable; /* backends in the slots by their own merit */
 	uint8_t last_pool; /* that gets new flows, as was told */
 	mono_t again; /* when to decide anew although nothing has happened; never: not at all */
@@ -260,6 +261,9 @@ void slots_tell_if_empty(struct engine *e, const struct service *s);
 int members_open(struct engine *e, struct engine_error *err);
 /* Decides who of @s gets packets and new flows, and has it rebuilt when a share climbs; writes nothing. */
 void members_decide(struct engine *e, struct service *s);
+/* Says in words why @b, as last decided, gets what it gets. */
+void members_words(const struct engine *e, const struct backend *b,
+		   char out[static POOL_WORDS_MAX]);
 
 /* ---- vips.c -------------------------------------------------------------------------------------*/
 /* The addresses of @conf, *n of them, the caller's; NULL when there is no memory. */

@@ -243,6 +243,7 @@ static bool view_service(void *arg, uint32_t i, struct view_service *out)
 	out->backends = (uint32_t)s->conf->n_backends;
 	out->usable = s->usable;
 	out->failing_open = s->failing_open && s->n_backends > 0;
+	out->panicking = s->pools.panicking;
 	for (k = 0; k < s->n_backends; k++) {
 		dp_counter_read(e->dp, s->row + s->backends[k]->number, &now);
 		add_traffic(&out->traffic, &s->backends[k]->meter, &now);
@@ -346,6 +347,7 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	out->pool = (uint8_t)b->conf->pool;
 	out->standby = b->usable && b->weight && !b->drained && !b->disabled && !b->in_slots;
 	out->climb = b->held_back ? POOL_STEPS - b->held_back : 0;
+	members_words(e, b, out->gets);
 	view_drain(e, b, out);
 	out->configured_weight = b->conf->weight;
 	view_edit(e, b, out);

@@ -208,7 +208,9 @@ static void service_row(struct table *t, const struct view_service *s)
 	char address[VIEW_ADDRESS_MAX], usable[32];
 
 	snprintf(usable, sizeof(usable), "%" PRIu32 "/%" PRIu32 "%s", s->usable, s->backends,
-		 s->failing_open ? "!" : "");
+		 s->panicking	   ? "!!"
+		 : s->failing_open ? "!"
+				   : "");
 	table_cell(t, "%s", s->name);
 	table_cell(t, "%s", view_service_address(s, address));
 	table_cell(t, "%s", words_scheduler(s->scheduler));
@@ -227,15 +229,20 @@ static void print_services(const struct cli *cli, const struct view_service *row
 		{"BYTES/S", true, TABLE_WHOLE, 0},
 	};
 	struct table *t = table_new(columns, 7);
-	bool open = false;
+	bool open = false, panic = false;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		service_row(t, &rows[i]);
 		open |= rows[i].failing_open > 0;
+		panic |= rows[i].panicking;
 	}
 	table_print(t, cli);
 	table_free(t);
+	if (panic)
+		fputs("!! less are usable than panic says: all are used, whatever their checks "
+		      "say\n",
+		      cli->out);
 	if (open)
 		fputs("! no backend is usable: all of them get packets (on_empty: all)\n",
 		      cli->out);

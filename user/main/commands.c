@@ -34,12 +34,13 @@ const struct command cli_commands[] = {
 		.help = "USABLE counts the backends that get packets, of all that are configured; "
 			"a !\n"
 			"after it says that none is usable and all of them are used instead\n"
-			"(on_empty: all).\n"
+			"(on_empty: all), !! that less are than panic says, and all are used.\n"
 			"\n"
 			"JSON: services [name, vip, port (0: any), protocol, scheduler, forward,\n"
 			"on_empty, check, slots, moving (of these in transition), backends, "
 			"usable,\n"
-			"failing_open, packets, bytes, flows, packets_per_s, bytes_per_s,\n"
+			"failing_open, panicking, packets, bytes, flows, packets_per_s, "
+			"bytes_per_s,\n"
 			"flows_per_s, no_backend, over_rate, last_pool (that gets new flows; 16:\n"
 			"the backups)].\n",
 		.example = "shunt services --json | jq '.services[] | select(.usable == 0).name'",
@@ -73,16 +74,15 @@ const struct command cli_commands[] = {
 			"the service's own), code (\"L7STS 503\"), reason, latency_us, next_hop, "
 			"mac,\n"
 			"egress, slots, packets, bytes, flows, packets_per_s, bytes_per_s,\n"
-			"flows_per_s, pool (16: backup), standby, share (of 16 parts, those that "
-			"it\n"
-			"has while it climbs; 16: all), leaving, drain (none, going, done, "
-			"expired),\n"
-			"idle_ms, quiet_ms (as long without a packet: its flows have ended),\n"
-			"deadline_ms (null: none), flows_left (null: not known), oldest_ms (of "
-			"these,\n"
-			"the longest without a packet; null as well)]; edited_by, edit_reason, "
-			"code,\n"
-			"reason, mac and egress may be null.\n",
+			"flows_per_s, pool (16: backup), standby, gets (what, and why, in words),\n"
+			"share (of 16 parts, those that it has while it climbs; 16: all), "
+			"leaving,\n"
+			"drain (none, going, done, expired), idle_ms, quiet_ms (as long without a\n"
+			"packet: its flows have ended), deadline_ms (null: none), flows_left "
+			"(null:\n"
+			"not known), oldest_ms (of these, the longest without a packet; null as "
+			"well)];\n"
+			"edited_by, edit_reason, code, reason, mac and egress may be null.\n",
 		.example = "shunt backends web",
 		.takes = CLI_TAKES_JSON,
 		.max_args = 1,

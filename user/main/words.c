@@ -307,6 +307,7 @@ void words_json_service(struct json *j, const struct view_service *s)
 	json_number(j, "backends", s->backends);
 	json_number(j, "usable", s->usable);
 	json_bool(j, "failing_open", s->failing_open);
+	json_bool(j, "panicking", s->panicking);
 	json_number(j, "last_pool", s->last_pool);
 	words_json_traffic(j, &s->traffic);
 	json_number(j, "no_backend", s->no_backend);
@@ -326,6 +327,7 @@ static void json_pool(struct json *j, const struct view_backend *b)
 {
 	json_number(j, "pool", b->pool);
 	json_bool(j, "standby", b->standby);
+	json_text_or_null(j, "gets", b->gets);
 	json_number(j, "share", b->climb ? b->climb : POOL_STEPS);
 	json_bool(j, "leaving", b->leaving);
 	json_text(j, "drain", b->drain <= VIEW_DRAIN_EXPIRED ? view_drain_name(b->drain) : "?");

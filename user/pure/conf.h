@@ -152,6 +152,7 @@ struct conf_service {
 	enum conf_udp_flows udp_flows;
 	uint32_t settle_within_ms; /* how long flows may stay with a slot's former owner */
 	struct conf_min_healthy min_healthy;
+	uint16_t panic; /* percent: all are used while less of them are up; 0: never */
 	uint32_t
 		slow_start_ms; /* until a backend that serves anew has all of its share; 0: at once */
 	enum conf_remove remove; /* what becomes of a backend that is no longer configured */

@@ -71,6 +71,10 @@ static int read_slots(struct conf_load *l, const struct conf_key *key,
 	{                                                                                          \
 		"min_healthy", conf_read_min_healthy, AT(min_healthy)                              \
 	}
+#define ROW_PANIC                                                                                  \
+	{                                                                                          \
+		"panic", conf_read_percent, AT(panic), "0%", .max = 100                            \
+	}
 #define ROW_SLOW_START                                                                             \
 	{                                                                                          \
 		"slow_start", conf_read_duration, AT(slow_start_ms), "0s", .max = 3600000          \
@@ -109,6 +113,7 @@ enum {
 	KEY_SOURCE_PREFIX,
 	KEY_UDP_FLOWS,
 	KEY_MIN_HEALTHY,
+	KEY_PANIC,
 	KEY_SLOW_START,
 	KEY_REMOVE,
 	KEY_DRAIN_DEADLINE,
@@ -145,6 +150,7 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_SOURCE_PREFIX] = ROW_SOURCE_PREFIX,
 	[KEY_UDP_FLOWS] = ROW_UDP_FLOWS,
 	[KEY_MIN_HEALTHY] = ROW_MIN_HEALTHY,
+	[KEY_PANIC] = ROW_PANIC,
 	[KEY_SLOW_START] = ROW_SLOW_START,
 	[KEY_REMOVE] = ROW_REMOVE,
 	[KEY_DRAIN_DEADLINE] = ROW_DRAIN_DEADLINE,
@@ -165,16 +171,24 @@ static const struct conf_key service_keys[KEY_MAX] = {
 			       .max = 4095},
 };
 
-enum { DEFAULTS_CHECK = 9, DEFAULTS_MAX = DEFAULTS_CHECK + 5 };
+enum { DEFAULTS_CHECK = 9, DEFAULTS_MAX = DEFAULTS_CHECK + 6 };
 
 static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
-	ROW_SCHEDULER,	      ROW_FORWARD,
-	ROW_ON_EMPTY,	      ROW_FLOW_TIMEOUT,
-	ROW_SETTLE_WITHIN,    ROW_AFFINITY,
-	ROW_AFFINITY_TIMEOUT, ROW_SOURCE_PREFIX,
-	ROW_UDP_FLOWS,	      [DEFAULTS_CHECK] = ROW_CHECK,
-	ROW_MIN_HEALTHY,      ROW_SLOW_START,
-	ROW_REMOVE,	      ROW_DRAIN_DEADLINE,
+	ROW_SCHEDULER,
+	ROW_FORWARD,
+	ROW_ON_EMPTY,
+	ROW_FLOW_TIMEOUT,
+	ROW_SETTLE_WITHIN,
+	ROW_AFFINITY,
+	ROW_AFFINITY_TIMEOUT,
+	ROW_SOURCE_PREFIX,
+	ROW_UDP_FLOWS,
+	[DEFAULTS_CHECK] = ROW_CHECK,
+	ROW_MIN_HEALTHY,
+	ROW_SLOW_START,
+	ROW_REMOVE,
+	ROW_DRAIN_DEADLINE,
+	ROW_PANIC,
 };
 
 static const struct conf_mapping defaults_mapping = {"defaults", defaults_keys, DEFAULTS_MAX};

@@ -76,6 +76,7 @@ uint64_t fingerprint_settings(const struct conf_service *s)
 	h = take_number(h, (uint64_t)s->affinity << 16 | (uint64_t)s->udp_flows << 8 |
 				   s->source_prefix);
 	h = take_number(h, s->min_healthy.n * 2u + s->min_healthy.percent);
+	h = take_number(h, s->panic);
 	return take_quic(h, &s->quic);
 }
 

@@ -141,6 +141,7 @@ static const struct field service_fields[] = {
 	TEXT(SHUNT_SERVICE_PORTS, view_service, ports),
 	U8(SHUNT_SERVICE_LAST_POOL, view_service, last_pool),
 	U32(SHUNT_SERVICE_MOVING, view_service, moving),
+	BOOL(SHUNT_SERVICE_PANIC, view_service, panicking),
 };
 
 static const struct field backend_fields[] = {
@@ -183,6 +184,7 @@ static const struct field backend_fields[] = {
 	U64(SHUNT_BACKEND_ADMIN_AGE, view_backend, admin_age_ms),
 	TEXT(SHUNT_BACKEND_ADMIN_BY, view_backend, admin_by),
 	TEXT(SHUNT_BACKEND_ADMIN_REASON, view_backend, admin_reason),
+	TEXT(SHUNT_BACKEND_GETS, view_backend, gets),
 };
 
 static const struct field verdict_fields[] = {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pure/pool.h"
 
+#include <stdio.h>
+
 /* The backends of a pool. */
 struct tally {
 	uint32_t size; /* that have a weight */
@@ -162,6 +164,27 @@ static void fail_open(struct pool_backend *b, size_t n, struct pool_answer *answ
 	}
 }
 
+/* ---- panic -------------------------------------------------------------------------------------*/
+
+static bool panics(const struct pool_policy *p, const struct pool_answer *a)
+{
+	const uint32_t calm = a->panicking && a->up < a->wanted ? 1 : 0;
+
+	if (!p->panic || !a->wanted)
+		return false;
+	if (a->up < calm)
+		return true;
+	return (uint64_t)(a->up - calm) * 100 < (uint64_t)p->panic * a->wanted;
+}
+
+static void use_all(struct pool_backend *b, size_t n, const struct pool_answer *answer)
+{
+	for (size_t i = 0; i < n; i++) {
+		b[i].usable = b[i].reachable && !b[i].expired;
+		b[i].takes = is_ready(&b[i]) && b[i].pool <= answer->last_pool;
+	}
+}
+
 void pool_decide(struct pool_backend *b, size_t n, const struct pool_policy *policy, mono_t now,
 		 struct pool_answer *answer)
 {
@@ -172,13 +195,75 @@ void pool_decide(struct pool_backend *b, size_t n, const struct pool_policy *pol
 	climb(b, n, policy, now);
 	count(b, n, tally);
 	answer->last_pool = last_of(tally, policy, answer->last_pool);
-	answer->takers = 0;
+	answer->enough = wanted(tally, policy);
+	answer->takers = answer->wanted = answer->up = 0;
 	answer->failing_open = false;
 	for (size_t i = 0; i < n; i++) {
 		b[i].takes = is_ready(&b[i]) && b[i].pool <= answer->last_pool;
 		answer->takers += b[i].takes;
+		answer->wanted += wants_flows(&b[i]);
+		answer->up += is_ready(&b[i]);
 	}
-	if (answer->takers == 0 && policy->open_when_empty)
+	answer->panicking = panics(policy, answer);
+	if (answer->panicking)
+		use_all(b, n, answer);
+	else if (answer->takers == 0 && policy->open_when_empty)
 		fail_open(b, n, answer);
 	hold_back(b, n, policy, now, answer);
+}
+
+/* ---- words -------------------------------------------------------------------------------------*/
+
+/* Why @b gets flows although it is not well; empty: it is. */
+static const char *all_the_same(const struct pool_backend *b, const struct pool_policy *p,
+				const struct pool_answer *a, char out[static POOL_WORDS_MAX])
+{
+	out[0] = '\0';
+	if (b->up)
+		return out;
+	if (a->panicking)
+		snprintf(out, POOL_WORDS_MAX,
+			 ", though its check says down: %u of %u are up, less than panic: %u%%",
+			 a->up, a->wanted, p->panic);
+	else
+		snprintf(out, POOL_WORDS_MAX,
+			 ", though its check says down: nobody is up (on_empty: all)");
+	return out;
+}
+
+static const char *why_nothing(const struct pool_backend *b)
+{
+	if (b->expired)
+		return "no packets: in maintenance, or the deadline of its drain has passed";
+	if (!b->reachable)
+		return "no packets: no next hop";
+	if (!b->usable)
+		return "no packets: its check says down";
+	if (b->drained)
+		return "no new flows: drained";
+	return b->weight ? NULL : "no new flows: weight 0";
+}
+
+const char *pool_words(const struct pool_backend *b, const struct pool_policy *policy,
+		       const struct pool_answer *answer, char out[static POOL_WORDS_MAX])
+{
+	const char *nothing = why_nothing(b);
+	char more[POOL_WORDS_MAX], share[32] = "";
+
+	if (nothing) {
+		snprintf(out, POOL_WORDS_MAX, "%s", nothing);
+		return out;
+	}
+	if (!b->takes) {
+		snprintf(out, POOL_WORDS_MAX,
+			 "stands by: %s %u, and those before it have the %u that are wanted up",
+			 b->pool == POOL_BACKUP ? "backup, pool" : "pool", b->pool, answer->enough);
+		return out;
+	}
+	if (b->held_back)
+		snprintf(share, sizeof(share), ", %u/%u of its share yet",
+			 POOL_STEPS - b->held_back, POOL_STEPS);
+	snprintf(out, POOL_WORDS_MAX, "weight %u%s%.100s", b->weight, share,
+		 all_the_same(b, policy, answer, more));
+	return out;
 }

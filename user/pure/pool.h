@@ -39,6 +39,7 @@ struct pool_backend {
 
 struct pool_policy {
 	bool open_when_empty; /* nobody is up: packets go to those that have a next hop */
+	uint8_t panic; /* percent: while less of them are up all are used; 0: never */
 	uint16_t min_healthy; /* below it the next pool gets flows too; 0 is as 1 */
 	bool percent; /* min_healthy: of the backends of the first pool */
 	uint32_t slow_start_ms; /* 0: none */
@@ -48,6 +49,9 @@ struct pool_policy {
 struct pool_answer {
 	uint32_t takers; /* who get new flows because they are well */
 	bool failing_open; /* open_when_empty is in force */
+	bool panicking; /* `panic` is; also an input: the former answer's */
+	uint32_t wanted, up; /* of all pools: who could get new flows, and of them who is well */
+	uint32_t enough; /* how many have to be well for no further pool to be taken */
 	uint8_t last_pool; /* that is in force; also an input: the former answer's, 0 at first */
 	mono_t again; /* when a share climbs next; never: not by itself */
 };
@@ -61,11 +65,23 @@ struct pool_answer {
  * a backend that comes and goes does not move others' flows each time; with a min_healthy of 1 at
  * once. Meanwhile who climbs does not count.
  *
+ * While less than `panic` percent of those that could get new flows (have a weight, are not drained) are
+ * well, all of them get flows that can be reached, of the pools that are in force, whatever their checks
+ * say: so many checks are not believed. It ends when one more than that is well, or all are. Who is
+ * drained or expired stays so.
+ *
  * A backend that serves anew (was down, without next hop, without weight, or drained until its flows
  * had ended or were to end) begins with a POOL_STEPS-th of its share and has all of it slow_start_ms
  * later. Shares are relative to that of whoever has climbed furthest, and those who begin within a
  * step climb together. */
 void pool_decide(struct pool_backend *b, size_t n, const struct pool_policy *policy, mono_t now,
 		 struct pool_answer *answer);
+
+/* Says in words why @b, of which pool_decide() has just decided with @answer, gets what it gets:
+ * "weight 10", "weight 10, 4/16 of its share yet", "stands by: pool 2, and of the pools before 3 are up of 2
+ * wanted", "nothing: its check says down", ... Returns @out. */
+#define POOL_WORDS_MAX 160
+const char *pool_words(const struct pool_backend *b, const struct pool_policy *policy,
+		       const struct pool_answer *answer, char out[static POOL_WORDS_MAX]);
 
 #endif

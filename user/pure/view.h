@@ -83,6 +83,7 @@ struct view_service {
 	uint32_t moving; /* of them in transition: their flows stay where they are */
 	uint32_t backends, usable,
 		failing_open; /* failing_open: 1 when on_empty: all is in force */
+	bool panicking; /* `panic` is: all are used */
 	struct view_traffic traffic; /* sum of the backends, and what found none */
 	uint64_t no_backend; /* packets that found none */
 	uint64_t over_rate; /* packets that would have opened flows over its rates */
@@ -120,6 +121,7 @@ struct view_backend {
 	char admin_reason[EDIT_REASON_MAX];
 	uint8_t pool; /* 0 to POOL_BACKUP */
 	bool standby; /* its pool gets no new flows, but it could */
+	char gets[POOL_WORDS_MAX]; /* what it gets, and why, in words */
 	uint8_t climb; /* of POOL_STEPS, how many parts of its share it has; 0: all */
 	bool leaving; /* no longer configured */
 	enum view_drain drain; /* of those that are drained or leaving */
