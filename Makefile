@@ -27,7 +27,7 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VER
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-function \
 	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-DAEMON_LIBS := -lbpf -lelf -lz -lnl-3 -lmnl -levent_core -lyaml -lcurl -lcap-ng -lsodium -lm
+DAEMON_LIBS := -lbpf -lelf -lz -lnl-3 -lmnl -levent_core -lyaml -lcurl -lcap-ng -lsodium -lssl -lcrypto -lcares -lpcre2-8 -lm
 # attach: shared; everything else does without.
 LIBXDP      := $(wildcard /usr/include/xdp/libxdp.h)
 ifneq ($(LIBXDP),)
@@ -35,7 +35,7 @@ ALL_CFLAGS  += -DSHUNT_LIBXDP
 LIBXDP_LIB  := -lxdp
 DAEMON_LIBS := $(LIBXDP_LIB) $(DAEMON_LIBS)
 endif
-CLI_LIBS    := -lmnl -lsmartcols -lyaml
+CLI_LIBS    := -lmnl -lsmartcols -lyaml -lpcre2-8
 TEST_LIBS   := -lcmocka
 
 LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)

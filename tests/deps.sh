@@ -24,7 +24,10 @@ libnl-3-dev          | libnl3-devel         | libnl         | links, routes, nei
 libmnl-dev           | libmnl-devel         | libmnl        | stats over netlink
 libevent-dev         | libevent-devel       | libevent      | the event loop
 libyaml-dev          | libyaml-devel        | libyaml       | the configuration
-libcurl4-openssl-dev | libcurl-devel        | curl          | http checks
+libcurl4-openssl-dev | libcurl-devel        | curl          | http and grpc checks
+libssl-dev           | openssl-devel        | openssl       | tls checks, certificates in words
+libc-ares-dev        | c-ares-devel         | c-ares        | dns checks
+libpcre2-dev         | pcre2-devel          | pcre2         | expect_regex of checks
 libxdp-dev           | libxdp-devel         | libxdp        | attach: shared (where there is one)
 libcap-ng-dev        | libcap-ng-devel      | libcap-ng     | the probe child drops its capabilities
 libsodium-dev        | libsodium-devel      | libsodium     | what balancers tell each other is sealed
@@ -43,6 +46,8 @@ procps               | procps-ng            | procps-ng     | ps, sysctl
 iproute2             | iproute              | iproute2      | namespaces, links, addresses
 iputils-ping         | iputils              | iputils       | echo requests
 ethtool              | ethtool              | ethtool       | checksum offload of veth off
+dnsmasq-base         | dnsmasq              | dnsmasq       | a name server to be checked
+python3-grpcio       | python3-grpcio       | python-grpcio | a gRPC server to be checked
 nginx-light          | nginx                | nginx         | backends
 curl                 | curl                 | curl          | requests, one by one
 wrk                  | wrk (copr)           | wrk           | requests, many at once

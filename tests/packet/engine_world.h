@@ -111,13 +111,19 @@ static inline int fake_probe_child(void)
 {
 	static struct fake_check checks[4096];
 	struct pollfd p = {.fd = PROBE_FD, .events = POLLIN};
+	const struct probe_report alive = {.type = PROBE_MSG_ALIVE};
+	unsigned int poll_count = 0;
 	uint8_t *answers = NULL;
 	struct probe_command m;
 	ssize_t n;
 
 	for (;;) {
 		poll(&p, 1, 2);
-		while ((n = recv(PROBE_FD, &m, sizeof(m), MSG_DONTWAIT)) == sizeof(m)) {
+		if (poll_count++ % 128 == 0 &&
+		    send(PROBE_FD, &alive, sizeof(alive), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+		    errno != EAGAIN)
+			return 0;
+		while ((n = recv(PROBE_FD, &m, sizeof(m), MSG_DONTWAIT)) > 0) {
 			struct fake_check *c = &checks[probe_slot(m.id) % 4096];
 
 			if (m.type == PROBE_MSG_PACE)
@@ -128,7 +134,8 @@ static inline int fake_probe_child(void)
 			*c = (struct fake_check){
 				.id = m.id, .host = m.question.addr.bytes[3] - 10, .said = 2};
 			if (!answers)
-				answers = answers_open(m.question.path, 0);
+				answers = answers_open(
+					probe_question_text(&m.question, CONF_TEXT_PATH), 0);
 		}
 		if (n >= 0)
 			return 0;

@@ -97,6 +97,12 @@ static inline void world_run(struct world *w, size_t want, int ms)
 	event_base_dispatch(w->base);
 }
 
+static inline void question_text(struct probe_question *q, enum conf_check_text which,
+				 const char *text)
+{
+	assert_int_equal(probe_question_set(q, which, text, strlen(text)), 0);
+}
+
 static inline struct probe_question question_tcp(uint16_t port)
 {
 	struct probe_question q = {
@@ -116,7 +122,7 @@ static inline struct probe_question question_http(uint16_t port)
 	struct probe_question q = question_tcp(port);
 
 	q.kind = CONF_CHECK_HTTP;
-	strcpy(q.path, "/healthz");
+	question_text(&q, CONF_TEXT_PATH, "/healthz");
 	return q;
 }
 
@@ -254,7 +260,7 @@ static inline struct probe_question asking(const char *expect)
 {
 	struct probe_question q = question_http(0);
 
-	strcpy(q.expect, expect);
+	question_text(&q, CONF_TEXT_EXPECT, expect);
 	return q;
 }
 

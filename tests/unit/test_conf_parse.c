@@ -43,7 +43,7 @@ static void the_ten_lines_of_the_readme_suffice(void **state)
 	assert_string_equal(s->name, "web");
 	assert_int_equal(s->port, 80);
 	assert_int_equal(s->check.kind, CONF_CHECK_HTTP);
-	assert_string_equal(s->check.path, "/healthz");
+	assert_string_equal(s->check.texts[CONF_TEXT_PATH].bytes, "/healthz");
 	assert_int_equal(s->check.interval_ms, 2000);
 	assert_int_equal(s->check.statuses, 1);
 	assert_int_equal(s->check.status[0].to, 399);
@@ -97,7 +97,7 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_int_equal(s[0].check.timeout_ms, 1000);
 	assert_int_equal(s[0].check.rise, 2);
 	assert_int_equal(s[0].check.fall, 3);
-	assert_null(s[0].check.path);
+	assert_null(s[0].check.texts[CONF_TEXT_PATH].bytes);
 	assert_int_equal(s[0].backends[0].weight, CONF_WEIGHT_DEFAULT);
 	assert_string_equal(s[1].name, "203.0.113.10:any/udp");
 	assert_int_equal(s[1].port, 0);
@@ -202,9 +202,9 @@ static void everything_can_be_said_of_a_check(void **state)
 	assert_int_equal(s->check.flap.reuse, 1000);
 	assert_int_equal(s->check.flap.max_ms, 600000);
 	assert_int_equal(s->check.port, 8080);
-	assert_string_equal(s->check.path, "/x?y=%20");
-	assert_string_equal(s->check.host, "a.example:8080");
-	assert_string_equal(s->check.expect, "all is well");
+	assert_string_equal(s->check.texts[CONF_TEXT_PATH].bytes, "/x?y=%20");
+	assert_string_equal(s->check.texts[CONF_TEXT_HOST].bytes, "a.example:8080");
+	assert_string_equal(s->check.texts[CONF_TEXT_EXPECT].bytes, "all is well");
 	assert_int_equal(s->check.statuses, 2);
 	assert_int_equal(s->check.status[0].from, 200);
 	assert_int_equal(s->check.status[0].to, 200);
@@ -254,19 +254,19 @@ static void services_take_what_defaults_say_and_override_it(void **state)
 	assert_int_equal(s[0].on_empty, CONF_EMPTY_DROP);
 	assert_int_equal(s[0].flow_timeout_ms, 60000);
 	assert_int_equal(s[0].check.kind, CONF_CHECK_HTTP);
-	assert_string_equal(s[0].check.path, "/up");
+	assert_string_equal(s[0].check.texts[CONF_TEXT_PATH].bytes, "/up");
 	assert_int_equal(s[0].check.interval_ms, 5000);
 	assert_int_equal(s[1].scheduler, SHUNT_MAGLEV);
 	assert_int_equal(s[1].forward, SHUNT_DSR);
 	assert_int_equal(s[1].on_empty, CONF_EMPTY_ALL);
-	assert_string_equal(s[1].check.path, "/up");
+	assert_string_equal(s[1].check.texts[CONF_TEXT_PATH].bytes, "/up");
 	assert_int_equal(s[1].check.interval_ms, 100);
 	assert_int_equal(s[1].check.timeout_ms, 100);
 	assert_int_equal(s[2].check.kind, CONF_CHECK_TCP);
 	assert_int_equal(s[2].check.interval_ms, 5000);
-	assert_null(s[2].check.path);
-	assert_null(s[2].check.host);
-	assert_null(s[2].check.expect);
+	assert_null(s[2].check.texts[CONF_TEXT_PATH].bytes);
+	assert_null(s[2].check.texts[CONF_TEXT_HOST].bytes);
+	assert_null(s[2].check.texts[CONF_TEXT_EXPECT].bytes);
 	conf_free(c);
 }
 
@@ -282,7 +282,7 @@ static void aliases_stand_for_what_they_name(void **state)
 
 	(void)state;
 	assert_int_equal(c->services[1].n_backends, 2);
-	assert_string_equal(c->services[1].check.path, "/up");
+	assert_string_equal(c->services[1].check.texts[CONF_TEXT_PATH].bytes, "/up");
 	conf_free(c);
 }
 

@@ -216,22 +216,22 @@ static void the_request_says_what_was_asked(void **state)
 	struct probe_question q = asking("GET /a/../b//./c%2F?x=1&y=/../#z HTTP/1.1\r\n");
 
 	(void)state;
-	strcpy(q.path, "/a/../b//./c%2F?x=1&y=/../#z");
+	question_text(&q, CONF_TEXT_PATH, "/a/../b//./c%2F?x=1&y=/../#z");
 	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
-	strcpy(q.expect, "\r\nHost: web.example\r\n");
+	question_text(&q, CONF_TEXT_EXPECT, "\r\nHost: web.example\r\n");
 	assert_int_equal(answer_of(serve_echo, q).code, CHECK_NO_MATCH);
-	strcpy(q.host, "web.example");
+	question_text(&q, CONF_TEXT_HOST, "web.example");
 	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
-	strcpy(q.expect, "\r\nUser-Agent: shunt/" SHUNT_VERSION "\r\n");
+	question_text(&q, CONF_TEXT_EXPECT, "\r\nUser-Agent: shunt/" SHUNT_VERSION "\r\n");
 	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
-	strcpy(q.expect, "\r\nConnection: close\r\n");
+	question_text(&q, CONF_TEXT_EXPECT, "\r\nConnection: close\r\n");
 	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
-	q.path[0] = '\0';
-	strcpy(q.expect, "GET / HTTP/1.1\r\n");
+	question_text(&q, CONF_TEXT_PATH, "");
+	question_text(&q, CONF_TEXT_EXPECT, "GET / HTTP/1.1\r\n");
 	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
-	q.host[0] = '\0';
+	question_text(&q, CONF_TEXT_HOST, "");
 	q.addr = (struct addr){.family = 6, .bytes = {[15] = 1}};
-	strcpy(q.expect, "\r\nHost: [::1]:");
+	question_text(&q, CONF_TEXT_EXPECT, "\r\nHost: [::1]:");
 	assert_int_equal(answer_of(serve_echo, q).code, CHECK_OK);
 }
 

@@ -131,7 +131,7 @@ static void equal_questions_share_a_probe(void **state)
 	world_open(&w);
 	add(&w, 1, &q);
 	add(&w, 2, &q);
-	strcpy(q.expect, "ok");
+	question_text(&q, CONF_TEXT_EXPECT, "ok");
 	add(&w, 3, &q);
 	world_run(&w, 30, 10000);
 	for (size_t i = 0; i + 1 < w.n; i++)
@@ -356,7 +356,7 @@ static void two_thousand_checks_do_not_grow(void **state)
 	for (uint32_t i = CHECKS - 100; i < CHECKS; i++) {
 		q.timeout_ms = 1000 + i;
 		q.interval_ms = 500;
-		strcpy(q.expect, i % 2 ? "ok" : "");
+		question_text(&q, CONF_TEXT_EXPECT, i % 2 ? "ok" : "");
 		add(&w, i, &q);
 	}
 	world_run(&w, 2 * CHECKS, 10000);

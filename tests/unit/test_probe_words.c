@@ -10,6 +10,11 @@
 #include "io/probe_http.h"
 #include "io/probe_msg.h"
 
+static void question_text(struct probe_question *q, enum conf_check_text which, const char *text)
+{
+	assert_int_equal(probe_question_set(q, which, text, strlen(text)), 0);
+}
+
 static struct probe_question http_question(void)
 {
 	struct probe_question q = {
@@ -18,10 +23,10 @@ static struct probe_question http_question(void)
 		.kind = CONF_CHECK_HTTP,
 		.interval_ms = 2000,
 		.timeout_ms = 1000,
-		.path = "/healthz",
-		.expect = "ok",
 	};
 
+	question_text(&q, CONF_TEXT_PATH, "/healthz");
+	question_text(&q, CONF_TEXT_EXPECT, "ok");
 	return q;
 }
 
@@ -60,7 +65,7 @@ static void every_result_has_words(void **state)
 	says(&q, CHECK_BAD_STATUS, 503, "HTTP status 503, wanted 200-399");
 	says(&q, CHECK_NO_MATCH, 0, "reply does not contain \"ok\"");
 	says(&q, CHECK_NO_RESOURCES, EMFILE, "could not probe: Too many open files");
-	q.expect[0] = '\0';
+	question_text(&q, CONF_TEXT_EXPECT, "");
 	says(&q, CHECK_OK, 204, "HTTP status 204");
 	q.kind = CONF_CHECK_TCP;
 	says(&q, CHECK_OK, 0, "connected");
@@ -85,11 +90,13 @@ static void words_name_what_was_configured(void **state)
 static void long_and_odd_texts_stay_on_their_line(void **state)
 {
 	struct probe_question q = http_question();
+	char many[256] = {0};
 
 	(void)state;
-	strcpy(q.expect, "two\r\nlines\x1b[31m");
+	question_text(&q, CONF_TEXT_EXPECT, "two\r\nlines\x1b[31m");
 	says(&q, CHECK_NO_MATCH, 0, "reply does not contain \"two..lines.[31m\"");
-	memset(q.expect, 'x', sizeof(q.expect) - 1);
+	memset(many, 'x', sizeof(many) - 1);
+	question_text(&q, CONF_TEXT_EXPECT, many);
 	says(&q, CHECK_NO_MATCH, 0,
 	     "reply does not contain \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"");
 }
@@ -116,18 +123,21 @@ static void questions_that_cannot_be_asked_are_refused(void **state)
 	REFUSED(q.addr.family = 0);
 	REFUSED(q.port = 0);
 	REFUSED(q.kind = CONF_CHECK_NONE);
-	REFUSED(q.kind = 77);
+	REFUSED(q.kind = CONF_CHECK_KIND_MAX);
 	REFUSED(q.interval_ms = 0);
 	REFUSED(q.jitter = 51);
 	REFUSED(q.timeout_ms = 0);
-	REFUSED(strcpy(q.path, "healthz"));
-	REFUSED(strcpy(q.path, "/a b"));
-	REFUSED(strcpy(q.path, "/a HTTP/1.1\r\nX: y"));
-	REFUSED(strcpy(q.host, "a\r\nX: y"));
+	REFUSED(question_text(&q, CONF_TEXT_PATH, "healthz"));
+	REFUSED(question_text(&q, CONF_TEXT_PATH, "/a b"));
+	REFUSED(question_text(&q, CONF_TEXT_PATH, "/a HTTP/1.1\r\nX: y"));
+	REFUSED(question_text(&q, CONF_TEXT_HOST, "a\r\nX: y"));
+	REFUSED(question_text(&q, CONF_TEXT_SNI, "a b"));
+	REFUSED(question_text(&q, CONF_TEXT_HEADERS, "X: y")); /* no NUL of its own at the end */
+	REFUSED(question_text(&q, CONF_TEXT_COMMAND, "/bin/true"));
 	REFUSED(q.statuses = CONF_STATUS_RANGES + 1);
-	REFUSED(memset(q.path, '/', sizeof(q.path)));
-	REFUSED(memset(q.host, 'h', sizeof(q.host)));
-	REFUSED(memset(q.expect, 'e', sizeof(q.expect)));
+	REFUSED(q.text_len[CONF_TEXT_ENVIRONMENT] = PROBE_TEXTS_MAX);
+	REFUSED(q.text_len[CONF_TEXT_EXPECT]--);
+	REFUSED(q.texts[strlen("/healthz")] = 'x');
 #undef REFUSED
 }
 
@@ -144,15 +154,23 @@ static void equal_questions_are_equal_in_memory(void **state)
 	a.port = b.port = 80;
 	a.kind = b.kind = CONF_CHECK_TCP;
 	a.jitter = b.jitter = 10;
+	a.from.family = b.from.family = 0;
+	a.statuses = b.statuses = 0;
+	a.tls = a.verify = b.tls = b.verify = 0;
+	a.record = a.transport = b.record = b.transport = 0;
+	a.expiry_warn_days = b.expiry_warn_days = 0;
+	memset(a.text_len, 0, sizeof(a.text_len));
+	memset(b.text_len, 0, sizeof(b.text_len));
 	a.interval_ms = b.interval_ms = a.timeout_ms = b.timeout_ms = 1000;
 	memset(&x, 0, sizeof(x));
 	memset(&y, 0xff, sizeof(y));
 	assert_int_equal(probe_question_normalize(&a, &x), 0);
 	assert_int_equal(probe_question_normalize(&b, &y), 0);
-	assert_memory_equal(&x, &y, sizeof(x));
+	assert_int_equal(probe_question_size(&x), probe_question_size(&y));
+	assert_memory_equal(&x, &y, probe_question_size(&x));
 	b.interval_ms++;
 	assert_int_equal(probe_question_normalize(&b, &y), 0);
-	assert_memory_not_equal(&x, &y, sizeof(x));
+	assert_memory_not_equal(&x, &y, probe_question_size(&x));
 }
 
 int main(void)

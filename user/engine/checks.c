@@ -10,9 +10,23 @@
 #include "base/log.h"
 #include "base/own.h"
 
-static void copy_text(char *out, size_t size, const char *text)
+/* What its kind says beyond address and time. */
+static void question_of_kind(const struct conf_check *check, struct probe_question *q)
 {
-	snprintf(out, size, "%s", text ? text : "");
+	memcpy(q->status, check->status, check->statuses * sizeof(q->status[0]));
+	q->statuses = check->statuses;
+	q->tls = check->tls == CONF_YES;
+	q->verify = check->verify == CONF_YES;
+	q->expiry_warn_days = check->expiry_warn_days;
+	q->record = (uint8_t)check->record;
+	q->transport = (uint8_t)check->transport;
+	for (size_t i = 0; i < CONF_CHECK_TEXTS; i++) {
+		const struct conf_text *t = &check->texts[i];
+
+		/* There is room for the longest that a configuration can say. */
+		if (t->len && probe_question_set(q, i, t->bytes, t->len) < 0)
+			log_error("checks: a text of a check was left out, since it is too long");
+	}
 }
 
 void checks_question(const struct conf_service *s, const struct conf_backend *b,
@@ -29,11 +43,7 @@ void checks_question(const struct conf_service *s, const struct conf_backend *b,
 	q->interval_ms = check->interval_ms;
 	q->timeout_ms = check->timeout_ms;
 	q->jitter = (uint8_t)check->jitter;
-	copy_text(q->path, sizeof(q->path), check->path);
-	copy_text(q->host, sizeof(q->host), check->host);
-	copy_text(q->expect, sizeof(q->expect), check->expect);
-	memcpy(q->status, check->status, sizeof(q->status));
-	q->statuses = check->statuses;
+	question_of_kind(check, q);
 }
 
 int checks_start(struct engine *e, struct backend *b)

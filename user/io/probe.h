@@ -17,18 +17,35 @@
 struct event_base;
 struct probe_pool;
 
-/* The question that a probe asks. Two backends with equal questions share one probe. */
+#define PROBE_TEXTS_MAX 4096 /* what a check of any kind can say */
+
+/* The question that a probe asks. Two backends with equal questions share one probe. Only the part
+ * of @texts that is used is kept and sent, so that many questions are small. */
 struct probe_question {
 	struct addr addr;
 	struct addr from; /* of a path probe: its source address, of the same family; else none */
-	uint16_t port; /* host order */
+	uint16_t port; /* host order; 0 where there is none: icmp, exec */
 	enum conf_check_kind kind;
 	uint32_t interval_ms, timeout_ms;
 	uint8_t jitter; /* percent, up to 50, by which a probe may come before its time */
-	char path[256], host[256], expect[256]; /* http; empty: none */
 	struct conf_status_range status[CONF_STATUS_RANGES];
 	uint8_t statuses;
+	uint8_t tls, verify, record, transport; /* as in struct conf_check */
+	uint16_t expiry_warn_days;
+	uint16_t text_len[CONF_CHECK_TEXTS]; /* 0: none */
+	char texts
+		[PROBE_TEXTS_MAX]; /* by enum conf_check_text, those that are, a NUL behind each */
 };
+
+/* Sets or replaces a text by @len bytes. Returns 0, or -ENOSPC beyond PROBE_TEXTS_MAX. */
+int probe_question_set(struct probe_question *q, enum conf_check_text which, const char *bytes,
+		       size_t len) __attribute__((warn_unused_result));
+
+/* The text, with a NUL behind it; "" where there is none. */
+const char *probe_question_text(const struct probe_question *q, enum conf_check_text which);
+
+/* Bytes of it that are used: the whole but the rest of @texts. */
+size_t probe_question_size(const struct probe_question *q);
 
 /* Called from the loop for every result of check @id; @id as given to probe_pool_add. */
 typedef void probe_result_fn(void *arg, uint64_t id, const struct check_result *r);
@@ -84,6 +101,16 @@ void probe_pool_pace(struct probe_pool *p, uint64_t id, uint32_t interval_ms);
 /* Ends a check: no result of it follows, also not of a probe under way. An unknown @id is nothing.
  * All three may be called from within the callbacks. */
 void probe_pool_remove(struct probe_pool *p, uint64_t id);
+
+/* How the child does; of the time since it last said so, half a second. */
+struct probe_vitals {
+	uint32_t started; /* probes */
+	uint32_t late_p99_us, late_max_us; /* how late after their time; p99 to a millisecond */
+	uint32_t running, waiting; /* probes under way; due, but too many are under way */
+};
+
+/* What the child last said; all 0 before it has. */
+struct probe_vitals probe_pool_vitals(const struct probe_pool *p);
 
 /* The child's process id, for the status page; 0 between its end and the next start. */
 pid_t probe_pool_child(const struct probe_pool *p);

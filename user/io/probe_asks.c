@@ -13,7 +13,12 @@ static int compare_asks(const void *a, const void *b)
 {
 	const struct probe_ask *x = a, *y = b;
 
-	return memcmp(&x->question, &y->question, sizeof(x->question));
+	size_t x_size = probe_question_size(x->question);
+	size_t y_size = probe_question_size(y->question);
+
+	if (x_size != y_size)
+		return x_size > y_size ? 1 : -1;
+	return memcmp(x->question, y->question, x_size);
 }
 
 static int compare_members(const void *a, const void *b)
@@ -99,23 +104,27 @@ static void ask_free(struct probe_asks *t, struct probe_ask *a)
 {
 	outbox_drop(t, a);
 	slot_give(t, a->wire_id);
+	free(a->question);
 	free(a);
 }
 
-static int ask_new(struct probe_asks *t, const struct probe_ask *like, struct probe_ask **out)
+static int ask_new(struct probe_asks *t, const struct probe_question *q, struct probe_ask **out)
 {
-	struct probe_ask *a = calloc(1, sizeof(*a));
+	size_t size = probe_question_size(q);
+	auto_free struct probe_question *copy = malloc(size);
+	auto_free struct probe_ask *mine = calloc(1, sizeof(*mine));
+	struct probe_ask *a;
 	int err;
 
-	if (!a)
+	if (!mine || !copy)
 		return -ENOMEM;
-	memcpy(&a->question, &like->question, sizeof(a->question));
-	TAILQ_INIT(&a->members);
-	err = slot_take(t, a);
-	if (err < 0) {
-		free(a);
+	memcpy(copy, q, size);
+	TAILQ_INIT(&mine->members);
+	err = slot_take(t, mine);
+	if (err < 0)
 		return err;
-	}
+	a = take_ptr(mine);
+	a->question = take_ptr(copy);
 	if (!tsearch(a, &t->by_question, compare_asks)) {
 		ask_free(t, a);
 		return -ENOMEM;
@@ -128,15 +137,16 @@ static int ask_new(struct probe_asks *t, const struct probe_ask *like, struct pr
 static int ask_find_or_new(struct probe_asks *t, const struct probe_question *q,
 			   struct probe_ask **out)
 {
-	struct probe_ask key = {0};
+	struct probe_question normal;
+	struct probe_ask key = {.question = &normal};
 	void *node;
-	int err = probe_question_normalize(q, &key.question);
+	int err = probe_question_normalize(q, &normal);
 
 	if (err < 0)
 		return err;
 	node = tfind(&key, &t->by_question, compare_asks);
 	if (!node)
-		return ask_new(t, &key, out);
+		return ask_new(t, &normal, out);
 	*out = *(struct probe_ask **)node;
 	return 0;
 }
@@ -261,7 +271,7 @@ void probe_asks_pace(struct probe_asks *t, uint64_t id, uint32_t interval_ms)
 
 	if (!m)
 		return;
-	before = m->pace_ms ? m->pace_ms : m->ask->question.interval_ms;
+	before = m->pace_ms ? m->pace_ms : m->ask->question->interval_ms;
 	m->pace_ms = interval_ms;
 	if (before != interval_ms)
 		outbox_push(t, m->ask);
@@ -274,7 +284,7 @@ uint32_t probe_ask_interval_ms(const struct probe_ask *a)
 
 	TAILQ_FOREACH(m, &a->members, link)
 	{
-		uint32_t wants = m->pace_ms ? m->pace_ms : a->question.interval_ms;
+		uint32_t wants = m->pace_ms ? m->pace_ms : a->question->interval_ms;
 
 		least = wants < least ? wants : least;
 	}
@@ -336,8 +346,11 @@ void probe_asks_fini(struct probe_asks *t)
 {
 	while (t->by_id)
 		probe_asks_remove(t, (*(struct probe_member **)t->by_id)->id);
-	for (uint32_t i = 0; i < t->n_slots; i++)
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		if (t->slots[i].ask)
+			free(t->slots[i].ask->question);
 		free(t->slots[i].ask);
+	}
 	free(t->slots);
 	free(t->fan);
 }

@@ -22,7 +22,7 @@ struct probe_member {
 
 struct probe_ask {
 	uint64_t wire_id; /* slot and generation, see struct probe_command */
-	struct probe_question question; /* normalized */
+	struct probe_question *question; /* normalized; as many bytes as it uses */
 	size_t n_members; /* 0: it has left, and stays until the child was told */
 	TAILQ_HEAD(, probe_member) members;
 	bool told; /* the child knows it */

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The probe child: a timer for every check, the probes that are under way, and the socket to the
- * daemon. It ends when the daemon closes that socket or says something that is no message.
- *
- * A check is idle (its timer: the next probe), waiting (due, but not started: too many probes are
- * under way, or the daemon does not read) or running (its timer: the probe's timeout). While there
- * is a report that the daemon has not taken no probe starts, so at most one report a check is
- * kept and none is lost. */
+/* The probe child: its process, and the socket to the daemon. It ends when the daemon closes that
+ * socket or says something that is no message. What it does between is probe_check.c's. */
+#include "io/probe_child_impl.h"
+
 #include <errno.h>
-#include <event2/event.h>
-#include <sys/queue.h>
-#include <event2/event_struct.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,272 +13,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/mono.h"
-#include "base/own.h"
+#include "io/probe_exec.h"
 #include "io/probe_http.h"
-#include "io/probe_msg.h"
-#include "io/probe_tcp.h"
+#include "io/probe_icmp.h"
+#include "io/probe_tls.h"
 
-#define SPARE_FDS 32 /* descriptors that are not for probes */
+#define SPARE_FDS 64 /* descriptors that are not for probes */
+#define LIGHT_MAX 16384 /* probes at a time */
+#define HEAVY_MAX 2048 /* TLS takes up to 100 KiB each */
+#define PROGRAMS_MAX 32
 #define COMMANDS_AT_ONCE 64 /* before the loop looks at its other events again */
 
-enum check_state { CHECK_IDLE, CHECK_WAITING, CHECK_RUNNING };
-
-struct check {
-	struct child *child;
-	uint64_t id;
-	struct probe_question question;
-	uint32_t interval_ms; /* from probe to probe, as the daemon last said */
-	enum check_state state;
-	mono_t started; /* the latest probe */
-	struct event timer;
-	struct probe_tcp tcp; /* while connecting */
-	struct probe_http *http; /* after that, for CONF_CHECK_HTTP */
-	bool unsent;
-	struct check_result result; /* while unsent */
-	TAILQ_ENTRY(check) waiting_link;
-	TAILQ_ENTRY(check) unsent_link;
-};
-
-TAILQ_HEAD(check_list, check);
-
-struct child {
-	struct event_base *base;
-	struct probe_http_loop *http;
-	struct check **checks; /* by slot */
-	size_t n_slots;
-	struct check_list waiting, unsent;
-	size_t running, running_max;
-	struct event commands, writable, more;
-	enum probe_exit status;
-};
-
-static void child_stop(struct child *c, enum probe_exit status)
+void probe_child_stop(struct child *c, enum probe_exit status)
 {
 	c->status = status;
-	event_base_loopbreak(c->base);
-}
-
-/* ---- reports ------------------------------------------------------------------------------------ */
-
-/* Returns false when the daemon has no room now. */
-static bool report_send(struct child *c, const struct check *k, const struct check_result *r)
-{
-	struct probe_report report;
-
-	memset(&report, 0, sizeof(report));
-	report.type = PROBE_MSG_REPORT;
-	report.id = k->id;
-	report.result = *r;
-	if (send(PROBE_FD, &report, sizeof(report), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-		return true;
-	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
-		return false;
-	child_stop(c, PROBE_EXIT_CLOSED);
-	return true;
-}
-
-static void report(struct check *k, const struct check_result *r)
-{
-	struct child *c = k->child;
-
-	if (TAILQ_EMPTY(&c->unsent)) {
-		if (report_send(c, k, r))
-			return;
-		event_add(&c->writable, NULL);
-	}
-	k->result = *r;
-	k->unsent = true;
-	TAILQ_INSERT_TAIL(&c->unsent, k, unsent_link);
-}
-
-static void report_drop(struct check *k)
-{
-	if (!k->unsent)
-		return;
-	TAILQ_REMOVE(&k->child->unsent, k, unsent_link);
-	k->unsent = false;
-}
-
-/* ---- one check ---------------------------------------------------------------------------------- */
-
-static void timer_set(struct check *k, int64_t after_us)
-{
-	struct timeval after;
-
-	if (after_us < 0)
-		after_us = 0;
-	after = (struct timeval){after_us / 1000000, after_us % 1000000};
-	event_add(&k->timer, &after);
-}
-
-static int64_t random_below(int64_t n)
-{
-	return n > 0 ? random() % n : 0;
-}
-
-/* The interval, less up to the jitter: never late, so that it is known when a dead backend is out. */
-static int64_t next_us(const struct check *k)
-{
-	int64_t us = (int64_t)k->interval_ms * 1000;
-
-	return us - random_below(us * k->question.jitter / 100 + 1);
-}
-
-static void check_stop_probe(struct check *k)
-{
-	probe_tcp_stop(&k->tcp);
-	probe_http_stop(k->http);
-	k->http = NULL;
-}
-
-static void check_end(struct check *k, struct check_result r)
-{
-	int64_t took_us = mono_diff_us(k->started, mono_now());
-
-	check_stop_probe(k);
-	k->child->running--;
-	k->state = CHECK_IDLE;
-	timer_set(k, next_us(k) - took_us);
-	r.latency_us = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
-	probe_result_words(&r, &k->question);
-	report(k, &r);
-}
-
-static void start_waiting(struct child *c);
-
-static void on_http(void *arg, const struct check_result *r)
-{
-	struct check *k = arg;
-
-	check_end(k, *r);
-	start_waiting(k->child);
-}
-
-static void on_tcp(void *arg, int error)
-{
-	struct check *k = arg;
-	struct probe_http_call call = {.question = &k->question, .done = on_http, .arg = k};
-	int err;
-
-	if (error == 0 && k->question.kind == CONF_CHECK_HTTP) {
-		err = probe_http_start(k->child->http, &call, probe_tcp_take(&k->tcp), &k->http);
-		if (err == 0)
-			return;
-		error = -err;
-	}
-	check_end(k, probe_tcp_result(error));
-	start_waiting(k->child);
-}
-
-static void check_start(struct check *k)
-{
-	int error;
-
-	TAILQ_REMOVE(&k->child->waiting, k, waiting_link);
-	k->state = CHECK_RUNNING;
-	k->child->running++;
-	k->started = mono_now();
-	timer_set(k, (int64_t)k->question.timeout_ms * 1000);
-	error = probe_tcp_start(&k->tcp, k->child->base, &k->question);
-	if (error)
-		check_end(k, probe_tcp_result(error));
-}
-
-/* Has what is due started from the loop, one at a time: while one connects the next must not, or
- * the latency of the first would be that of the others' system calls. Measured with 10,000 checks
- * every 2 s on the loopback: 15 us on average, and 820 us when up to 64 start together. */
-static void start_waiting(struct child *c)
-{
-	static const struct timeval now = {0, 0};
-
-	if (!TAILQ_EMPTY(&c->waiting) && !evtimer_pending(&c->more, NULL))
-		event_add(&c->more, &now);
-}
-
-static void on_more(evutil_socket_t fd, short what, void *arg)
-{
-	struct child *c = arg;
-
-	(void)fd;
-	(void)what;
-	/* No room: whatever makes some calls start_waiting(). */
-	if (TAILQ_EMPTY(&c->waiting) || c->running >= c->running_max || !TAILQ_EMPTY(&c->unsent))
-		return;
-	check_start(TAILQ_FIRST(&c->waiting));
-	start_waiting(c);
-}
-
-static void check_due(struct check *k)
-{
-	k->state = CHECK_WAITING;
-	TAILQ_INSERT_TAIL(&k->child->waiting, k, waiting_link);
-	timer_set(k, (int64_t)k->interval_ms * 1000);
-	start_waiting(k->child);
-}
-
-/* A probe that found no room for a whole interval counts as one that could not be made. */
-static void check_starved(struct check *k)
-{
-	struct check_result r = probe_tcp_result(EMFILE);
-
-	timer_set(k, (int64_t)k->interval_ms * 1000);
-	probe_result_words(&r, &k->question);
-	if (TAILQ_EMPTY(&k->child->unsent))
-		report(k, &r);
-}
-
-static void check_timed_out(struct check *k)
-{
-	struct check_result r = {.code = CHECK_TIMEOUT,
-				 .layer = k->http ? CHECK_LAYER_7 : CHECK_LAYER_4};
-
-	check_end(k, r);
-	start_waiting(k->child);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct check *k = arg;
-
-	(void)fd;
-	(void)what;
-	if (k->state == CHECK_IDLE)
-		check_due(k);
-	else if (k->state == CHECK_WAITING)
-		check_starved(k);
-	else
-		check_timed_out(k);
-}
-
-static struct check *check_new(struct child *c, const struct probe_command *m)
-{
-	struct check *k = calloc(1, sizeof(*k));
-
-	if (!k)
-		return NULL;
-	k->child = c;
-	k->id = m->id;
-	k->question = m->question;
-	k->interval_ms = m->interval_ms;
-	k->tcp = (struct probe_tcp){.fd = -1, .done = on_tcp, .arg = k};
-	event_assign(&k->timer, c->base, -1, 0, on_timer, k);
-	timer_set(k, random_below((int64_t)m->interval_ms * 1000 / 10));
-	return k;
-}
-
-static void check_free(struct check *k)
-{
-	struct child *c = k->child;
-
-	event_del(&k->timer);
-	if (k->state == CHECK_WAITING)
-		TAILQ_REMOVE(&c->waiting, k, waiting_link);
-	if (k->state == CHECK_RUNNING)
-		c->running--;
-	check_stop_probe(k);
-	report_drop(k);
-	free(k);
+	event_base_loopbreak(c->shared.base);
 }
 
 /* ---- commands ----------------------------------------------------------------------------------- */
@@ -316,12 +59,12 @@ static void command_add(struct child *c, const struct probe_command *m)
 
 	if (slots_grow(c, slot) < 0 || c->checks[slot] || m->interval_ms == 0 ||
 	    probe_question_normalize(&m->question, &unused) < 0) {
-		child_stop(c, PROBE_EXIT_MESSAGE);
+		probe_child_stop(c, PROBE_EXIT_MESSAGE);
 		return;
 	}
-	c->checks[slot] = check_new(c, m);
+	c->checks[slot] = probe_check_new(c, m);
 	if (!c->checks[slot])
-		child_stop(c, PROBE_EXIT_SETUP);
+		probe_child_stop(c, PROBE_EXIT_SETUP);
 }
 
 /* The one that @m is about, which there must be. */
@@ -331,7 +74,7 @@ static struct check *command_check(struct child *c, const struct probe_command *
 
 	if (slot < c->n_slots && c->checks[slot] && c->checks[slot]->id == m->id)
 		return c->checks[slot];
-	child_stop(c, PROBE_EXIT_MESSAGE);
+	probe_child_stop(c, PROBE_EXIT_MESSAGE);
 	return NULL;
 }
 
@@ -341,11 +84,10 @@ static void command_remove(struct child *c, const struct probe_command *m)
 
 	if (!k)
 		return;
-	check_free(k);
+	probe_check_free(k);
 	c->checks[probe_slot(m->id)] = NULL;
 }
 
-/* What is waiting or under way comes to its end first. */
 static void command_pace(struct child *c, const struct probe_command *m)
 {
 	struct check *k = command_check(c, m);
@@ -353,12 +95,10 @@ static void command_pace(struct child *c, const struct probe_command *m)
 	if (!k)
 		return;
 	if (m->interval_ms == 0) {
-		child_stop(c, PROBE_EXIT_MESSAGE);
+		probe_child_stop(c, PROBE_EXIT_MESSAGE);
 		return;
 	}
-	k->interval_ms = m->interval_ms;
-	if (k->state == CHECK_IDLE && !mono_is_never(k->started))
-		timer_set(k, next_us(k) - mono_diff_us(k->started, mono_now()));
+	probe_check_pace(k, m->interval_ms);
 }
 
 static void command_run(struct child *c, const struct probe_command *m)
@@ -373,12 +113,22 @@ static void command_run(struct child *c, const struct probe_command *m)
 	case PROBE_MSG_REMOVE:
 		command_remove(c, m);
 		/* What it held may be what others wait for. */
-		start_waiting(c);
+		probe_check_start_waiting(c);
 		break;
 	default:
-		child_stop(c, PROBE_EXIT_MESSAGE);
+		probe_child_stop(c, PROBE_EXIT_MESSAGE);
 		break;
 	}
+}
+
+/* Sent as long as what it says: a question with its texts. */
+static bool is_whole(const struct probe_command *m, size_t n)
+{
+	size_t least_size = offsetof(struct probe_command, identity) + sizeof(m->identity);
+
+	if (n >= offsetof(struct probe_command, question.texts))
+		least_size = n;
+	return n >= least_size && n <= sizeof(*m) && n == probe_command_size(m);
 }
 
 static void on_command(evutil_socket_t fd, short what, void *arg)
@@ -388,33 +138,17 @@ static void on_command(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	(void)what;
-	for (int i = 0; i < COMMANDS_AT_ONCE && !event_base_got_break(c->base); i++) {
+	for (int i = 0; i < COMMANDS_AT_ONCE && !event_base_got_break(c->shared.base); i++) {
 		n = recv(fd, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0)
-			child_stop(c, PROBE_EXIT_CLOSED);
-		else if (n != sizeof(m))
-			child_stop(c, PROBE_EXIT_MESSAGE);
+			probe_child_stop(c, PROBE_EXIT_CLOSED);
+		else if (!is_whole(&m, (size_t)n))
+			probe_child_stop(c, PROBE_EXIT_MESSAGE);
 		else
 			command_run(c, &m);
 	}
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct child *c = arg;
-	struct check *k;
-
-	(void)fd;
-	(void)what;
-	while ((k = TAILQ_FIRST(&c->unsent))) {
-		if (!report_send(c, k, &k->result))
-			return;
-		report_drop(k);
-	}
-	event_del(&c->writable);
-	start_waiting(c);
 }
 
 /* ---- the process -------------------------------------------------------------------------------- */
@@ -436,48 +170,100 @@ static void set_signals(void)
 static enum probe_exit enter_jail(const struct probe_space *space)
 {
 	struct probe_command m;
+	ssize_t n = recv(PROBE_FD, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
 
-	if (recv(PROBE_FD, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC) != sizeof(m) ||
-	    m.type != PROBE_MSG_START)
+	if (n <= 0 || m.type != PROBE_MSG_START || (size_t)n != probe_command_size(&m))
 		return PROBE_EXIT_START;
 	if (probe_jail_enter(&m.identity, space) == 0)
 		return PROBE_EXIT_CLOSED;
 	return space ? PROBE_EXIT_SPACE : PROBE_EXIT_JAIL;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How many may be under way, so that neither descriptors nor memory run out. */
+static void set_bounds(struct child *c)
+{
+	static const size_t most[PROBE_WEIGHTS] = {LIGHT_MAX, HEAVY_MAX, PROGRAMS_MAX};
+	struct rlimit files = {.rlim_cur = 1024};
+	size_t room;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	room = files.rlim_cur > 2 * SPARE_FDS ? files.rlim_cur - SPARE_FDS : files.rlim_cur / 2;
+	c->running_max = room;
+	TAILQ_INIT(&c->unsent);
+	for (int w = 0; w < PROBE_WEIGHTS; w++) {
+		TAILQ_INIT(&c->queues[w].waiting);
+		c->queues[w].running_max = least(most[w], room);
+	}
+	/* A program has four descriptors. */
+	c->queues[PROBE_PROGRAM].running_max = least(PROGRAMS_MAX, room / 8 + 1);
+}
+
+static int shared_open(struct probe_shared *s)
+{
+	int err = 0;
+
+	s->base = event_base_new();
+	if (!s->base)
+		return -ENOMEM;
+	err = probe_http_open(s->base, &s->http);
+	if (err == 0)
+		err = probe_tls_open(&s->tls);
+	if (err == 0)
+		err = probe_programs_open(&s->programs);
+	/* Last: what others have opened must not be taken for what was given. */
+	return err < 0 ? err : probe_icmp_open(s->base, &s->icmp);
+}
+
+static void shared_close(struct probe_shared *s)
+{
+	probe_icmp_close(s->icmp);
+	probe_programs_close(s->programs);
+	probe_http_close(s->http);
+	probe_tls_close(s->tls);
+	if (s->base)
+		event_base_free(s->base);
+}
+
+static int child_watch(struct child *c)
+{
+	static const struct timeval beat = {PROBE_BEAT_MS / 1000, PROBE_BEAT_MS % 1000 * 1000};
+	struct event_base *base = c->shared.base;
+
+	event_assign(&c->commands, base, PROBE_FD, EV_READ | EV_PERSIST, on_command, c);
+	event_assign(&c->writable, base, PROBE_FD, EV_WRITE | EV_PERSIST, probe_check_on_writable,
+		     c);
+	event_assign(&c->more, base, -1, 0, probe_check_on_more, c);
+	event_assign(&c->heartbeat, base, -1, EV_PERSIST, probe_check_on_heartbeat, c);
+	return event_add(&c->commands, NULL) < 0 || event_add(&c->heartbeat, &beat) < 0 ? -ENOMEM
+											: 0;
+}
+
 static int child_open(struct child *c)
 {
-	struct rlimit files = {.rlim_cur = 1024};
 	unsigned int seed = 0;
+	int err;
 
 	*c = (struct child){0};
-	TAILQ_INIT(&c->waiting);
-	TAILQ_INIT(&c->unsent);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (unsigned int)(mono_now().us ^ getpid());
 	srandom(seed);
-	getrlimit(RLIMIT_NOFILE, &files);
-	c->running_max = files.rlim_cur > 2 * SPARE_FDS ? files.rlim_cur - SPARE_FDS : SPARE_FDS;
-	c->base = event_base_new();
-	if (!c->base)
-		return -ENOMEM;
-	event_assign(&c->commands, c->base, PROBE_FD, EV_READ | EV_PERSIST, on_command, c);
-	event_assign(&c->writable, c->base, PROBE_FD, EV_WRITE | EV_PERSIST, on_writable, c);
-	event_assign(&c->more, c->base, -1, 0, on_more, c);
-	if (event_add(&c->commands, NULL) < 0)
-		return -ENOMEM;
-	return probe_http_open(c->base, &c->http);
+	set_bounds(c);
+	err = shared_open(&c->shared);
+	return err < 0 ? err : child_watch(c);
 }
 
 static void child_close(struct child *c)
 {
 	for (size_t i = 0; i < c->n_slots; i++)
 		if (c->checks[i])
-			check_free(c->checks[i]);
+			probe_check_free(c->checks[i]);
 	free(c->checks);
-	probe_http_close(c->http);
-	if (c->base)
-		event_base_free(c->base);
+	shared_close(&c->shared);
 }
 
 int probe_child_main(const struct probe_space *space)
@@ -493,7 +279,7 @@ int probe_child_main(const struct probe_space *space)
 	if (child_open(&c) < 0)
 		c.status = PROBE_EXIT_SETUP;
 	else
-		event_base_dispatch(c.base);
+		event_base_dispatch(c.shared.base);
 	child_close(&c);
 	return (int)c.status;
 }

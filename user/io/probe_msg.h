@@ -13,9 +13,13 @@
 #include "io/probe.h"
 
 #define PROBE_FD 3 /* the child's end of the socketpair */
+#define PROBE_PING4_FD 4 /* raw ICMP sockets, if the daemon may open such */
+#define PROBE_PING6_FD 5
 #define PROBE_BODY_MAX (64 * 1024) /* bytes of a body that are searched for the expected text */
 #define PROBE_HEADER_MAX (64 * 1024) /* bytes of header lines that are read */
 #define PROBE_WIRE_MAX (512 * 1024) /* bytes of a reply in all, framing included */
+#define PROBE_BEAT_MS 500 /* the child says that it lives */
+#define PROBE_SILENCE_MS 5000 /* and if not for so long, the daemon starts another */
 #define PROBE_CHECKS_MAX (1U << 20)
 #define PROBE_WHY_MAX 160
 
@@ -26,6 +30,7 @@ enum probe_msg_type {
 	PROBE_MSG_REPORT,
 	PROBE_MSG_PACE, /* daemon to child: another interval_ms */
 	PROBE_MSG_SPACE, /* a report without content: in a namespace, and waits for the way out */
+	PROBE_MSG_ALIVE, /* child to daemon, every PROBE_BEAT_MS */
 };
 
 /* Whom the child becomes. */
@@ -46,12 +51,18 @@ struct probe_command {
 	};
 };
 
+/* Bytes of a command that are sent: up to the end of what its type has. */
+size_t probe_command_size(const struct probe_command *m);
+
 /* Child to daemon. */
 struct probe_report {
-	uint32_t type; /* PROBE_MSG_REPORT */
+	uint32_t type; /* PROBE_MSG_REPORT, PROBE_MSG_ALIVE */
 	uint32_t pad;
-	uint64_t id;
-	struct check_result result;
+	uint64_t id; /* PROBE_MSG_REPORT */
+	union {
+		struct check_result result; /* PROBE_MSG_REPORT */
+		struct probe_vitals vitals; /* PROBE_MSG_ALIVE */
+	};
 };
 
 static inline uint32_t probe_slot(uint64_t id)
@@ -84,8 +95,9 @@ struct probe_process {
 	int sock; /* non-blocking SOCK_SEQPACKET */
 };
 
-/* Starts @program with the other end of a socketpair as PROBE_FD, /dev/null as standard input and
- * output, an empty environment and nothing else open but standard error; its PROBE_MSG_START waits
+/* Starts @program with the other end of a socketpair as PROBE_FD, raw ICMP sockets as PROBE_PING4_FD
+ * and PROBE_PING6_FD where this process may open such, /dev/null as standard input and output, an empty
+ * environment and nothing else open but standard error; its PROBE_MSG_START waits
  * in the socket. Fills @out, which owns the process and both descriptors. Returns 0 or -errno. That
  * the program cannot be run is seen later, as the exit status PROBE_EXIT_EXEC. */
 int probe_process_start(const struct probe_program *program, struct probe_process *out)
@@ -115,12 +127,20 @@ struct probe_pool_setup {
 int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool **out)
 	__attribute__((warn_unused_result));
 
-/* Copies @q into @out with every unused byte 0, so that equal questions are equal in memory.
- * Returns 0, or -EINVAL for what cannot be asked: no address or port, an unknown kind, an interval
- * or timeout of 0, a jitter above 50, a string without end, a path that does not begin with '/', white space or
- * control characters in path or host, an empty or too long list of status ranges. */
+/* Copies @q into @out with every unused byte of what counts 0, so that equal questions are equal in
+ * memory. Returns 0, or -EINVAL for what cannot be asked: no address or port, an unknown kind, an
+ * interval or timeout of 0, a jitter above 50, texts that are longer than their room, a path that does not begin with
+ * '/', white space or control characters in what goes into a request line, too many status ranges,
+ * a list of texts that does not end with a NUL. */
 int probe_question_normalize(const struct probe_question *q, struct probe_question *out)
 	__attribute__((warn_unused_result));
+
+/* Details of CHECK_NO_MATCH. */
+enum probe_miss {
+	PROBE_MISS_TEXT,
+	PROBE_MISS_PATTERN,
+	PROBE_MISS_GAVE_UP, /* the pattern takes too many steps on this reply */
+};
 
 /* Fills @r->text with words for what @r otherwise is, a result of @q: "connection refused",
  * "HTTP status 503, wanted 200-399". A text that stands there already stays, made printable. */

@@ -24,8 +24,9 @@ struct probe_pool {
 	struct probe_process process;
 	struct probe_asks asks;
 	struct event readable, writable, ended; /* while there is a process */
-	struct event restart, replay;
-	mono_t started;
+	struct event restart, replay, watchdog;
+	mono_t started, heard; /* heard: the child's latest message */
+	struct probe_vitals vitals;
 	unsigned int failures; /* ends of the child since one last lived long */
 	const char *fault; /* why the pool itself ended the child, or NULL */
 	bool has_way; /* made for this child */
@@ -35,6 +36,10 @@ struct probe_pool {
 
 static bool result_take(struct probe_pool *p, const struct probe_report *m)
 {
+	if (m->type == PROBE_MSG_ALIVE) {
+		p->vitals = m->vitals;
+		return true;
+	}
 	if (m->type != PROBE_MSG_REPORT || !check_is_sane(&m->result))
 		return false;
 	return probe_asks_tell(&p->asks, m->id, &m->result, p->setup.result, p->setup.arg);
@@ -75,6 +80,7 @@ static int reports_take(struct probe_pool *p)
 	n = recvmmsg(p->process.sock, messages, REPORTS_AT_ONCE, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	p->heard = mono_now();
 	for (int i = 0; i < n; i++) {
 		if (messages[i].msg_len == 0)
 			return -1;
@@ -101,15 +107,18 @@ static void on_replay(evutil_socket_t fd, short what, void *arg)
 static bool command_send(struct probe_pool *p, const struct probe_ask *a)
 {
 	struct probe_command m;
+	size_t size;
 
-	memset(&m, 0, sizeof(m)); /* the child is not to see this process's memory */
+	/* The child is not to see this process's memory. */
+	memset(&m, 0, offsetof(struct probe_command, question.texts));
 	m.type = !a->n_members ? PROBE_MSG_REMOVE : a->told ? PROBE_MSG_PACE : PROBE_MSG_ADD;
 	m.id = a->wire_id;
 	if (a->n_members)
 		m.interval_ms = probe_ask_interval_ms(a);
 	if (m.type == PROBE_MSG_ADD)
-		memcpy(&m.question, &a->question, sizeof(m.question));
-	return send(p->process.sock, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(m);
+		memcpy(&m.question, a->question, probe_question_size(a->question));
+	size = probe_command_size(&m);
+	return send(p->process.sock, &m, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
 }
 
 /* An error other than "no room now" is the end of the child, which the other events see. */
@@ -171,7 +180,8 @@ static int child_start(struct probe_pool *p)
 
 	if (err < 0)
 		return err;
-	p->started = mono_now();
+	p->started = p->heard = mono_now();
+	p->vitals = (struct probe_vitals){0};
 	p->fault = NULL;
 	p->has_way = false;
 	event_assign(&p->readable, base, p->process.sock, EV_READ | EV_PERSIST, on_readable, p);
@@ -251,6 +261,22 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	child_over(p);
 }
 
+/* A child that is stopped, or caught in a loop, would freeze what is known of every backend. What it
+ * has said and nobody has read yet counts: it may be the daemon that was away. */
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct probe_pool *p = arg;
+
+	(void)fd;
+	(void)what;
+	if (!p->process.pid || mono_diff_us(p->heard, mono_now()) < PROBE_SILENCE_MS * 1000LL)
+		return;
+	if (reports_take(p) != 0)
+		return;
+	p->fault = "it said nothing for 5 s and was killed";
+	child_over(p);
+}
+
 static void on_restart(evutil_socket_t fd, short what, void *arg)
 {
 	struct probe_pool *p = arg;
@@ -265,6 +291,11 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 	child_again(p, why);
 }
 
+struct probe_vitals probe_pool_vitals(const struct probe_pool *p)
+{
+	return p->vitals;
+}
+
 pid_t probe_pool_child(const struct probe_pool *p)
 {
 	return p->process.pid;
@@ -274,6 +305,7 @@ pid_t probe_pool_child(const struct probe_pool *p)
 
 int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool **out)
 {
+	static const struct timeval look = {1, 0};
 	struct probe_pool *p = calloc(1, sizeof(*p));
 	int err;
 
@@ -283,11 +315,13 @@ int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool *
 	probe_asks_init(&p->asks);
 	event_assign(&p->restart, setup->base, -1, 0, on_restart, p);
 	event_assign(&p->replay, setup->base, -1, 0, on_replay, p);
+	event_assign(&p->watchdog, setup->base, -1, EV_PERSIST, on_watchdog, p);
 	err = child_start(p);
 	if (err < 0) {
 		free(p);
 		return err;
 	}
+	event_add(&p->watchdog, &look);
 	*out = p;
 	return 0;
 }
@@ -355,6 +389,7 @@ void probe_pool_close(struct probe_pool *p)
 	child_end(p, why);
 	event_del(&p->restart);
 	event_del(&p->replay);
+	event_del(&p->watchdog);
 	probe_asks_fini(&p->asks);
 	free(p);
 }

@@ -2,6 +2,9 @@
 /* The probe child as a process: started, killed, reaped. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/icmp.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,27 +20,46 @@
 #define GRACE_MS 100 /* for the child to end when its socket closes */
 #define KILLED_MS 1000 /* and after SIGKILL */
 
+/* What the program gets: its socket, and those for echo requests (-1: none). */
+#define GIVEN 3
+static const int given_as[GIVEN] = {PROBE_FD, PROBE_PING4_FD, PROBE_PING6_FD};
+
+/* First out of the way, since one may have another's number. */
+static bool give(int fds[static GIVEN])
+{
+	for (int i = 0; i < GIVEN; i++) {
+		if (fds[i] >= 0)
+			fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, PROBE_PING6_FD + 1);
+	}
+	close_range(PROBE_FD, PROBE_PING6_FD, 0);
+	for (int i = 0; i < GIVEN; i++) {
+		if (fds[i] >= 0)
+			dup2(fds[i], given_as[i]);
+	}
+	return fds[0] >= 0;
+}
+
 /* Between fork and exec: only what is safe there. */
-static void become_program(const struct probe_program *program, int sock)
+static void become_program(const struct probe_program *program, int fds[static GIVEN])
 {
 	char *const no_environment[] = {NULL};
 	int null;
 
-	if (sock == PROBE_FD ? fcntl(sock, F_SETFD, 0) < 0 : dup2(sock, PROBE_FD) < 0)
-		_exit(PROBE_EXIT_EXEC);
 	null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
 		_exit(PROBE_EXIT_EXEC);
 	if (fcntl(STDERR_FILENO, F_GETFD) < 0)
 		dup2(null, STDERR_FILENO);
-	close_range(PROBE_FD + 1, ~0U, 0);
+	if (!give(fds))
+		_exit(PROBE_EXIT_EXEC);
+	close_range(PROBE_PING6_FD + 1, ~0U, 0);
 	execve(program->path, program->argv, no_environment);
 	_exit(PROBE_EXIT_EXEC);
 }
 
 /* With every signal blocked until the program runs, so that no handler of the daemon's runs in the
  * copy of it. */
-static pid_t fork_program(const struct probe_program *program, int sock)
+static pid_t fork_program(const struct probe_program *program, int fds[static GIVEN])
 {
 	sigset_t all, before;
 	pid_t pid;
@@ -48,7 +70,7 @@ static pid_t fork_program(const struct probe_program *program, int sock)
 	pid = fork();
 	err = errno;
 	if (pid == 0)
-		become_program(program, sock);
+		become_program(program, fds);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid < 0 ? -err : pid;
 }
@@ -56,17 +78,40 @@ static pid_t fork_program(const struct probe_program *program, int sock)
 static int send_start(int sock, const struct probe_identity *identity)
 {
 	struct probe_command start;
+	size_t size;
 
 	memset(&start, 0, sizeof(start));
 	start.type = PROBE_MSG_START;
 	start.identity = *identity;
-	if (send(sock, &start, sizeof(start), MSG_NOSIGNAL) != sizeof(start))
+	size = probe_command_size(&start);
+	if (send(sock, &start, size, MSG_NOSIGNAL) != (ssize_t)size)
 		return -errno;
 	return 0;
 }
 
+/* Lets through echo replies only. Returns -1 where it is not allowed. */
+static int raw_open(int family)
+{
+	struct icmp_filter filter4 = {~(1U << ICMP_ECHOREPLY)};
+	struct icmp6_filter filter6;
+	int protocol = family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	auto_close int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+
+	if (fd < 0)
+		return -1;
+	ICMP6_FILTER_SETBLOCKALL(&filter6);
+	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter6);
+	if (family == AF_INET6
+		    ? setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter6, sizeof(filter6)) < 0
+		    : setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter4, sizeof(filter4)) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
 int probe_process_start(const struct probe_program *program, struct probe_process *out)
 {
+	auto_close int ping4 = raw_open(AF_INET);
+	auto_close int ping6 = raw_open(AF_INET6);
 	auto_close int ours = -1;
 	auto_close int theirs = -1;
 	int pair[2], err, pidfd;
@@ -79,7 +124,7 @@ int probe_process_start(const struct probe_program *program, struct probe_proces
 	err = send_start(ours, &program->identity);
 	if (err < 0)
 		return err;
-	pid = fork_program(program, theirs);
+	pid = fork_program(program, (int[GIVEN]){theirs, ping4, ping6});
 	if (pid < 0)
 		return pid;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -27,8 +27,7 @@ static int socket_open(const struct probe_question *q)
 	return take_fd(&fd);
 }
 
-/* The address says to which backend; ports are the kernel's choice when it connects. */
-static int bind_from(int fd, const struct addr *from)
+int probe_bind_from(int fd, const struct addr *from)
 {
 	static const int on = 1;
 	struct sockaddr_storage ss;
@@ -63,7 +62,7 @@ int probe_tcp_start(struct probe_tcp *t, struct event_base *base, const struct p
 	t->fd = -1;
 	if (fd < 0)
 		return -fd;
-	error = bind_from(fd, &q->from);
+	error = probe_bind_from(fd, &q->from);
 	if (error)
 		return error;
 	/* Also a connect that succeeds at once is reported from the loop. */

@@ -19,6 +19,10 @@ struct probe_tcp {
 	void *arg;
 };
 
+/* Has @fd come from @from unless that is none: for path probes it says to which backend. Ports are the
+ * kernel's choice when it connects. Returns 0 or a positive errno. */
+int probe_bind_from(int fd, const struct addr *from);
+
 /* Begins to connect to the address and port of @q; @t->done and @t->arg are set by the caller and
  * @t stays in place until the end. The socket is closed by a reset, so it leaves nothing behind in
  * the kernel; for CONF_CHECK_TCP the last packet of the handshake is withheld too, so the backend's

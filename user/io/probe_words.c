@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Probe results in words, for log lines and `shunt backends`; written by the child. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "io/probe_http.h"
+#include "io/probe_kind.h"
 #include "io/probe_msg.h"
+#include "io/probe_tcp.h"
 
 #define EXPECT_SHOWN 40 /* characters of the expected text */
 
@@ -39,9 +42,11 @@ static const char *ranges(const struct probe_question *q, char *out, size_t size
 }
 
 /* The text with what is not printable as dots, cut to EXPECT_SHOWN. */
-static const char *shown(const char *expect, char out[static EXPECT_SHOWN + 4])
+static const char *shown(const struct probe_question *q, enum conf_check_text which,
+			 char out[static EXPECT_SHOWN + 4])
 {
-	size_t n = strnlen(expect, EXPECT_SHOWN + 1);
+	const char *expect = probe_question_text(q, which);
+	size_t n = q->text_len[which];
 	bool cut = n > EXPECT_SHOWN;
 
 	n = cut ? EXPECT_SHOWN : n;
@@ -51,38 +56,63 @@ static const char *shown(const char *expect, char out[static EXPECT_SHOWN + 4])
 	return out;
 }
 
+static void miss_words(const struct check_result *r, const struct probe_question *q, char *out,
+		       size_t size)
+{
+	char text[EXPECT_SHOWN + 4];
+
+	if (r->detail == PROBE_MISS_TEXT)
+		snprintf(out, size, "reply does not contain \"%s\"",
+			 shown(q, CONF_TEXT_EXPECT, text));
+	else if (r->detail == PROBE_MISS_PATTERN)
+		snprintf(out, size, "reply does not match \"%s\"",
+			 shown(q, CONF_TEXT_EXPECT_REGEX, text));
+	else
+		snprintf(out, size, "\"%s\" takes too many steps on this reply",
+			 shown(q, CONF_TEXT_EXPECT_REGEX, text));
+}
+
 static const char *fault(int32_t detail)
 {
 	if (detail == PROBE_FAULT_HEADERS)
 		return "reply has more than 64 KiB of headers";
 	if (detail == PROBE_FAULT_LENGTH)
 		return "reply is longer than 512 KiB";
+	if (detail == PROBE_FAULT_NOT_HTTP2)
+		return "reply is not HTTP/2";
 	return "reply is not HTTP";
 }
 
 static void http_words(const struct check_result *r, const struct probe_question *q, char *out,
 		       size_t size)
 {
-	char list[CONF_STATUS_RANGES * 16], text[EXPECT_SHOWN + 4];
+	char list[CONF_STATUS_RANGES * 16];
 
-	if (r->code == CHECK_BAD_STATUS)
+	if (r->code == CHECK_BAD_STATUS && q->kind == CONF_CHECK_GRPC)
+		snprintf(out, size, "HTTP status %d, wanted 200", r->detail);
+	else if (r->code == CHECK_BAD_STATUS)
 		snprintf(out, size, "HTTP status %d, wanted %s", r->detail,
 			 ranges(q, list, sizeof(list)));
-	else if (r->code == CHECK_NO_MATCH)
-		snprintf(out, size, "reply does not contain \"%s\"", shown(q->expect, text));
 	else
 		snprintf(out, size, "%s", fault(r->detail));
+}
+
+static bool is_http(const struct probe_question *q)
+{
+	return q->kind == CONF_CHECK_HTTP || q->kind == CONF_CHECK_HTTPS ||
+	       q->kind == CONF_CHECK_HTTP2;
 }
 
 static void success_words(const struct check_result *r, const struct probe_question *q, char *out,
 			  size_t size)
 {
-	if (q->kind != CONF_CHECK_HTTP)
-		snprintf(out, size, "connected");
-	else if (q->expect[0] == '\0')
-		snprintf(out, size, "HTTP status %d", r->detail);
+	bool expects = q->text_len[CONF_TEXT_EXPECT] || q->text_len[CONF_TEXT_EXPECT_REGEX];
+
+	if (is_http(q))
+		snprintf(out, size, "HTTP status %d%s", r->detail,
+			 expects ? " and the expected text" : "");
 	else
-		snprintf(out, size, "HTTP status %d and the expected text", r->detail);
+		snprintf(out, size, "%s", expects ? "reply as expected" : "connected");
 }
 
 static void timeout_words(const struct check_result *r, const struct probe_question *q, char *out,
@@ -90,9 +120,22 @@ static void timeout_words(const struct check_result *r, const struct probe_quest
 {
 	char ms[24];
 
-	snprintf(out, size, "%s within %s",
-		 r->layer == CHECK_LAYER_4 ? "no answer to connect" : "no whole reply",
+	static const char *const what[] = {
+		[CHECK_LAYER_PROGRAM] = "the program did not end",
+		[CHECK_LAYER_3] = "no echo reply",
+		[CHECK_LAYER_4] = "no answer to connect",
+		[CHECK_LAYER_6] = "no end of the TLS handshake",
+		[CHECK_LAYER_7] = "no whole reply",
+	};
+
+	snprintf(out, size, "%s within %s", what[r->layer] ? what[r->layer] : "no answer",
 		 duration(q->timeout_ms, ms));
+}
+
+static bool is_datagram(const struct probe_question *q)
+{
+	return q->kind == CONF_CHECK_UDP ||
+	       (q->kind == CONF_CHECK_DNS && q->transport == CONF_DNS_UDP);
 }
 
 static void words(const struct check_result *r, const struct probe_question *q, char *out,
@@ -106,7 +149,9 @@ static void words(const struct check_result *r, const struct probe_question *q, 
 		timeout_words(r, q, out, size);
 		break;
 	case CHECK_REFUSED:
-		snprintf(out, size, "connection refused");
+		snprintf(out, size, "%s",
+			 is_datagram(q) ? "port unreachable: nobody listens"
+					: "connection refused");
 		break;
 	case CHECK_UNREACHABLE:
 		snprintf(out, size, "%s unreachable",
@@ -117,6 +162,9 @@ static void words(const struct check_result *r, const struct probe_question *q, 
 		break;
 	case CHECK_CLOSED:
 		snprintf(out, size, "connection closed before a whole reply");
+		break;
+	case CHECK_NO_MATCH:
+		miss_words(r, q, out, size);
 		break;
 	case CHECK_NO_RESOURCES:
 		snprintf(out, size, "could not probe: %s", strerror(r->detail));
@@ -139,4 +187,32 @@ void probe_result_words(struct check_result *r, const struct probe_question *q)
 	if (r->text[0] == '\0')
 		words(r, q, r->text, sizeof(r->text));
 	make_printable(r->text);
+}
+
+void probe_result_add(struct check_result *r, const struct probe_question *q, const char *format,
+		      ...)
+{
+	size_t at;
+	va_list args;
+
+	probe_result_words(r, q);
+	at = strlen(r->text);
+	va_start(args, format);
+	vsnprintf(r->text + at, sizeof(r->text) - at, format, args);
+	va_end(args);
+}
+
+void probe_cannot_ask(struct check_result *r, const char *format, ...)
+{
+	va_list args;
+
+	*r = (struct check_result){.code = CHECK_CANNOT_ASK};
+	va_start(args, format);
+	vsnprintf(r->text, sizeof(r->text), format, args);
+	va_end(args);
+}
+
+struct check_result probe_failure(int error)
+{
+	return probe_tcp_result(error);
 }

@@ -26,7 +26,19 @@ const char *const conf_affinity_words[] = {
 const char *const conf_udp_flows_words[] = {
 	[CONF_UDP_TRACKED] = "tracked", [CONF_UDP_STATELESS] = "stateless", NULL};
 const char *const conf_check_words[] = {
-	[CONF_CHECK_NONE] = "none", [CONF_CHECK_TCP] = "tcp", [CONF_CHECK_HTTP] = "http", NULL};
+	[CONF_CHECK_NONE] = "none",   [CONF_CHECK_TCP] = "tcp",	    [CONF_CHECK_HTTP] = "http",
+	[CONF_CHECK_HTTPS] = "https", [CONF_CHECK_HTTP2] = "http2", [CONF_CHECK_GRPC] = "grpc",
+	[CONF_CHECK_DNS] = "dns",     [CONF_CHECK_UDP] = "udp",	    [CONF_CHECK_ICMP] = "icmp",
+	[CONF_CHECK_TLS] = "tls",     [CONF_CHECK_EXEC] = "exec",   [CONF_CHECK_AGENT] = "agent",
+	[CONF_CHECK_KIND_MAX] = NULL};
+const char *const conf_dns_record_words[] = {[CONF_DNS_A] = "A",	 [CONF_DNS_AAAA] = "AAAA",
+					     [CONF_DNS_CNAME] = "CNAME", [CONF_DNS_MX] = "MX",
+					     [CONF_DNS_NS] = "NS",	 [CONF_DNS_PTR] = "PTR",
+					     [CONF_DNS_SOA] = "SOA",	 [CONF_DNS_SRV] = "SRV",
+					     [CONF_DNS_TXT] = "TXT",	 NULL};
+const char *const conf_dns_transport_words[] = {
+	[CONF_DNS_UDP] = "udp", [CONF_DNS_TCP] = "tcp", NULL};
+const char *const conf_answer_words[] = {[CONF_NO] = "no", [CONF_YES] = "yes", NULL};
 const char *const conf_attach_words[] = {
 	[CONF_ATTACH_EXCLUSIVE] = "exclusive", [CONF_ATTACH_SHARED] = "shared", NULL};
 const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",
@@ -36,9 +48,8 @@ const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",
 
 static void service_fini(struct conf_service *s)
 {
-	free(s->check.path);
-	free(s->check.host);
-	free(s->check.expect);
+	for (size_t i = 0; i < CONF_CHECK_TEXTS; i++)
+		free(s->check.texts[i].bytes);
 	free(s->ports);
 	free(s->backends);
 	free(s->backends_file);
@@ -111,6 +122,11 @@ const char *conf_remove_name(enum conf_remove r)
 const char *conf_check_name(enum conf_check_kind k)
 {
 	return word_of(conf_check_words, k);
+}
+
+const char *conf_dns_record_name(enum conf_dns_record r)
+{
+	return word_of(conf_dns_record_words, r);
 }
 
 const char *conf_xdp_name(enum conf_xdp x)

@@ -25,7 +25,21 @@ enum conf_affinity { CONF_AFFINITY_NONE, CONF_AFFINITY_SOURCE };
 enum conf_udp_flows { CONF_UDP_TRACKED, CONF_UDP_STATELESS };
 enum conf_gue_checksum { CONF_GUE_FULL, CONF_GUE_ZERO };
 enum conf_remove { CONF_REMOVE_DRAIN, CONF_REMOVE_NOW };
-enum conf_check_kind { CONF_CHECK_NONE, CONF_CHECK_TCP, CONF_CHECK_HTTP };
+enum conf_check_kind {
+	CONF_CHECK_NONE,
+	CONF_CHECK_TCP,
+	CONF_CHECK_HTTP,
+	CONF_CHECK_HTTPS,
+	CONF_CHECK_HTTP2,
+	CONF_CHECK_GRPC,
+	CONF_CHECK_DNS,
+	CONF_CHECK_UDP,
+	CONF_CHECK_ICMP,
+	CONF_CHECK_TLS,
+	CONF_CHECK_EXEC,
+	CONF_CHECK_AGENT,
+	CONF_CHECK_KIND_MAX,
+};
 
 /* Where something stands in a file; line and column from 1, column counted in characters. */
 struct conf_pos {
@@ -44,6 +58,51 @@ struct conf_status_range {
 };
 #define CONF_STATUS_RANGES 8
 
+/* What a check says in bytes; which kinds have which is conf_check.c's. */
+enum conf_check_text {
+	CONF_TEXT_PATH, /* starts with '/' */
+	CONF_TEXT_HOST, /* none: the address probed */
+	CONF_TEXT_METHOD, /* none: GET */
+	CONF_TEXT_HEADERS, /* "Name: value", each with a NUL behind */
+	CONF_TEXT_EXPECT, /* what the reply must contain, any bytes; of dns one of the answers */
+	CONF_TEXT_EXPECT_REGEX, /* that the reply must match */
+	CONF_TEXT_SEND, /* any bytes */
+	CONF_TEXT_SNI, /* none: the host if it is a name */
+	CONF_TEXT_CA, /* paths of files; none: those of the system */
+	CONF_TEXT_CERT,
+	CONF_TEXT_KEY,
+	CONF_TEXT_SERVICE, /* of grpc; none: the server as a whole */
+	CONF_TEXT_NAME, /* that dns asks for */
+	CONF_TEXT_COMMAND, /* program and arguments, each with a NUL behind */
+	CONF_TEXT_ENVIRONMENT, /* "NAME=value", each with a NUL behind */
+	CONF_CHECK_TEXTS,
+};
+
+/* Each has a NUL behind it that @len does not count. */
+struct conf_text {
+	char *bytes; /* NULL: not given */
+	uint32_t len;
+};
+#define CONF_TEXT_MAX 255 /* bytes of most */
+/* Of PCRE2, for EXPECT_REGEX: replies are bytes of any kind. */
+#define CONF_REGEX_OPTIONS (PCRE2_NEVER_UTF | PCRE2_NEVER_UCP)
+#define CONF_LONG_TEXT_MAX 2000 /* bytes of HEADERS, SEND, COMMAND and ENVIRONMENT */
+
+enum conf_dns_record {
+	CONF_DNS_A,
+	CONF_DNS_AAAA,
+	CONF_DNS_CNAME,
+	CONF_DNS_MX,
+	CONF_DNS_NS,
+	CONF_DNS_PTR,
+	CONF_DNS_SOA,
+	CONF_DNS_SRV,
+	CONF_DNS_TXT,
+};
+
+enum conf_dns_transport { CONF_DNS_UDP, CONF_DNS_TCP };
+enum conf_answer { CONF_NO, CONF_YES };
+
 struct conf_check {
 	enum conf_check_kind kind;
 	uint32_t interval_ms, timeout_ms;
@@ -52,11 +111,13 @@ struct conf_check {
 	uint16_t rise, fall;
 	struct health_flap flap;
 	uint16_t port; /* 0: the backend's */
-	char *path; /* http only; starts with '/' */
-	char *host; /* http only; NULL: the address probed */
-	char *expect; /* http only; text that the body must contain; NULL: any */
+	struct conf_text texts[CONF_CHECK_TEXTS];
 	struct conf_status_range status[CONF_STATUS_RANGES];
-	uint8_t statuses; /* how many of them, http only */
+	uint8_t statuses; /* how many of them: http, https and http2 have one at least, others none */
+	enum conf_answer tls, verify; /* no where there is no TLS */
+	uint16_t expiry_warn_days; /* 0: no warning, or no TLS */
+	enum conf_dns_record record;
+	enum conf_dns_transport transport;
 };
 
 /* What a backend is called in connection ids. */
@@ -235,6 +296,7 @@ const char *conf_on_empty_name(enum conf_on_empty e);
 const char *conf_remove_name(enum conf_remove r);
 const char *conf_gue_checksum_name(enum conf_gue_checksum g);
 const char *conf_check_name(enum conf_check_kind k);
+const char *conf_dns_record_name(enum conf_dns_record r);
 const char *conf_xdp_name(enum conf_xdp x);
 const char *conf_protocol_name(uint8_t protocol); /* "tcp", "udp", or "?" */
 

@@ -64,7 +64,47 @@ int conf_read_check(struct conf_load *l, const struct conf_node *node, struct co
 int conf_finish_check(struct conf_load *l, const struct conf_node *node, struct conf_service *s,
 		      const struct conf_check_given *given) __attribute__((warn_unused_result));
 
+/* Gives @to texts of its own, equal to those of @from. Returns 0 or -ENOMEM; @to can be freed. */
+int conf_check_copy_texts(const struct conf_check *from, struct conf_check *to)
+	__attribute__((warn_unused_result));
+
 void conf_check_fini(struct conf_check *c);
+
+/* ---- conf_check_text.c -------------------------------------------------------------------------*/
+
+/* Readers of a struct conf_text from one value. */
+conf_key_read conf_read_request_word; /* printable ASCII without spaces */
+conf_key_read conf_read_request_path; /* that, and begins with "/" */
+conf_key_read conf_read_request_host; /* that without "/" */
+conf_key_read conf_read_method; /* capital letters */
+conf_key_read conf_read_check_text; /* no control characters */
+conf_key_read conf_read_check_file; /* an absolute path */
+conf_key_read conf_read_hex; /* pairs of hexadecimal digits */
+conf_key_read conf_read_regex;
+conf_key_read conf_read_days; /* uint16_t: "14d", or "no" as 0 */
+
+/* One HTTP status, a range, or a list of them. */
+int conf_read_status(struct conf_load *l, const struct conf_node *node, struct conf_check *c)
+	__attribute__((warn_unused_result));
+
+/* Any bytes; what YAML says in quotes. @key: its name, min and max. */
+int conf_read_bytes(struct conf_load *l, const struct conf_key *key, const struct conf_node *node,
+		    struct conf_text *out) __attribute__((warn_unused_result));
+
+/* Mappings and lists as texts with a NUL behind each, of CONF_LONG_TEXT_MAX bytes at most. */
+int conf_read_headers(struct conf_load *l, const struct conf_node *node, struct conf_text *out)
+	__attribute__((warn_unused_result));
+int conf_read_command(struct conf_load *l, const struct conf_node *node, struct conf_text *out)
+	__attribute__((warn_unused_result));
+int conf_read_shell(struct conf_load *l, const struct conf_node *node, struct conf_text *out)
+	__attribute__((warn_unused_result));
+int conf_read_environment(struct conf_load *l, const struct conf_node *node, struct conf_text *out)
+	__attribute__((warn_unused_result));
+
+/* *out becomes a copy of the bytes. Returns 0 or -ENOMEM. */
+int conf_text_set(struct conf_text *out, const char *bytes, size_t len)
+	__attribute__((warn_unused_result));
+void conf_text_fini(struct conf_text *t);
 
 /* ---- conf_flap.c -------------------------------------------------------------------------------*/
 

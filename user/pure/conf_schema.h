@@ -16,7 +16,7 @@ struct conf_key;
 
 /* Which keys of a check were written, as opposed to defaults. */
 struct conf_check_given {
-	bool type, timeout;
+	bool type, timeout, tls;
 };
 
 /* One run of conf_parse(). */

@@ -214,22 +214,11 @@ int conf_read_defaults(struct conf_load *l, const struct conf_node *node)
 	return rc;
 }
 
-static int copy_text(const char *text, char **out)
-{
-	*out = text ? strdup(text) : NULL;
-	return text && !*out ? -ENOMEM : 0;
-}
-
 /* A service before it says anything itself. On -ENOMEM it can still be freed. */
 static int start_service(const struct conf_load *l, struct conf_service *s)
 {
-	const struct conf_check *c = &l->defaults.check;
-
 	*s = l->defaults;
-	s->check.path = s->check.host = s->check.expect = NULL;
-	if (copy_text(c->path, &s->check.path) < 0 || copy_text(c->host, &s->check.host) < 0)
-		return -ENOMEM;
-	return copy_text(c->expect, &s->check.expect);
+	return conf_check_copy_texts(&l->defaults.check, &s->check);
 }
 
 /* ---- a service ---------------------------------------------------------------------------------*/

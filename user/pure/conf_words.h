@@ -11,6 +11,9 @@ extern const char *const conf_gue_checksum_words[]; /* enum conf_gue_checksum */
 extern const char *const conf_remove_words[]; /* enum conf_remove */
 extern const char *const conf_affinity_words[], *const conf_udp_flows_words[];
 extern const char *const conf_check_words[]; /* enum conf_check_kind */
+extern const char *const conf_dns_record_words[]; /* enum conf_dns_record */
+extern const char *const conf_dns_transport_words[]; /* enum conf_dns_transport */
+extern const char *const conf_answer_words[]; /* enum conf_answer */
 extern const char *const conf_attach_words[]; /* enum conf_attach */
 extern const char *const conf_xdp_words[]; /* enum conf_xdp */
 
