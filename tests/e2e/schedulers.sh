@@ -41,6 +41,27 @@ sleep 2 # a pass of counting, and one of being counted
 hold lc2 60 # it is one of the two that are asked five times in nine
 holds "as it has none it gets most of the next" "$(open_at lc2 b1) >= 25"
 
+note "how many there are is shown, also when the service's rows move"
+all_open() { # those of the two clients
+  for n in 1 2 3; do echo $(($(open_at lc b$n) + $(open_at lc2 b$n))); done | xargs
+}
+shown() { shunt backends held --json | jq -r '[.backends[:3][].flows_now] | join(" ")'; }
+are_shown() { [ "$(shown)" = "$(all_open)" ]; }
+check "all connections that are open are counted" wait_for 5 are_shown
+is "shunt stats says the same" "$(shunt stats held --json | jq '[.services[].backends[].flows_now] | add')" \
+  "$(all_open | xargs -n1 | awk '{n += $1} END {print n}')"
+(
+  cat "$W/b"
+  for n in 21 22 23 24 25 26 27 28 29; do echo "$(addr4 $n) name=none$n"; done
+) >"$W/more" && mv "$W/more" "$W/b"
+more() { [ "$(shunt backends held --json | jq '.backends | length')" -eq 12 ]; }
+check "there are more backends than the service had rows" wait_for 5 more
+sleep 1.5
+check "and the same connections" wait_for 5 are_shown
+backends4 1 2 3 >"$W/b"
+fewer() { [ "$(shunt backends held --json | jq '.backends | length')" -eq 3 ]; }
+check "they go again" wait_for 5 fewer
+
 note "from lc to maglev and back, with connections open"
 check "to maglev" change
 sleep 1

@@ -133,6 +133,8 @@ static void take_over(struct engine *e, struct change *c)
 	size_t i;
 
 	s->conf = c->conf;
+	c->former_row = s->row;
+	c->former_rows = s->rows;
 	s->rows = c->rows;
 	if (c->new_lines)
 		transitions_move(e, s, c->slots_at, c->slots);
@@ -271,6 +273,35 @@ static void retire(struct engine *e, struct plan *p)
 	}
 }
 
+/* Flows that are counted go along with rows that move, and are nobody's where rows are given up: who has
+ * them next would have the flows too. */
+static void move_flows(struct engine *e, const struct plan *p)
+{
+	const uint32_t n = dp_sizes(e->dp)->rows;
+	auto_free uint32_t *to = NULL;
+	uint32_t row;
+	size_t i;
+
+	if (!p->n_gone_rows && !p->n_gone_backends)
+		return;
+	to = malloc(n * sizeof(*to));
+	if (!to) /* some are counted to the wrong rows, until they end */
+		return;
+	for (row = 0; row < n; row++)
+		to[row] = row;
+	for (i = 0; i < p->n_gone_backends; i++)
+		to[p->gone_backends[i].row] = 0;
+	for (i = 0; i < p->n_gone_rows; i++)
+		memset(&to[p->gone_rows[i].at], 0, p->gone_rows[i].n * sizeof(*to));
+	for (i = 0; i < p->n_changes; i++) {
+		const struct change *c = &p->changes[i];
+
+		for (row = 1; c->new_rows && row < c->former_rows; row++)
+			to[c->former_row + row] = c->row + row;
+	}
+	dp_flows_move_rows(e->dp, to, n);
+}
+
 /* What cannot fail, from here on. */
 static void execute(struct engine *e, struct plan *p, struct dp_services *services)
 {
@@ -282,6 +313,7 @@ static void execute(struct engine *e, struct plan *p, struct dp_services *servic
 	dp_services_apply(e->dp, services);
 	vips_take(e, take_ptr(p->vips), p->n_vips);
 	dp_answer_rate(e->dp, e->conf->icmp_rate);
+	move_flows(e, p);
 	retire(e, p);
 }
 

@@ -70,7 +70,7 @@ void drain_begin(struct engine *e, struct backend *b, int64_t by, int64_t most_s
 	d->deadline = deadline_of(b->service, by, most_s);
 	b->service->drains = true;
 	look_again(e);
-	loads_start(e);
+	loads_changed(e, b->service);
 }
 
 void drain_end(struct backend *b)
@@ -232,6 +232,7 @@ static void look_through(struct engine *e, struct service *s, mono_t now)
 	size_t i;
 
 	s->drains = false;
+	loads_changed(e, s);
 	for (i = s->n_backends; i-- > 0;) {
 		struct backend *b = s->backends[i];
 

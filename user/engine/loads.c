@@ -6,179 +6,206 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/transitions.h"
+#include "base/own.h"
+#include "pure/tally.h"
 
-#define PARTS 20 /* of the flow table, counted in turn: all of it once a second */
-/* What a flow weighs at weight 1: any weight divides it well. */
-#define LOAD_UNIT 1000000u
-#define NOTHING UINT64_MAX
-/* Of what is unseen this part is taken to be seen each time: with it a flow counts as 0.9 to 1.2 of one
- * until it has certainly been found. */
-#define UNSEEN_LASTS 12
+/* The flow table is counted in so many parts at least, each of so many words at most: that bounds what a
+ * count takes of a CPU, whatever the table's size; a larger one takes longer to be counted through. */
+#define PARTS_MIN 20
+#define PART_WORDS 131072u
+/* Where no load goes by it, a count may take longer. */
+#define SHOWN_EVERY_MS 250
+
+/* A row to which loads are told. */
+struct target {
+	uint32_t at; /* in the tally */
+	uint64_t step;
+};
 
 struct loads {
 	struct event *timer;
-	uint32_t rows; /* of the arrays */
-	uint32_t *counted; /* [PARTS * rows] by part */
-	uint32_t *total; /* [rows]: sum of the parts */
-	uint16_t *timeout; /* [rows]: of the row's service; 0: not to be counted */
-	/* [rows]: sixteenths of flows that have been given away and are not counted yet, by estimate */
-	uint32_t *unseen;
-	uint64_t *published; /* [rows]; NOTHING: not yet */
-	uint32_t part;
-	uint32_t passes; /* parts counted since the start, up to PARTS */
+	struct tally tally;
+	struct target *targets;
+	size_t n_targets;
+	bool stale; /* the services have changed */
+	uint32_t every_ms;
 };
 
 static bool is_counted(const struct service *s)
 {
-	return s->conf && s->flags & SHUNT_SVC_FLOWS && (s->flags & SHUNT_SVC_LOADS || s->drains);
+	return s->conf && s->flags & SHUNT_SVC_FLOWS;
 }
 
 static void clear(struct loads *l)
 {
-	free(l->counted);
-	free(l->total);
-	free(l->timeout);
-	free(l->unseen);
-	free(l->published);
-	*l = (struct loads){.timer = l->timer};
+	tally_fini(&l->tally);
+	free(l->targets);
+	l->targets = NULL;
+	l->n_targets = 0;
 }
 
-static int make_room(struct loads *l, uint32_t rows)
+/* ---- what is counted ------------------------------------------------------------------------------*/
+
+static int by_row(const void *a, const void *b)
 {
-	if (l->rows == rows)
-		return 0;
-	clear(l);
-	l->counted = calloc((size_t)PARTS * rows, sizeof(*l->counted));
-	l->total = calloc(rows, sizeof(*l->total));
-	l->timeout = calloc(rows, sizeof(*l->timeout));
-	l->unseen = calloc(rows, sizeof(*l->unseen));
-	l->published = calloc(rows, sizeof(*l->published));
-	if (l->counted && l->total && l->timeout && l->unseen && l->published) {
-		l->rows = rows;
-		return 0;
-	}
-	clear(l);
-	return -ENOMEM;
+	const struct tally_row *x = a, *y = b;
+
+	return x->row < y->row ? -1 : x->row > y->row;
 }
-
-/* ---- counting -----------------------------------------------------------------------------------*/
-
-/* True when any row is to be counted. */
-static bool choose_rows(const struct engine *e, struct loads *l)
-{
-	bool any = false;
-	size_t i, k;
-
-	for (i = 0; i < e->n_services; i++) {
-		const struct service *s = e->services[i];
-		uint16_t timeout = is_counted(s) ? flow_ticks(conf_flow_timeout_ms(s->conf)) : 0;
-
-		any |= timeout != 0;
-		for (k = 0; k < s->n_backends; k++) {
-			const uint32_t row = s->row + s->backends[k]->number;
-
-			if (!l->timeout[row])
-				l->published[row] = NOTHING;
-			l->timeout[row] = timeout;
-		}
-	}
-	return any;
-}
-
-static void on_flow(void *arg, uint32_t row, uint16_t age)
-{
-	struct loads *l = arg;
-
-	if (row < l->rows && l->timeout[row] && age <= l->timeout[row])
-		l->counted[(size_t)l->part * l->rows + row]++;
-}
-
-static void count_part(struct engine *e, struct loads *l)
-{
-	uint32_t *part = &l->counted[(size_t)l->part * l->rows], row;
-
-	for (row = 0; row < l->rows; row++) {
-		l->total[row] -= part[row];
-		part[row] = 0;
-	}
-	dp_flows_each(e->dp, l->part, PARTS, on_flow, l);
-	for (row = 0; row < l->rows; row++)
-		l->total[row] += part[row];
-	l->part = (l->part + 1) % PARTS;
-	l->passes += l->passes < PARTS;
-}
-
-/* ---- publishing ---------------------------------------------------------------------------------*/
 
 static uint64_t step_of(const struct service *s, const struct backend *b)
 {
-	return s->conf->scheduler == SHUNT_WLC && b->weight ? LOAD_UNIT / b->weight : LOAD_UNIT;
+	return s->conf->scheduler == SHUNT_WLC && b->weight ? TALLY_UNIT / b->weight : TALLY_UNIT;
+}
+
+static size_t count_backends(const struct engine *e)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < e->n_services; i++)
+		n += is_counted(e->services[i]) ? e->services[i]->n_backends : 0;
+	return n;
+}
+
+static uint32_t parts_of(const struct dp_sizes *sizes)
+{
+	const uint32_t parts = (uint32_t)(2 * sizes->flows / PART_WORDS);
+
+	return parts < PARTS_MIN ? PARTS_MIN : parts;
+}
+
+/* *rows, sorted and the caller's, *n of them. */
+static int list_rows(const struct engine *e, struct tally_row **rows, size_t *n)
+{
+	struct tally_row *list = calloc(count_backends(e) + 1, sizeof(*list));
+	size_t i, k;
+
+	if (!list)
+		return -ENOMEM;
+	*n = 0;
+	for (i = 0; i < e->n_services; i++) {
+		const struct service *s = e->services[i];
+
+		for (k = 0; is_counted(s) && k < s->n_backends; k++)
+			list[(*n)++] = (struct tally_row){
+				.row = s->row + s->backends[k]->number,
+				.timeout = flow_ticks(conf_flow_timeout_ms(s->conf)),
+			};
+	}
+	qsort(list, *n, sizeof(*list), by_row);
+	*rows = list;
+	return 0;
+}
+
+static void add_targets(struct loads *l, const struct service *s)
+{
+	size_t k;
+
+	for (k = 0; k < s->n_backends; k++)
+		l->targets[l->n_targets++] = (struct target){
+			.at = l->tally.index[s->row + s->backends[k]->number] - 1,
+			.step = step_of(s, s->backends[k]),
+		};
+}
+
+/* -ENOENT: there is nothing to be counted. */
+static int choose(struct engine *e, struct loads *l)
+{
+	auto_free struct tally_row *rows = NULL;
+	struct target *targets = calloc(count_backends(e) + 1, sizeof(*targets));
+	size_t n = 0, i;
+	int err = targets ? list_rows(e, &rows, &n) : -ENOMEM;
+
+	if (!err && !n)
+		err = -ENOENT;
+	if (!err)
+		err = tally_choose(&l->tally, rows, n, dp_sizes(e->dp)->rows,
+				   parts_of(dp_sizes(e->dp)));
+	if (err) {
+		free(targets);
+		return err;
+	}
+	free(l->targets);
+	l->targets = targets;
+	l->n_targets = 0;
+	l->every_ms = SHOWN_EVERY_MS;
+	for (i = 0; i < e->n_services; i++) {
+		const struct service *s = e->services[i];
+
+		if (!is_counted(s))
+			continue;
+		if (s->flags & SHUNT_SVC_LOADS)
+			add_targets(l, s);
+		if (s->flags & SHUNT_SVC_LOADS || s->drains)
+			l->every_ms = LOADS_EVERY_MS;
+	}
+	l->stale = false;
+	return 0;
+}
+
+/* ---- counting and telling -------------------------------------------------------------------------*/
+
+static void on_flow(void *arg, uint32_t row, uint16_t age)
+{
+	tally_flow(arg, row, age);
 }
 
 /* What the packet path has added since the last time is in what it has now; what it adds meanwhile stays. */
-static void publish(struct engine *e, struct loads *l, const struct service *s,
-		    const struct backend *b)
+static void tell(struct engine *e, struct loads *l, const struct target *t)
 {
-	const uint32_t row = s->row + b->number;
-	const uint64_t step = step_of(s, b), there = dp_load_read(e->dp, row);
-	uint64_t load, given = 0;
+	struct tally_row *r = &l->tally.row[t->at];
+	const uint64_t there = dp_load_read(e->dp, r->row);
 
-	if (l->published[row] != NOTHING && there > l->published[row])
-		given = (there - l->published[row]) / step;
-	l->unseen[row] -= l->unseen[row] / UNSEEN_LASTS;
-	l->unseen[row] += (uint32_t)(given < UINT16_MAX ? given : UINT16_MAX) * 16;
-	load = (l->total[row] + l->unseen[row] / 16) * step;
-	dp_load_write(e->dp, row, load - there, step);
-	l->published[row] = load;
-}
-
-static void publish_all(struct engine *e, struct loads *l)
-{
-	size_t i, k;
-
-	for (i = 0; i < e->n_services; i++)
-		for (k = 0;
-		     e->services[i]->flags & SHUNT_SVC_LOADS && k < e->services[i]->n_backends; k++)
-			publish(e, l, e->services[i], e->services[i]->backends[k]);
+	dp_load_write(e->dp, r->row, tally_load(&l->tally, r, there, t->step) - there, t->step);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	const struct timeval again = {.tv_usec = LOADS_EVERY_MS * 1000};
+	struct timeval again = {0};
 	struct engine *e = arg;
 	struct loads *l = e->loads;
+	size_t i;
 
 	(void)fd;
 	(void)what;
-	if (make_room(l, dp_sizes(e->dp)->rows) || !choose_rows(e, l)) {
+	if (l->stale && choose(e, l)) {
 		clear(l);
 		return; /* until loads_start() */
 	}
-	count_part(e, l);
-	publish_all(e, l);
+	tally_begin(&l->tally);
+	dp_flows_each(e->dp, l->tally.part, l->tally.parts, on_flow, &l->tally);
+	tally_end(&l->tally);
+	for (i = 0; i < l->n_targets; i++)
+		tell(e, l, &l->targets[i]);
+	again.tv_usec = l->every_ms * 1000;
 	event_add(l->timer, &again);
+}
+
+void loads_changed(struct engine *e, const struct service *s)
+{
+	static const struct timeval now;
+	struct loads *l = e->loads;
+
+	if (!l || !is_counted(s))
+		return;
+	l->stale = true;
+	if (!event_pending(l->timer, EV_TIMEOUT, NULL))
+		event_add(l->timer, &now);
 }
 
 void loads_start(struct engine *e)
 {
-	static const struct timeval now;
 	size_t i;
 
 	for (i = 0; i < e->n_services; i++)
-		if (is_counted(e->services[i]) && !event_pending(e->loads->timer, EV_TIMEOUT, NULL))
-			event_add(e->loads->timer, &now);
+		loads_changed(e, e->services[i]);
+	e->loads->stale = true;
 }
 
 bool loads_flows(const struct engine *e, const struct backend *b, uint64_t *flows)
 {
-	const struct loads *l = e->loads;
-	const uint32_t row = b->service->row + b->number;
-
-	if (l->passes < PARTS || row >= l->rows || !l->timeout[row])
-		return false;
-	*flows = l->total[row];
-	return true;
+	return b->service->flags & SHUNT_SVC_FLOWS &&
+	       tally_flows(&e->loads->tally, b->service->row + b->number, flows);
 }
 
 int loads_open(struct engine *e, struct engine_error *err)

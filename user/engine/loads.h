@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How many flows backends have, by what stands in the flow table: a bit of it is counted every
- * LOADS_EVERY_MS, and what that says is published to the packet path, which adds what it gives away
- * until the next time. Runs only while somebody asks: services by lc and wlc, and drains of services
- * that remember every flow. */
+/* How many flows backends have, by what stands in the flow table: a bit of it is counted from time to
+ * time, which is shown; every LOADS_EVERY_MS where services go by lc and wlc, to whom it is published, and
+ * the packet path adds what it gives away until the next time. Services that remember every flow are
+ * counted; while there are none nothing runs. */
 #ifndef SHUNT_LOADS_H
 #define SHUNT_LOADS_H
 
@@ -12,8 +12,10 @@
 
 int loads_open(struct engine *e, struct engine_error *err);
 void loads_close(struct engine *e);
-/* To be called after a change of services, or a drain's beginning: starts counting if it is needed. */
+/* To be called after a change of the list of services: starts counting if it is needed. */
 void loads_start(struct engine *e);
+/* The same after a change of the backends of @s, their weights or their drains. */
+void loads_changed(struct engine *e, const struct service *s);
 /* The flows that the backend has, if they are counted; false: not known, or not all of them yet. */
 bool loads_flows(const struct engine *e, const struct backend *b, uint64_t *flows);
 

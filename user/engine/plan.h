@@ -24,6 +24,7 @@ struct change {
 	size_t n_backends;
 	struct backend **list; /* room for as many, becomes service.backends */
 	uint32_t row, rows, slots_at, slots;
+	uint32_t former_row, former_rows; /* the service's, before they move */
 	uint32_t logical; /* slots, by the configuration: not more than there are */
 	uint16_t highest; /* number of a backend */
 	uint16_t last_number; /* becomes the service's */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/loads.h"
 #include "engine/replicate.h"
 #include "engine/transitions.h"
 #include "pure/backend_row.h"
@@ -164,6 +165,7 @@ void service_rebuild(struct engine *e, struct service *s)
 		return;
 	transitions_apply(e, s, e->scratch_slots);
 	replicate_changed(e, s);
+	loads_changed(e, s);
 	write_rows(e, s, false);
 	vips_note(e, s);
 	count_slots(e, s);

@@ -284,8 +284,6 @@ static void view_left(struct engine *e, const struct backend *b, struct view_bac
 	const struct service *s = b->service;
 	struct transitions_left left;
 
-	if (s->flags & SHUNT_SVC_FLOWS)
-		out->flows_known = loads_flows(e, b, &out->flows_left);
 	if (!drain_by_slots(s))
 		return;
 	transitions_left(e, b, b->drain.slots, &left);
@@ -301,6 +299,7 @@ static void view_drain(struct engine *e, const struct backend *b, struct view_ba
 
 	out->leaving = b->leaving;
 	out->drain = d->state;
+	out->flows_known = loads_flows(e, b, &out->flows_left);
 	if (d->state != VIEW_DRAIN_GOING)
 		return;
 	out->idle_ms = (uint64_t)mono_diff_us(d->active, now) / 1000;

@@ -266,10 +266,13 @@ void dp_counter_read(const struct dp *dp, uint32_t row, struct dp_counter *c);
 void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT_MAX]);
 
 /* Calls @fn for the flows in a part of the flow table (@part of @parts) that have sent a second packet and
- * have not ended, with their backend's row, which may be a stale one where a service does not note rows,
- * and the ticks since their last packet. Nothing when no service notes rows. */
+ * have not ended, with their backend's row and the ticks since their last packet. Nothing when no service
+ * remembers every flow. */
 void dp_flows_each(struct dp *dp, uint32_t part, uint32_t parts,
 		   void (*fn)(void *arg, uint32_t row, uint16_t age), void *arg);
+/* Has the flows of each row below @n be row to[row]'s; 0 stands for nobody. Packets no longer write the
+ * former ones. */
+void dp_flows_move_rows(struct dp *dp, const uint32_t *to, uint32_t n);
 /* Forgets flows without a packet for more than half of the time in which flow ticks wrap (18 h at 250 Hz,
  * 4.6 h at 1000): they would look as if they were new. Returns how many. To be called several times
  * within that. */

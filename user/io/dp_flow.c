@@ -43,6 +43,24 @@ void dp_flows_each(struct dp *dp, uint32_t part, uint32_t parts,
 		}
 }
 
+void dp_flows_move_rows(struct dp *dp, const uint32_t *to, uint32_t n)
+{
+	struct shunt_flow_rows *rows;
+	uint32_t b, row;
+	size_t i;
+
+	if (!map_flows(dp))
+		return;
+	rows = dp->set.map[DP_FLOW_ROWS].mem;
+	for (b = 0; b < dp->set.map[DP_FLOW_ROWS].entries; b++)
+		for (i = 0; i < SHUNT_FLOWS_PER_BUCKET; i++) {
+			row = __atomic_load_n(&rows[b].row[i], __ATOMIC_RELAXED);
+			if (row < n && to[row] != row)
+				__atomic_compare_exchange_n(&rows[b].row[i], &row, to[row], false,
+							    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		}
+}
+
 /* More than half of the ticks' range ago; not one that seems to be to come (SHUNT_FLOW_AHEAD). */
 static bool is_old(uint64_t word, uint16_t now)
 {

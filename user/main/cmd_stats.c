@@ -71,6 +71,7 @@ static void service_json(struct json *j, const struct snapshot *s, size_t i, siz
 		json_object(j, NULL);
 		json_text(j, "name", s->backends[*at].name);
 		words_json_traffic(j, &s->backends[*at].traffic);
+		words_json_flows_now(j, &s->backends[*at]);
 		json_object_end(j);
 	}
 	json_list_end(j);
@@ -106,11 +107,13 @@ static void stats_json(const struct cli *cli, const struct snapshot *s)
 
 /* ---- tables -----------------------------------------------------------------------------------*/
 
-static void traffic_cells(struct table *t, const struct view_traffic *v)
+/* @now: flows that there are. */
+static void traffic_cells(struct table *t, const struct view_traffic *v, const char *now)
 {
 	table_cell(t, "%s", units_count(v->packets).text);
 	table_cell(t, "%s", units_bytes(v->bytes).text);
 	table_cell(t, "%s", units_count(v->flows).text);
+	table_cell(t, "%s", now);
 	table_cell(t, "%s", units_count(v->packets_per_s).text);
 	table_cell(t, "%s", units_bytes(v->bytes_per_s).text);
 	table_cell(t, "%s", units_count(v->flows_per_s).text);
@@ -123,7 +126,7 @@ static void lost_row(struct table *t, const char *words, uint64_t packets)
 		return;
 	table_coloured(t, "red", words);
 	table_cell(t, "%s", units_count(packets).text);
-	for (size_t c = 0; c < 5; c++)
+	for (size_t c = 0; c < 6; c++)
 		table_cell(t, "%s", "");
 }
 
@@ -133,10 +136,13 @@ static void service_rows(struct table *t, const struct snapshot *s, size_t i, si
 	size_t end = backends_end(s, service->name, *at);
 
 	table_cell(t, "%s", service->name);
-	traffic_cells(t, &service->traffic);
+	traffic_cells(t, &service->traffic, "");
 	for (; *at < end; ++*at) {
-		table_cell(t, "  %s", s->backends[*at].name);
-		traffic_cells(t, &s->backends[*at].traffic);
+		const struct view_backend *b = &s->backends[*at];
+
+		table_cell(t, "  %s", b->name);
+		traffic_cells(t, &b->traffic,
+			      b->flows_known ? units_count(b->flows_left).text : "");
 	}
 	lost_row(t, "  found no backend", service->no_backend);
 	lost_row(t, "  over its rates", service->over_rate);
@@ -149,11 +155,12 @@ static void print_traffic(const struct cli *cli, const struct snapshot *s)
 		{"PACKETS", true, TABLE_WHOLE, 0},
 		{"BYTES", true, TABLE_WHOLE, 0},
 		{"FLOWS", true, TABLE_WHOLE, 0},
+		{"NOW", true, TABLE_WHOLE, 0},
 		{"PKT/S", true, TABLE_WHOLE, 0},
 		{"BYTES/S", true, TABLE_WHOLE, 0},
 		{"FLOWS/S", true, TABLE_WHOLE, 0},
 	};
-	struct table *t = table_new(columns, 7);
+	struct table *t = table_new(columns, 8);
 	size_t i, at = 0;
 
 	for (i = 0; i < s->n_services; i++)

@@ -78,10 +78,9 @@ const struct command cli_commands[] = {
 			"share (of 16 parts, those that it has while it climbs; 16: all), "
 			"leaving,\n"
 			"drain (none, going, done, expired), idle_ms, quiet_ms (as long without a\n"
-			"packet: its flows have ended), deadline_ms (null: none), flows_left "
-			"(null:\n"
-			"not known), oldest_ms (of these, the longest without a packet; null as "
-			"well)];\n"
+			"packet: its flows have ended), deadline_ms (null: none), flows_now\n"
+			"(that it has; null: not known), flows_left (the same while it drains),\n"
+			"oldest_ms (of these, the longest without a packet; null as well)];\n"
 			"edited_by, edit_reason, code, reason, mac and egress may be null.\n",
 		.example = "shunt backends web",
 		.takes = CLI_TAKES_JSON,
@@ -132,13 +131,17 @@ const struct command cli_commands[] = {
 		.help = "Totals since a backend was configured, and rates over the daemon's last "
 			"sampling\n"
 			"interval. Bytes are those of the IP packets as they came in. Below, the\n"
-			"verdicts: every packet has exactly one.\n"
+			"verdicts: every packet has exactly one. NOW is how many flows there "
+			"are; it is\n"
+			"known where every flow is remembered (rr, wrr, lc, wlc), of sources "
+			"with\n"
+			"affinity, and while a backend drains.\n"
 			"  -w, --watch [SECONDS]  again every so many seconds (2), until Ctrl-C\n"
 			"  -a, --all              verdicts that no packet has had, too\n"
 			"\n"
 			"JSON: time (seconds since 1970), services [name, packets, bytes, flows,\n"
 			"packets_per_s, bytes_per_s, flows_per_s, no_backend, over_rate,\n"
-			"backends [name, packets, ...]],\n"
+			"backends [name, packets, ..., flows_now (null: not known)]],\n"
 			"verdicts [name, class, meaning, packets, packets_per_s].\n"
 			"With --watch, a document a line.\n",
 		.example = "shunt stats --watch 5 web",

@@ -323,8 +323,15 @@ static void json_number_or_null(struct json *j, const char *name, bool known, ui
 		json_text_or_null(j, name, "");
 }
 
+void words_json_flows_now(struct json *j, const struct view_backend *b)
+{
+	json_number_or_null(j, "flows_now", b->flows_known, b->flows_left);
+}
+
 static void json_pool(struct json *j, const struct view_backend *b)
 {
+	const bool drains = b->drain == VIEW_DRAIN_GOING;
+
 	json_number(j, "pool", b->pool);
 	json_bool(j, "standby", b->standby);
 	json_text_or_null(j, "gets", b->gets);
@@ -334,8 +341,9 @@ static void json_pool(struct json *j, const struct view_backend *b)
 	json_number(j, "idle_ms", b->idle_ms);
 	json_number(j, "quiet_ms", b->quiet_ms);
 	json_number_or_null(j, "deadline_ms", b->deadline_ms, b->deadline_ms);
-	json_number_or_null(j, "flows_left", b->flows_known, b->flows_left);
-	json_number_or_null(j, "oldest_ms", b->flows_known, b->oldest_ms);
+	words_json_flows_now(j, b);
+	json_number_or_null(j, "flows_left", b->flows_known && drains, b->flows_left);
+	json_number_or_null(j, "oldest_ms", b->flows_known && drains, b->oldest_ms);
 }
 
 void words_json_backend(struct json *j, const struct view_backend *b)

@@ -35,5 +35,7 @@ void words_json_service(struct json *j, const struct view_service *s);
 void words_json_backend(struct json *j, const struct view_backend *b);
 /* packets, bytes, flows, packets_per_s, bytes_per_s, flows_per_s, as members. */
 void words_json_traffic(struct json *j, const struct view_traffic *t);
+/* How many flows it has, or null. */
+void words_json_flows_now(struct json *j, const struct view_backend *b);
 
 #endif

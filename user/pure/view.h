@@ -128,8 +128,8 @@ struct view_backend {
 	uint64_t idle_ms; /* while it goes on: since its last packet was seen */
 	uint64_t quiet_ms; /* without a packet for so long, its flows have ended */
 	uint64_t deadline_ms; /* from now; 0: none */
-	bool flows_known;
-	uint64_t flows_left; /* about, if known */
+	bool flows_known; /* while it is drained by slots, and of a service that remembers every flow */
+	uint64_t flows_left; /* that it has now, about, if known */
 	uint64_t oldest_ms; /* the same: since the packet of the one that is quiet longest */
 	enum health_state health;
 	uint64_t health_age_ms; /* how long it has been so */
