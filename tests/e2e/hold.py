@@ -6,7 +6,9 @@ hold.py serve NAME PORT           says NAME, then sends back what it receives
 hold.py run ADDRESS PORT N FILE   holds N connections until it is told to end; FILE has a line for each
                                   server: NAME OPEN BROKEN; a file FILE.close with a NAME has those of
                                   that server closed
-hold.py ask ADDRESS PORT N        N connections one after the other; a line for each server: COUNT NAME
+hold.py ask ADDRESS PORT N [SOURCE ...]
+                                  N connections one after the other, N from each SOURCE if there are any; a
+                                  line for each server: COUNT NAME
 """
 import os
 import random
@@ -41,8 +43,8 @@ class Server(socketserver.ThreadingTCPServer):
         super().server_bind()
 
 
-def dial(address, port):
-    conn = socket.create_connection((address, port), 3)
+def dial(address, port, source=""):
+    conn = socket.create_connection((address, port), 3, (source, 0) if source else None)
     conn.settimeout(2)
     name = b""
     while not name.endswith(b"\n"):
@@ -112,10 +114,10 @@ def run(address, port, n, path):
         time.sleep(PAUSE_S)
 
 
-def ask(address, port, n):
+def ask(address, port, n, sources):
     seen = Counter()
-    for _ in range(n):
-        conn, name = dial(address, port)
+    for i in range(n * len(sources)):
+        conn, name = dial(address, port, sources[i % len(sources)])
         seen[name] += 1
         conn.close()
     for name in sorted(seen):
@@ -128,4 +130,4 @@ if sys.argv[1] == "serve":
 elif sys.argv[1] == "run":
     run(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
 else:
-    ask(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    ask(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:] or [""])

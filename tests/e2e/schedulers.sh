@@ -88,7 +88,24 @@ stop client-wlc
 backends4 1 2 3 >"$W/b"
 
 note "by source"
-check "to sh" change "scheduler: sh"
+# Sources of one network of 24 bits.
+sources=$(for n in $(seq 101 116); do echo "10.0.0.$n"; done | xargs)
+for s in $sources; do on client ip addr add "$s/24" dev eth0; done
+from_all() { # shellcheck disable=SC2086 # words
+  on client "$python" "$E2E/hold.py" ask $VIP4 7000 1 $sources | wc -l
+}
+# How many services the answer to a change says to lose flows.
+said() { configured "$@" && shunt reload | grep -c 'about [0-9]* of 100 that are open move' || true; }
+is "to sh from one that remembers: nothing is said to move" "$(said "scheduler: sh")" 0
+holds "sources have each their backend" "$(from_all) > 1"
+is "to maglev many move, which is said" "$(said)" 1
+is "and is not said of what changes nothing" "$(said)" 0
+is "nor of rr" "$(said "scheduler: rr")" 0
+is "of affinity it is" "$(said "scheduler: rr" "affinity: source")" 1
+said "scheduler: rr" >/dev/null
+is "to sh by networks" "$(said "scheduler: sh" "source_prefix: 24")" 0
+is "which have one backend each" "$(from_all)" 1
+is "by addresses again, many move" "$(said "scheduler: sh")" 1
 is "all connections of a source go to one backend" "$(new_at | wc -w)" 1
 hold sh 30
 others=$(new_at)

@@ -144,6 +144,7 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 	s->slots = found->svc.slot_mask + 1;
 	s->logical = s->slots;
 	s->flags = found->svc.flags;
+	s->source_bits = found->svc.source_bits;
 	s->policy = found->svc.policy;
 	if (claim(e, s)) {
 		free(s);

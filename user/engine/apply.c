@@ -18,6 +18,7 @@
 #include "engine/loads.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
+#include "engine/rehash.h"
 #include "engine/transitions.h"
 #include "engine/replicate.h"
 #include "pure/hashkey.h"
@@ -144,6 +145,7 @@ static void take_over(struct engine *e, struct change *c)
 	s->believe = s->flags & SHUNT_SVC_FLOWS && !(flags_of(c) & SHUNT_SVC_FLOWS);
 	s->learns = begins_to_remember(c);
 	s->flags = flags_of(c);
+	s->source_bits = (uint8_t)c->conf->source_prefix;
 	s->policy = c->policy;
 	s->last_number = c->last_number;
 	if (c->row != s->row || c->is_new) {
@@ -317,6 +319,17 @@ static void execute(struct engine *e, struct plan *p, struct dp_services *servic
 	retire(e, p);
 }
 
+static void tell_rehashes(struct engine *e, const struct plan *p, struct engine_error *text)
+{
+	struct rehash r = {.text = text};
+	size_t i;
+
+	for (i = 0; i < p->n_changes; i++)
+		if (!p->changes[i].is_new)
+			rehash_tell(e, p->changes[i].conf, p->changes[i].service,
+				    flags_of(&p->changes[i]), &r);
+}
+
 int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped,
 	       struct engine_error *err)
 {
@@ -343,6 +356,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 		return ret;
 	}
 	edits_reconcile_all(e, conf, dropped);
+	tell_rehashes(e, &p, dropped);
 	e->conf = conf;
 	free(e->interfaces);
 	e->interfaces = take_ptr(interfaces);

@@ -113,6 +113,7 @@ struct service {
 	mono_t born; /* when it was first configured; of an adopted one long ago */
 	uint32_t moving; /* slots in transition, when last looked at */
 	uint16_t flags; /* SHUNT_SVC_* */
+	uint8_t source_bits; /* in force, with SHUNT_SVC_SOURCE */
 	bool believe; /* until now every flow was remembered, and slots did not matter */
 	bool learns; /* until now none was, and from now on all are, which no packet tells from new ones */
 	uint16_t policy; /* 0: none */
