@@ -104,6 +104,9 @@ enum shunt_msg_command {
 	SHUNT_MSG_ENABLE = 66, /* SERVICE, BACKEND */
 	SHUNT_MSG_WEIGHT = 67, /* SERVICE, BACKEND, WEIGHT */
 	SHUNT_MSG_DISABLE = 68, /* SERVICE, BACKEND: maintenance, until ENABLE */
+	/* Put the installed executable in this daemon's place: ACCEPT. Answered before it is done. */
+	SHUNT_MSG_UPGRADE = 69,
+	SHUNT_MSG_ROLLBACK = 70, /* put the former packet path back in force, while there is one */
 	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
 };
 
@@ -130,6 +133,7 @@ enum shunt_command_attr {
 	/* Who and why, of all but RELOAD; one line without control characters. USER is what the client says
 	 * beside the uid that the kernel says: letters, digits and . _ - @ */
 	SHUNT_COMMAND_USER = 5, /* text, up to 32 bytes */
+	SHUNT_COMMAND_ACCEPT = 7, /* u8, 1: UPGRADE whatever the packet path does otherwise */
 	SHUNT_COMMAND_REASON = 6, /* text, up to 127 bytes */
 };
 
@@ -175,6 +179,31 @@ enum shunt_status_attr {
 	SHUNT_STATUS_PEERS_CROWDED = 37, /* u64: more senders than are remembered */
 	SHUNT_STATUS_PEERS_SECRET = 38, /* u64: their sender has another hash_secret */
 	SHUNT_STATUS_PEERS_STRANGER = 39, /* u64: not from a peer's address */
+	/* The packet path in force, and what became of the former daemon's. */
+	SHUNT_STATUS_PROGRAM = 50, /* u32: the kernel's number of it */
+	SHUNT_STATUS_PROGRAM_AGE = 51, /* u64, milliseconds since it was loaded */
+	SHUNT_STATUS_UPGRADE = 52, /* u8: enum shunt_upgrade */
+	SHUNT_STATUS_UPGRADE_LEFT = 53, /* u64, milliseconds: WATCHED so long from now */
+	SHUNT_STATUS_UPGRADE_WHY = 54, /* text: of REFUSED and those after it */
+	SHUNT_STATUS_UPGRADE_FROM =
+		55, /* text: the version that had SHUNT_MSG_UPGRADE replace it */
+	SHUNT_STATUS_UPGRADE_FAILED = 56, /* text: why the one that had replaced this one ended */
+	SHUNT_STATUS_UPGRADE_ASKED =
+		57, /* u32: services that both packet paths were asked about, */
+	SHUNT_STATUS_UPGRADE_COMPARED = 58, /* u32: with so many made-up packets */
+	SHUNT_STATUS_UPGRADE_PACKETS = 59, /* u64: since the swap, while WATCHED */
+	SHUNT_STATUS_UPGRADE_ERRORS = 60, /* u64: of them, with an error of shunt's own */
+};
+
+enum shunt_upgrade {
+	SHUNT_UPGRADE_NONE = 0, /* there was none before, or nobody watches: rollback_window: 0s */
+	SHUNT_UPGRADE_WATCHED = 1, /* the former one can still be put back */
+	SHUNT_UPGRADE_KEPT = 2, /* the time for that is over */
+	SHUNT_UPGRADE_ONE_WAY = 3, /* the tables have changed with it: WHY */
+	SHUNT_UPGRADE_REFUSED = 4, /* the former one is in force, as this would not do the same */
+	SHUNT_UPGRADE_FELL_BACK = 5, /* the former one is in force, as this had errors */
+	SHUNT_UPGRADE_ROLLED_BACK = 6, /* the former one is in force, as somebody wanted it */
+	SHUNT_UPGRADE_MAX
 };
 
 enum shunt_interface_attr {

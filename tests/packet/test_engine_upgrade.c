@@ -52,7 +52,7 @@ static void errors_put_the_former_program_back(void **state)
 	add_verdicts(b, SHUNT_DROP_BAD_TABLE, 1000);
 	run_for(b, 1200);
 	assert_int_not_equal(dp_program_fd(b->engine->dp), ours);
-	assert_non_null(strstr(b->engine->upgrade.refused, "ended with an error"));
+	assert_non_null(strstr(b->engine->upgrade.why, "ended with an error"));
 	want_backend(&b->services[0], 5, true, 1); /* the daemon works with it */
 	write_config(b);
 	reload_well(b);
@@ -68,7 +68,7 @@ static void what_senders_do_does_not(void **state)
 	add_verdicts(b, SHUNT_DROP_TRUNCATED, 100000);
 	run_for(b, 1200);
 	assert_true(dp_has_former(b->engine->dp));
-	assert_string_equal(b->engine->upgrade.refused, "");
+	assert_string_equal(b->engine->upgrade.why, "");
 	check_all(b);
 }
 

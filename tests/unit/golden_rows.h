@@ -156,6 +156,18 @@ static void golden_status(void *arg, struct view_status *out)
 			.fates = {[PEER_TAKEN] = 40, [PEER_FORGED] = 3, [PEER_OTHER_SECRET] = 1},
 		};
 	if (fake->services)
+		out->upgrade = (struct view_upgrade){
+			.program = 77,
+			.program_age_ms = MINUTES(2),
+			.state = SHUNT_UPGRADE_WATCHED,
+			.left_ms = 21000,
+			.from = "0.0.9",
+			.asked = 5,
+			.compared = 20,
+			.packets = 123456,
+			.errors = 3,
+		};
+	if (fake->services)
 		snprintf(out->config_error, sizeof(out->config_error),
 			 "/etc/shunt/shunt.yaml:3:5: unknown key \"vips\"; did you mean \"vip\"?");
 }
@@ -295,6 +307,11 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 		r->status = -EINVAL;
 		snprintf(r->text, sizeof(r->text),
 			 "/etc/shunt/shunt.yaml:3:5: unknown key \"vips\"");
+	} else if (c->verb == CTL_ROLLBACK) {
+		snprintf(r->text, sizeof(r->text), "the former packet path is back in force");
+	} else if (c->verb == CTL_UPGRADE) {
+		r->status = -ENOEXEC;
+		snprintf(r->text, sizeof(r->text), "it is %s", c->accept ? "accepted" : "broken");
 	} else if (golden_find(NULL, c->service) < 0) {
 		r->status = -ENOENT;
 		snprintf(r->text, sizeof(r->text), "no service \"%s\"; there are:\n  web\n  dns",

@@ -79,6 +79,7 @@ static void tables_are_as_they_were(void **state)
 {
 	(void)state;
 	golden("status", "status");
+	golden("upgrade-status", "upgrade --status");
 	golden("services", "services");
 	golden("backends", "backends");
 	golden("backends-one", "backends dns");
@@ -104,6 +105,7 @@ static void json_is_as_it_was(void **state)
 {
 	(void)state;
 	golden("json-status", "status --json");
+	golden("json-upgrade-status", "upgrade --status --json");
 	golden("json-services", "services --json");
 	golden("json-backends", "backends --json");
 	golden("json-stats", "--json stats");
@@ -139,6 +141,9 @@ static void commands_say_what_the_daemon_says(void **state)
 	golden("drain-unknown", "drain nope web1");
 	golden("drain-unknown-json", "drain nope web1 --json");
 	golden("reload-refused", "reload");
+	golden("upgrade-refused", "upgrade");
+	golden("upgrade-accept", "upgrade --accept-changes --json");
+	golden("upgrade-rollback", "upgrade --rollback");
 }
 
 static void misuse_is_told_with_what_is_right(void **state)
@@ -152,6 +157,8 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("misuse-option", "status --watch");
 	golden("misuse-reason", "disable web web1 --reason=");
 	golden("misuse-reason-of", "services --reason why");
+	golden("misuse-upgrade", "upgrade --status --rollback");
+	golden("misuse-upgrade-of", "reload --rollback");
 	golden("misuse-unknown-option", "stats --bogus");
 	golden("misuse-weight", "weight web web1 1001");
 	golden("misuse-weight-word", "weight web web1 -1x");
@@ -162,6 +169,7 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("help", "help");
 	golden("help-stats", "help stats");
 	golden("help-drain", "help drain");
+	golden("help-upgrade", "help upgrade");
 	golden("help-unknown", "help statsu");
 }
 

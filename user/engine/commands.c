@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "engine/drain.h"
+#include "engine/successor.h"
+#include "engine/upgrade.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 
@@ -329,12 +331,20 @@ static void on_command(void *arg, const struct ctl_command *c, struct ctl_reply 
 	struct engine *e = arg;
 	struct engine_error text = {0};
 
-	if (c->verb != CTL_RELOAD) {
+	switch (c->verb) {
+	case CTL_RELOAD:
+		r->status = reload_now(e, &text);
+		snprintf(r->text, sizeof(r->text), "%s", text.text);
+		break;
+	case CTL_UPGRADE:
+		successor_ask(e, c, r);
+		break;
+	case CTL_ROLLBACK:
+		r->status = upgrade_roll_back(e, c->uid, r->text, sizeof(r->text));
+		break;
+	default:
 		edit(e, c, r);
-		return;
 	}
-	r->status = reload_now(e, &text);
-	snprintf(r->text, sizeof(r->text), "%s", text.text);
 }
 
 int commands_open(struct engine *e, struct engine_error *err)

@@ -283,8 +283,8 @@ static int open_all(struct engine *e, struct engine_error *err)
 	return 0;
 }
 
-static int open_engine(struct event_base *base, const char *config, bool accepts_changes,
-		       struct engine **out, struct engine_error *err)
+int engine_open_as(struct event_base *base, const char *config, const struct engine_start *start,
+		   struct engine **out, struct engine_error *err)
 {
 	const struct timeval now = {0};
 	struct engine *e = calloc(1, sizeof(*e));
@@ -292,7 +292,7 @@ static int open_engine(struct event_base *base, const char *config, bool accepts
 
 	if (e) {
 		e->base = base;
-		e->accepts_changes = accepts_changes;
+		e->start = start;
 		e->watches.fd = -1;
 		e->started = e->loaded = mono_now();
 		e->generation = (uint64_t)time(NULL) << 20;
@@ -313,13 +313,9 @@ static int open_engine(struct event_base *base, const char *config, bool accepts
 int engine_open(struct event_base *base, const char *config, struct engine **out,
 		struct engine_error *err)
 {
-	return open_engine(base, config, false, out, err);
-}
+	static const struct engine_start start;
 
-int engine_open_accepting(struct event_base *base, const char *config, struct engine **out,
-			  struct engine_error *err)
-{
-	return open_engine(base, config, true, out, err);
+	return engine_open_as(base, config, &start, out, err);
 }
 
 static void free_event(struct event *ev)

@@ -175,9 +175,12 @@ struct engine {
 	mono_t started, loaded;
 
 	struct dp *dp;
-	bool accepts_changes; /* of the packet path, by an upgrade */
+	const struct engine_start *start;
+	bool replaced, replaced_accepting; /* see engine_is_replaced */
 	struct {
-		char refused[640]; /* why a former daemon's program is kept; empty: it is not */
+		enum shunt_upgrade state;
+		char why[640]; /* the former program is in force, or there is no way back to it */
+		struct dp_check_result compared; /* with the former program */
 		struct trial_count before, swapped; /* counted before the swap; and when it was */
 		mono_t until; /* the new program is watched */
 		struct event *watch;

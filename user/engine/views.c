@@ -2,7 +2,6 @@
 /* The engine's state as an operator is shown it, and the meters behind the rates. */
 #include "engine/state.h"
 #include "engine/loads.h"
-#include "engine/transitions.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -14,6 +13,7 @@
 #include "engine/drain.h"
 #include "engine/transitions.h"
 #include "engine/replicate.h"
+#include "engine/upgrade.h"
 #include "io/stats_server.h"
 #include "pure/verdict.h"
 
@@ -196,6 +196,7 @@ static void view_status(void *arg, struct view_status *out)
 	out->flows_remembered = flows.remembered;
 	out->flows_no_room = flows.no_room;
 	replicate_view(e, &out->peers);
+	upgrade_view(e, &out->upgrade);
 }
 
 static bool view_interface(void *arg, uint32_t i, struct view_interface *out)

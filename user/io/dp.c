@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/syscall.h>
 
 #include "base/own.h"
@@ -243,8 +244,12 @@ static void exchange_programs(struct dp_set *a, struct dp_set *b)
 /* The set that is given up keeps no program, if that may be wanted again. */
 static void keep_program(struct dp *dp)
 {
-	if (dp->kept || dp->old.program_fd < 0 || !has_same_maps(&dp->set, &dp->old))
+	if (dp->kept || dp->old.program_fd < 0)
 		return;
+	if (!has_same_maps(&dp->set, &dp->old)) {
+		dp->one_way = true;
+		return;
+	}
 	dp->kept = true;
 	dp_set_fini(&dp->before);
 	exchange_programs(&dp->before, &dp->old);
@@ -305,6 +310,7 @@ static int load_anew(struct dp *dp, const struct dp_sizes *sizes, struct dp_erro
 	rc = dp_commit(dp, err);
 	if (rc)
 		return rc;
+	dp->one_way = dp_has_former(dp);
 	dp_drop_former(dp); /* it would not know the new tables */
 	dp->kept = true;
 	rc = dp_set_build(dp, &dp->set, sizes, &next, err);
@@ -342,6 +348,28 @@ int dp_reload(struct dp *dp, struct dp_error *err)
 bool dp_has_former(const struct dp *dp)
 {
 	return dp->before.program_fd >= 0;
+}
+
+bool dp_is_one_way(const struct dp *dp)
+{
+	return dp->one_way;
+}
+
+uint32_t dp_program_age_ms(const struct dp *dp, uint64_t *age_ms)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+	struct timespec now;
+	uint64_t now_ns;
+
+	*age_ms = 0;
+	if (bpf_obj_get_info_by_fd(dp->set.program_fd, &info, &len))
+		return 0;
+	clock_gettime(CLOCK_BOOTTIME, &now); /* what the kernel writes load_time by */
+	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	if (now_ns > info.load_time)
+		*age_ms = (now_ns - info.load_time) / 1000000;
+	return info.id;
 }
 
 void dp_drop_former(struct dp *dp)

@@ -104,6 +104,10 @@ int dp_stay(struct dp *dp) __attribute__((warn_unused_result));
 bool dp_has_former(const struct dp *dp);
 /* Puts it back in the place of this daemon's, which works with it from then on as after dp_stay. */
 int dp_put_back(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+/* Whether there was one, on other tables than those in force now. */
+bool dp_is_one_way(const struct dp *dp);
+/* The kernel's number of the program in force, and since when it has been loaded. */
+uint32_t dp_program_age_ms(const struct dp *dp, uint64_t *age_ms);
 /* Gives it up. */
 void dp_drop_former(struct dp *dp);
 

@@ -99,6 +99,7 @@ struct dp {
 	bool committed;
 	bool adopted;
 	bool kept; /* `before` has been filled, or is not to be */
+	bool one_way; /* see dp_is_one_way() */
 	bool stays; /* with a former daemon's program: see dp_stay() */
 	bool share; /* interfaces attached from now on are shared */
 	int entry_fd; /* their map, see dp_shared.h; -1: none yet */

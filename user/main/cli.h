@@ -22,6 +22,7 @@ struct cli {
 	bool colour;
 	bool all; /* stats: verdicts that were never given, too */
 	bool wait; /* drain: until its flows have ended */
+	bool rollback, status, accept; /* upgrade: --rollback, --status, --accept-changes */
 	uint32_t deadline_s; /* drain; 0: not given */
 	const char *reason; /* of what is changed; NULL: not given */
 	double watch_s; /* stats: redraw as often; 0: once */
@@ -36,6 +37,7 @@ struct cli {
 #define CLI_TAKES_DRAIN 16u /* --deadline and --wait */
 #define CLI_TAKES_FOLLOW 32u /* --follow, which is so in any case */
 #define CLI_TAKES_REASON 64u
+#define CLI_TAKES_UPGRADE 128u /* --rollback, --status, --accept-changes */
 #define CLI_TAKES_RAW 8u /* arguments are not looked at: for another program */
 
 struct command {
@@ -74,6 +76,7 @@ enum cli_exit cmd_drain(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_enable(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_disable(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_weight(struct cli *cli, int argc, char **argv);
+enum cli_exit cmd_upgrade(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_decap(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_version(struct cli *cli, int argc, char **argv);
 enum cli_exit cmd_help(struct cli *cli, int argc, char **argv);

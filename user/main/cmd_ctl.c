@@ -22,7 +22,7 @@ static void reply_json(const struct cli *cli, const struct ctl_reply *r)
 	json_close(&j);
 }
 
-static enum cli_exit call(const struct cli *cli, const struct ctl_command *c)
+enum cli_exit ctl_call(const struct cli *cli, const struct ctl_command *c)
 {
 	struct ctl_reply r = {0};
 	struct client_error e;
@@ -50,6 +50,21 @@ static void say_who(char out[static EDIT_USER_MAX])
 		strcpy(out, name);
 }
 
+enum cli_exit ctl_ask(const struct cli *cli, const struct ctl_command *c, struct ctl_reply *r)
+{
+	struct client_error e;
+
+	if (ctl_client_call(cli->run_dir, cli->instance, c, r, &e) < 0)
+		return cli_failed("%s", e.text);
+	if (r->status >= 0)
+		return CLI_DONE;
+	if (cli->json)
+		reply_json(cli, r);
+	else
+		cli_failed("%s", r->text[0] ? r->text : strerror(-r->status));
+	return CLI_FAILED;
+}
+
 enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv)
 {
 	if (!argv[0][0] || !argv[1][0])
@@ -63,7 +78,7 @@ enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, 
 	if (cli->reason)
 		snprintf(c->reason, sizeof(c->reason), "%s", cli->reason);
 	say_who(c->user);
-	return call(cli, c);
+	return ctl_call(cli, c);
 }
 
 enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
@@ -71,7 +86,7 @@ enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
 	struct ctl_command c = {.verb = CTL_RELOAD};
 
 	(void)argc, (void)argv;
-	return call(cli, &c);
+	return ctl_call(cli, &c);
 }
 
 enum cli_exit cmd_enable(struct cli *cli, int argc, char **argv)

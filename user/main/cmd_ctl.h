@@ -10,4 +10,10 @@
  * and prints the answer. */
 enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv);
 
+/* Has the daemon carry out @c and prints the answer. */
+enum cli_exit ctl_call(const struct cli *cli, const struct ctl_command *c);
+
+/* Has the daemon carry out @c; on success returns CLI_DONE with the answer in @r. */
+enum cli_exit ctl_ask(const struct cli *cli, const struct ctl_command *c, struct ctl_reply *r);
+
 #endif

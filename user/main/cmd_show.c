@@ -84,6 +84,7 @@ static void status_json(const struct cli *cli, const struct view_status *s,
 	json_number(&j, "flows_remembered", s->flows_remembered);
 	json_number(&j, "flows_no_room", s->flows_no_room);
 	json_peers(&j, &s->peers);
+	words_json_upgrade(&j, &s->upgrade);
 	json_list(&j, "interfaces");
 	for (i = 0; i < n; i++)
 		words_json_interface(&j, &rows[i]);
@@ -174,6 +175,7 @@ static void print_status(const struct cli *cli, const struct view_status *s)
 		units_count(s->flow_lookups).text, units_count(s->flows_remembered).text,
 		units_count(s->flows_no_room).text);
 	fprintf(cli->out, "maps      %s\n", units_bytes(s->map_bytes).text);
+	words_upgrade(cli->out, &s->upgrade);
 	if (s->peers.peers)
 		print_peers(cli, &s->peers);
 }

@@ -22,6 +22,7 @@ const struct command cli_commands[] = {
 			"unknown, no_room, unsent, good, and dropped: malformed, other_version, "
 			"forged,\n"
 			"replayed, stale, crowded, other_secret, stranger},\n"
+			"upgrade {...: see shunt help upgrade},\n"
 			"interfaces [name, ifindex, xdp, link_up, note].\n",
 		.example = "shunt status",
 		.takes = CLI_TAKES_JSON,
@@ -277,6 +278,41 @@ const struct command cli_commands[] = {
 		.min_args = 3,
 		.max_args = 3,
 		.run = cmd_weight,
+	},
+	{
+		.name = "upgrade",
+		.arguments = "[--accept-changes | --rollback | --status]",
+		.summary = "put the installed version in the running daemon's place",
+		.help = "To be run when a new package is in place. The daemon asks the new "
+			"executable to\n"
+			"read the configuration and to load its packet path, and becomes it only "
+			"if it\n"
+			"could, in the same process; a new version that cannot start after all "
+			"hands back\n"
+			"to the former one. Forwarding goes on all the time. The new packet path "
+			"is\n"
+			"compared with the running one by made-up packets before it takes over: "
+			"where\n"
+			"they differ, the running one stays, and the exit status is 1.\n"
+			"  --accept-changes  have it take over even so\n"
+			"  --rollback        put the former packet path back, within "
+			"rollback_window (30s)\n"
+			"  --status          what is in force since when, and what became of the "
+			"last one\n"
+			"\n"
+			"JSON: version, upgrade {program (the kernel's number), program_age_ms, "
+			"state\n"
+			"(none, watched, kept, one_way, refused, fell_back, rolled_back), why, "
+			"left_ms (of\n"
+			"being watched), packets, errors (since then), from (version), failed "
+			"(why the\n"
+			"new version ended), asked (services), compared (packets)}, interfaces; "
+			"why, from\n"
+			"and failed may be null. Where it is refused, and with --rollback: ok, "
+			"errno, text.\n",
+		.example = "apt install shunt && shunt upgrade",
+		.takes = CLI_TAKES_JSON | CLI_TAKES_UPGRADE,
+		.run = cmd_upgrade,
 	},
 	{
 		.name = "decap",

@@ -85,7 +85,18 @@ enum cli_exit cmd_version(struct cli *cli, int argc, char **argv)
 
 /* ---- options ----------------------------------------------------------------------------------*/
 
-enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR, OPT_DEADLINE, OPT_WAIT, OPT_FOLLOW, OPT_REASON };
+enum {
+	OPT_RUN_DIR = 256,
+	OPT_JSON,
+	OPT_NO_COLOR,
+	OPT_DEADLINE,
+	OPT_WAIT,
+	OPT_FOLLOW,
+	OPT_REASON,
+	OPT_ROLLBACK,
+	OPT_STATUS,
+	OPT_ACCEPT
+};
 
 static const struct option long_options[] = {
 	{"instance", required_argument, NULL, 'i'},
@@ -100,6 +111,9 @@ static const struct option long_options[] = {
 	{"wait", no_argument, NULL, OPT_WAIT},
 	{"follow", no_argument, NULL, OPT_FOLLOW},
 	{"reason", required_argument, NULL, OPT_REASON},
+	{"rollback", no_argument, NULL, OPT_ROLLBACK},
+	{"status", no_argument, NULL, OPT_STATUS},
+	{"accept-changes", no_argument, NULL, OPT_ACCEPT},
 	{0},
 };
 
@@ -149,6 +163,17 @@ static enum cli_exit parse_reason(struct cli *cli)
 	return CLI_DONE;
 }
 
+/* One of them at most. */
+static enum cli_exit parse_upgrade(struct cli *cli, int option)
+{
+	cli->rollback |= option == OPT_ROLLBACK;
+	cli->status |= option == OPT_STATUS;
+	cli->accept |= option == OPT_ACCEPT;
+	if (cli->rollback + cli->status + cli->accept > 1)
+		return cli_misused("--rollback, --status and --accept-changes exclude each other");
+	return CLI_DONE;
+}
+
 static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
 {
 	switch (option) {
@@ -175,6 +200,11 @@ static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
 	case OPT_REASON:
 		p->taken |= CLI_TAKES_REASON;
 		return parse_reason(cli);
+	case OPT_ROLLBACK:
+	case OPT_STATUS:
+	case OPT_ACCEPT:
+		p->taken |= CLI_TAKES_UPGRADE;
+		return parse_upgrade(cli, option);
 	case OPT_FOLLOW:
 		p->taken |= CLI_TAKES_FOLLOW;
 		break;
@@ -224,9 +254,13 @@ static enum cli_exit check_use(const struct command *c, const struct parsed *p, 
 		unsigned int bit;
 		const char *name;
 	} options[] = {
-		{CLI_TAKES_JSON, "--json"},	{CLI_TAKES_WATCH, "--watch"},
-		{CLI_TAKES_ALL, "--all"},	{CLI_TAKES_DRAIN, "--deadline or --wait"},
-		{CLI_TAKES_FOLLOW, "--follow"}, {CLI_TAKES_REASON, "--reason"},
+		{CLI_TAKES_JSON, "--json"},
+		{CLI_TAKES_WATCH, "--watch"},
+		{CLI_TAKES_ALL, "--all"},
+		{CLI_TAKES_DRAIN, "--deadline or --wait"},
+		{CLI_TAKES_FOLLOW, "--follow"},
+		{CLI_TAKES_REASON, "--reason"},
+		{CLI_TAKES_UPGRADE, "--rollback, --status or --accept-changes"},
 	};
 	size_t i;
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The daemon: options, signals, start and stop. */
+#include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/own.h"
 #include "engine/engine.h"
 #include "io/nl_space.h"
 #include "io/probe.h"
@@ -17,13 +21,15 @@
 enum { EXIT_DONE, EXIT_FAILED, EXIT_MISUSED };
 
 static const char usage[] =
-	"Usage: shuntd [-c FILE] [--check | --remove | --accept-changes] [--debug]\n"
+	"Usage: shuntd [-c FILE] [--check | --try | --remove | --accept-changes] [--debug]\n"
 	"\n"
 	"Balances TCP and UDP with XDP as FILE says (default " DEFAULT_CONFIG ").\n"
 	"Runs in the foreground and logs to standard error.\n"
 	"\n"
 	"  -c, --config FILE  the configuration\n"
 	"      --check        validate the configuration and the files it names, then end\n"
+	"      --try          the same, and load the packet path into the kernel, beside what\n"
+	"                     runs, which goes on; shunt upgrade asks a new version so\n"
 	"      --remove       detach every interface and remove every table of the\n"
 	"                     instance, then end; without it forwarding goes on when the\n"
 	"                     daemon stops or is killed\n"
@@ -42,14 +48,15 @@ static const char usage[] =
 
 struct options {
 	const char *config;
-	bool check, remove, accept_changes;
+	bool check, try, remove, accept_changes;
 };
 
-enum { OPT_CHECK = 256, OPT_REMOVE, OPT_ACCEPT, OPT_DEBUG, OPT_VERSION };
+enum { OPT_CHECK = 256, OPT_TRY, OPT_REMOVE, OPT_ACCEPT, OPT_DEBUG, OPT_VERSION };
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"check", no_argument, NULL, OPT_CHECK},
+	{"try", no_argument, NULL, OPT_TRY},
 	{"remove", no_argument, NULL, OPT_REMOVE},
 	{"accept-changes", no_argument, NULL, OPT_ACCEPT},
 	{"debug", no_argument, NULL, OPT_DEBUG},
@@ -69,6 +76,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 			break;
 		case OPT_CHECK:
 			o->check = true;
+			break;
+		case OPT_TRY:
+			o->try = true;
 			break;
 		case OPT_REMOVE:
 			o->remove = true;
@@ -90,11 +100,11 @@ static void parse_options(int argc, char **argv, struct options *o)
 			exit(EXIT_MISUSED);
 		}
 	}
-	if (optind < argc || o->check + o->remove + o->accept_changes > 1) {
+	if (optind < argc || o->check + o->try + o->remove + o->accept_changes > 1) {
 		fprintf(stderr, "shuntd: %s; try shuntd --help\n",
-			optind < argc
-				? "no arguments are expected besides options"
-				: "--check, --remove and --accept-changes exclude each other");
+			optind < argc ? "no arguments are expected besides options"
+				      : "--check, --try, --remove and --accept-changes exclude "
+					"each other");
 		exit(EXIT_MISUSED);
 	}
 }
@@ -144,28 +154,161 @@ static int fail(const struct engine_error *err)
 	return EXIT_FAILED;
 }
 
-static int serve(const struct options *o)
+/* ---- replaced by another version ----------------------------------------------------------------*/
+
+/* A daemon that is replaced hands on, besides what it was started with, its own executable, which may no
+ * longer be in any folder, and its version: where the new one cannot start, it starts the former again
+ * and hands on why. */
+#define ENV_EXECUTABLE "SHUNTD_FORMER_FD"
+#define ENV_VERSION "SHUNTD_FORMER_VERSION"
+#define ENV_FAILED "SHUNTD_FAILED"
+
+#define DELETED " (deleted)" /* proc(5) */
+
+struct process {
+	char **argv; /* as it was started */
+	char exe[512]; /* empty: not known */
+	int former; /* executable of the daemon that this one has replaced; -1: none */
+	char *from, *failed; /* see struct engine_start */
+};
+
+static char *take_variable(const char *name)
+{
+	const char *text = getenv(name);
+	char *copy = text ? strdup(text) : NULL;
+
+	unsetenv(name);
+	return copy;
+}
+
+static void process_init(struct process *p, char **argv)
+{
+	ssize_t n = readlink("/proc/self/exe", p->exe, sizeof(p->exe) - 1);
+	auto_free char *fd = take_variable(ENV_EXECUTABLE);
+	size_t len;
+
+	p->argv = argv;
+	p->exe[n > 0 && (size_t)n < sizeof(p->exe) - 1 ? n : 0] = '\0';
+	len = strlen(p->exe);
+	if (len > strlen(DELETED) && strcmp(p->exe + len - strlen(DELETED), DELETED) == 0)
+		p->exe[len - strlen(DELETED)] = '\0';
+	p->from = take_variable(ENV_VERSION);
+	p->failed = take_variable(ENV_FAILED);
+	p->former = fd ? atoi(fd) : -1;
+	if (p->former >= 0 && fcntl(p->former, F_SETFD, FD_CLOEXEC))
+		p->former = -1;
+}
+
+static void process_fini(struct process *p)
+{
+	if (p->former >= 0)
+		close(p->former);
+	p->former = -1;
+	free(p->from);
+	free(p->failed);
+	p->from = p->failed = NULL;
+}
+
+/* The arguments that the next one gets: ours, but whether it accepts changes is said anew. */
+static char **next_argv(const struct process *p, bool accepts_changes)
+{
+	size_t n = 0, i;
+	char **argv;
+
+	while (p->argv[n])
+		n++;
+	argv = calloc(n + 2, sizeof(*argv));
+	if (!argv)
+		return NULL;
+	for (n = i = 0; p->argv[i]; i++)
+		if (strcmp(p->argv[i], "--accept-changes") != 0)
+			argv[n++] = p->argv[i];
+	if (accepts_changes)
+		argv[n++] = (char *)"--accept-changes";
+	return argv;
+}
+
+/* Does not return unless it fails. */
+static void become_next(const struct process *p, bool accepts_changes)
+{
+	auto_free char **argv = next_argv(p, accepts_changes);
+	int self = open("/proc/self/exe", O_RDONLY);
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", self);
+	if (self >= 0)
+		setenv(ENV_EXECUTABLE, text, 1);
+	setenv(ENV_VERSION, SHUNT_VERSION, 1);
+	if (argv)
+		execv(p->exe, argv);
+	log_error("cannot run %s: %s; this version goes on", p->exe, strerror(errno));
+	unsetenv(ENV_EXECUTABLE);
+	unsetenv(ENV_VERSION);
+	if (self >= 0)
+		close(self);
+}
+
+/* Returns only if there is none, or it cannot be run. */
+static void become_former(const struct process *p, const char *why)
+{
+	auto_free char **argv = p->former >= 0 ? next_argv(p, false) : NULL;
+	char text[1200];
+
+	if (!argv)
+		return;
+	snprintf(text, sizeof(text), "shuntd " SHUNT_VERSION " could not start: %s", why);
+	log_error("%s; version %s goes on", text, p->from ? p->from : "?");
+	setenv(ENV_FAILED, text, 1);
+	fexecve(p->former, argv, environ);
+	log_error("cannot run the former executable: %s", strerror(errno));
+}
+
+static int serve_once(const struct options *o, struct process *p, bool *again)
 {
 	struct daemon d = {.base = event_base_new()};
+	const struct engine_start start = {.accepts_changes = o->accept_changes,
+					   .exe = p->exe[0] ? p->exe : NULL,
+					   .from = p->from,
+					   .failed = p->failed};
+	bool accepts_changes = false;
 	struct engine_error err = {0};
 	int status = EXIT_DONE;
-	int (*const open)(struct event_base *, const char *, struct engine **,
-			  struct engine_error *) =
-		o->accept_changes ? engine_open_accepting : engine_open;
 	size_t i;
 
 	if (!d.base)
 		return EXIT_FAILED;
 	catch_signals(&d);
-	if (open(d.base, o->config, &d.engine, &err))
+	*again = false;
+	if (engine_open_as(d.base, o->config, &start, &d.engine, &err)) {
+		become_former(p, err.text);
 		status = fail(&err);
-	else
+	} else {
+		if (p->former >= 0)
+			close(p->former);
+		p->former = -1;
 		event_base_dispatch(d.base);
+		*again = engine_is_replaced(d.engine, &accepts_changes);
+	}
 	engine_close(d.engine);
 	for (i = 0; i < 3; i++)
 		if (d.signals[i])
 			event_free(d.signals[i]);
 	event_base_free(d.base);
+	if (*again)
+		become_next(p, accepts_changes);
+	return status;
+}
+
+static int serve(const struct options *o, char **argv)
+{
+	struct process p;
+	bool again = true;
+	int status = EXIT_DONE;
+
+	process_init(&p, argv);
+	while (again)
+		status = serve_once(o, &p, &again);
+	process_fini(&p);
 	return status;
 }
 
@@ -182,8 +325,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--probe-path") == 0)
 		return probe_child_main(&space);
 	parse_options(argc, argv, &o);
-	if (o.check) {
-		if (engine_check(o.config, &summary, &err)) {
+	if (o.check || o.try) {
+		if ((o.try ? engine_try : engine_check)(o.config, &summary, &err)) {
 			fprintf(stderr, "%s\n", err.text);
 			return EXIT_FAILED;
 		}
@@ -192,5 +335,5 @@ int main(int argc, char **argv)
 	}
 	if (o.remove)
 		return engine_remove(o.config, &err) ? fail(&err) : EXIT_DONE;
-	return serve(&o);
+	return serve(&o, argv);
 }

@@ -383,3 +383,87 @@ void words_json_backend(struct json *j, const struct view_backend *b)
 	json_pool(j, b);
 	json_object_end(j);
 }
+
+/* ---- upgrades ---------------------------------------------------------------------------------*/
+
+const char *words_upgrade_state(enum shunt_upgrade s)
+{
+	static const char *const names[] = {
+		[SHUNT_UPGRADE_NONE] = "none",
+		[SHUNT_UPGRADE_WATCHED] = "watched",
+		[SHUNT_UPGRADE_KEPT] = "kept",
+		[SHUNT_UPGRADE_ONE_WAY] = "one_way",
+		[SHUNT_UPGRADE_REFUSED] = "refused",
+		[SHUNT_UPGRADE_FELL_BACK] = "fell_back",
+		[SHUNT_UPGRADE_ROLLED_BACK] = "rolled_back",
+	};
+
+	return (size_t)s < sizeof(names) / sizeof(names[0]) ? names[s] : "?";
+}
+
+static void upgrade_sentence(FILE *out, const struct view_upgrade *u)
+{
+	switch (u->state) {
+	case SHUNT_UPGRADE_WATCHED:
+		fprintf(out,
+			"watched for %s more: %" PRIu64 " of %" PRIu64
+			" packets ended with an error of its own\n"
+			"          (shunt upgrade --rollback puts the former one back)\n",
+			units_age(u->left_ms).text, u->errors, u->packets);
+		break;
+	case SHUNT_UPGRADE_KEPT:
+		fputs("kept: the time for going back to the former one is over\n", out);
+		break;
+	case SHUNT_UPGRADE_ONE_WAY:
+		fprintf(out, "no way back to the former one: %s\n", u->why);
+		break;
+	case SHUNT_UPGRADE_REFUSED:
+		fprintf(out, "the former one stays, as this version's would not do the same: %s\n",
+			u->why);
+		break;
+	case SHUNT_UPGRADE_FELL_BACK:
+		fprintf(out, "the former one was put back, as this version's had errors: %s\n",
+			u->why);
+		break;
+	case SHUNT_UPGRADE_ROLLED_BACK:
+		fprintf(out, "the former one was put back by hand: %s\n", u->why);
+		break;
+	default:
+		break;
+	}
+}
+
+void words_upgrade(FILE *out, const struct view_upgrade *u)
+{
+	if (!u->program)
+		return;
+	fprintf(out, "program   %" PRIu32 ", for %s\n", u->program,
+		units_long_age(u->program_age_ms).text);
+	if (u->compared)
+		fprintf(out,
+			"          compared with the former one by %" PRIu32 " packets for %" PRIu32
+			" services\n",
+			u->compared, u->asked);
+	if (u->state != SHUNT_UPGRADE_NONE)
+		fputs("          ", out);
+	upgrade_sentence(out, u);
+	if (u->failed[0])
+		fprintf(out, "          the last upgrade failed: %s\n", u->failed);
+}
+
+void words_json_upgrade(struct json *j, const struct view_upgrade *u)
+{
+	json_object(j, "upgrade");
+	json_number(j, "program", u->program);
+	json_number(j, "program_age_ms", u->program_age_ms);
+	json_text(j, "state", words_upgrade_state(u->state));
+	json_text_or_null(j, "why", u->why);
+	json_number(j, "left_ms", u->left_ms);
+	json_number(j, "packets", u->packets);
+	json_number(j, "errors", u->errors);
+	json_text_or_null(j, "from", u->from);
+	json_text_or_null(j, "failed", u->failed);
+	json_number(j, "asked", u->asked);
+	json_number(j, "compared", u->compared);
+	json_object_end(j);
+}

@@ -38,4 +38,9 @@ void words_json_traffic(struct json *j, const struct view_traffic *t);
 /* How many flows it has, or null. */
 void words_json_flows_now(struct json *j, const struct view_backend *b);
 
+/* What is known of the packet path in force: the text, or lines, each indented but the first and ended. */
+const char *words_upgrade_state(enum shunt_upgrade s);
+void words_upgrade(FILE *out, const struct view_upgrade *u);
+void words_json_upgrade(struct json *j, const struct view_upgrade *u);
+
 #endif

@@ -3,20 +3,31 @@
 #ifndef SHUNT_CTL_H
 #define SHUNT_CTL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pure/edits.h"
 #include "shunt_abi.h"
 #include "shunt_msg.h"
 
-enum ctl_verb { CTL_RELOAD, CTL_DRAIN, CTL_ENABLE, CTL_WEIGHT, CTL_DISABLE, CTL_VERB_MAX };
+enum ctl_verb {
+	CTL_RELOAD,
+	CTL_DRAIN,
+	CTL_ENABLE,
+	CTL_WEIGHT,
+	CTL_DISABLE,
+	CTL_UPGRADE,
+	CTL_ROLLBACK,
+	CTL_VERB_MAX
+};
 
 #define CTL_DEADLINE_MAX_S 604800
 
 struct ctl_command {
 	enum ctl_verb verb;
-	char service[SHUNT_NAME_MAX]; /* not empty but for RELOAD */
-	char backend[SHUNT_NAME_MAX]; /* not empty but for RELOAD */
+	char service[SHUNT_NAME_MAX]; /* not empty where ctl_is_of_backend() */
+	char backend[SHUNT_NAME_MAX]; /* the same */
+	bool accept; /* UPGRADE only: whatever the packet path does otherwise */
 	uint16_t weight; /* WEIGHT only; 0 to CONF_WEIGHT_MAX */
 	uint32_t deadline_s; /* DRAIN only; from now; 0: as it is */
 	char user[EDIT_USER_MAX]; /* as the client says; empty: it does not */
@@ -31,5 +42,10 @@ struct ctl_reply {
 	 * empty: nothing to say. Longer text is cut. */
 	char text[SHUNT_MSG_TEXT_MAX];
 };
+
+static inline bool ctl_is_of_backend(enum ctl_verb verb)
+{
+	return verb != CTL_RELOAD && verb != CTL_UPGRADE && verb != CTL_ROLLBACK;
+}
 
 #endif

@@ -6,9 +6,10 @@
 #include "pure/msg.h"
 
 static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
-	[CTL_RELOAD] = SHUNT_MSG_RELOAD,   [CTL_DRAIN] = SHUNT_MSG_DRAIN,
-	[CTL_ENABLE] = SHUNT_MSG_ENABLE,   [CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
-	[CTL_DISABLE] = SHUNT_MSG_DISABLE,
+	[CTL_RELOAD] = SHUNT_MSG_RELOAD,     [CTL_DRAIN] = SHUNT_MSG_DRAIN,
+	[CTL_ENABLE] = SHUNT_MSG_ENABLE,     [CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
+	[CTL_DISABLE] = SHUNT_MSG_DISABLE,   [CTL_UPGRADE] = SHUNT_MSG_UPGRADE,
+	[CTL_ROLLBACK] = SHUNT_MSG_ROLLBACK,
 };
 
 int msg_put_get(struct msg_out *o, enum shunt_msg_command command, const struct msg_get *get)
@@ -48,9 +49,11 @@ int msg_get_command(const struct nlmsghdr *m, struct ctl_command *c)
 	err = msg_get(m, command, c);
 	if (err < 0)
 		return err;
-	if (verb != CTL_RELOAD && (!c->service[0] || !c->backend[0]))
+	if (ctl_is_of_backend(verb) && (!c->service[0] || !c->backend[0]))
 		return -EBADMSG;
 	if (c->deadline_s > CTL_DEADLINE_MAX_S || (c->deadline_s && verb != CTL_DRAIN))
+		return -EBADMSG;
+	if (c->accept && verb != CTL_UPGRADE)
 		return -EBADMSG;
 	if (!edit_user_is_good(c->user) || !edit_reason_is_good(c->reason))
 		return -EBADMSG;

@@ -67,6 +67,7 @@ static const struct field command_fields[] = {
 	U32(SHUNT_COMMAND_DEADLINE, ctl_command, deadline_s),
 	TEXT(SHUNT_COMMAND_USER, ctl_command, user),
 	TEXT(SHUNT_COMMAND_REASON, ctl_command, reason),
+	BOOL(SHUNT_COMMAND_ACCEPT, ctl_command, accept),
 };
 
 static const struct field status_fields[] = {
@@ -106,6 +107,17 @@ static const struct field status_fields[] = {
 	U64(SHUNT_STATUS_PEERS_CROWDED, view_status, peers.fates[PEER_CROWDED]),
 	U64(SHUNT_STATUS_PEERS_SECRET, view_status, peers.fates[PEER_OTHER_SECRET]),
 	U64(SHUNT_STATUS_PEERS_STRANGER, view_status, peers.fates[PEER_STRANGER]),
+	U32(SHUNT_STATUS_PROGRAM, view_status, upgrade.program),
+	U64(SHUNT_STATUS_PROGRAM_AGE, view_status, upgrade.program_age_ms),
+	ENUM(SHUNT_STATUS_UPGRADE, view_status, upgrade.state, SHUNT_UPGRADE_MAX),
+	U64(SHUNT_STATUS_UPGRADE_LEFT, view_status, upgrade.left_ms),
+	TEXT(SHUNT_STATUS_UPGRADE_WHY, view_status, upgrade.why),
+	TEXT(SHUNT_STATUS_UPGRADE_FROM, view_status, upgrade.from),
+	TEXT(SHUNT_STATUS_UPGRADE_FAILED, view_status, upgrade.failed),
+	U32(SHUNT_STATUS_UPGRADE_ASKED, view_status, upgrade.asked),
+	U32(SHUNT_STATUS_UPGRADE_COMPARED, view_status, upgrade.compared),
+	U64(SHUNT_STATUS_UPGRADE_PACKETS, view_status, upgrade.packets),
+	U64(SHUNT_STATUS_UPGRADE_ERRORS, view_status, upgrade.errors),
 };
 
 static const struct field interface_fields[] = {
@@ -250,6 +262,7 @@ static const struct layout layouts[] = {
 	[SHUNT_MSG_EVENT] = LAYOUT(event),	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),
 	[SHUNT_MSG_RELOAD] = LAYOUT(command),	[SHUNT_MSG_DRAIN] = LAYOUT(command),
 	[SHUNT_MSG_DISABLE] = LAYOUT(command),	[SHUNT_MSG_ENABLE] = LAYOUT(command),
+	[SHUNT_MSG_UPGRADE] = LAYOUT(command),	[SHUNT_MSG_ROLLBACK] = LAYOUT(command),
 	[SHUNT_MSG_WEIGHT] = LAYOUT(command),	[SHUNT_MSG_REPLY] = LAYOUT(reply),
 };
 

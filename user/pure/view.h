@@ -40,6 +40,19 @@ struct view_peers {
 	uint64_t fates[PEER_FATES]; /* datagrams that came */
 };
 
+/* The packet path in force, and what became of the former daemon's. */
+struct view_upgrade {
+	uint32_t program; /* the kernel's number of it */
+	uint64_t program_age_ms; /* since it was loaded */
+	enum shunt_upgrade state;
+	uint64_t left_ms; /* while it is watched */
+	char why[640]; /* it is one way, or the former one is in force */
+	char from[32]; /* version that had shunt upgrade replace it; empty: started otherwise */
+	char failed[512]; /* why the daemon that had replaced this one ended; empty: none had */
+	uint32_t asked, compared; /* services and packets, before the swap */
+	uint64_t packets, errors; /* since the swap, while it is watched */
+};
+
 struct view_status {
 	char version[32];
 	char instance[32];
@@ -55,6 +68,7 @@ struct view_status {
 	/* Of the flow table: packets that it was searched for, flows put into it, and not for want of room. */
 	uint64_t flow_lookups, flows_remembered, flows_no_room;
 	struct view_peers peers;
+	struct view_upgrade upgrade;
 };
 
 enum view_xdp { VIEW_XDP_NONE, VIEW_XDP_NATIVE, VIEW_XDP_GENERIC };
