@@ -365,6 +365,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	quic_tell(conf);
 	execute(e, &p, services);
 	policies_switch(e, &policies);
+	checks_follow_gates(e, conf);
 	replicate_configure(e);
 	loads_start(e);
 	own_ask(e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Probe results to health, and health to slots. */
+/* Probe results to health: of each check, of what services need, and of backends by all of their checks. */
 #include "engine/state.h"
 
 #include <errno.h>
@@ -29,114 +29,359 @@ static void question_of_kind(const struct conf_check *check, struct probe_questi
 	}
 }
 
-void checks_question(const struct conf_service *s, const struct conf_backend *b,
-		     struct probe_question *q)
+/* The question that @check asks of @b, NULL: of the address that it has itself. All bytes are set; kind is
+ * CONF_CHECK_NONE when it asks nothing. */
+static void question_of(const struct conf_check *check, const struct conf_backend *b,
+			struct probe_question *q)
 {
-	const struct conf_check *check = &s->check;
-
 	memset(q, 0, sizeof(*q)); /* compared by memcmp */
 	q->kind = check->kind;
 	if (check->kind == CONF_CHECK_NONE)
 		return;
-	q->addr = b->addr;
-	q->port = check->port ? check->port : b->port;
+	q->addr = b ? b->addr : check->target;
+	q->port = check->port || !b ? check->port : b->port;
 	q->interval_ms = check->interval_ms;
 	q->timeout_ms = check->timeout_ms;
 	q->jitter = (uint8_t)check->jitter;
 	question_of_kind(check, q);
 }
 
-int checks_start(struct engine *e, struct backend *b)
+bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
+		     const struct conf_service *s2, const struct conf_backend *b2)
 {
-	struct probe_question q;
+	struct probe_question one, two;
+
+	if (conf_service_checks(s) != conf_service_checks(s2))
+		return false;
+	for (size_t i = 0; i < conf_service_checks(s); i++) {
+		question_of(conf_service_check(s, i), b, &one);
+		question_of(conf_service_check(s2, i), b2, &two);
+		if (memcmp(&one, &two, sizeof(one)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- one check ----------------------------------------------------------------------------------*/
+
+static const struct conf_check *check_of(const struct probing *p)
+{
+	if (p->gate)
+		return p->gate->conf;
+	return conf_service_check(p->backend->service->conf, (size_t)(p - p->backend->checks));
+}
+
+/* A state that an earlier check or daemon had concluded stays until this one has: unknown does not mean
+ * down, and down is not up before it has answered. */
+static int start(struct engine *e, struct probing *p, const struct probe_question *q, bool down)
+{
 	int err;
 
-	checks_question(b->service->conf, b->conf, &q);
-	b->has_result = false;
-	if (q.kind == CONF_CHECK_NONE) {
-		health_init(&b->health, HEALTH_UNCHECKED, mono_now());
+	health_init(&p->health, down ? HEALTH_DOWN : HEALTH_UNKNOWN, mono_now());
+	if (q->kind == CONF_CHECK_NONE) {
+		health_init(&p->health, HEALTH_UNCHECKED, mono_now());
 		return 0;
 	}
-	/* A state that an earlier check or daemon had concluded stays until this one has: unknown does
-	 * not mean down, and down is not up before it has answered. */
-	if (b->health.state != HEALTH_DOWN)
-		health_init(&b->health, HEALTH_UNKNOWN, mono_now());
-	b->probe_id = ++e->last_probe_id;
-	err = index_add(&e->by_probe, &b->by_probe, b->probe_id);
+	p->id = ++e->last_probe_id;
+	err = index_add(&e->by_probe, &p->by_probe, p->id);
 	if (!err) {
-		err = probe_pool_add(e->probes, b->probe_id, &q);
+		err = probe_pool_add(e->probes, p->id, q);
 		if (err)
-			index_remove(&e->by_probe, &b->by_probe);
+			index_remove(&e->by_probe, &p->by_probe);
 	}
 	if (err)
-		b->probe_id = 0;
+		p->id = 0;
+	return err;
+}
+
+static void stop(struct engine *e, struct probing *p)
+{
+	if (!p->id)
+		return;
+	probe_pool_remove(e->probes, p->id);
+	index_remove(&e->by_probe, &p->by_probe);
+	p->id = 0;
+}
+
+static bool answers_badly(const struct probing *p)
+{
+	return p->has_result && check_verdict(&p->result) == CHECK_BAD;
+}
+
+/* ---- all checks of a backend --------------------------------------------------------------------*/
+
+static enum health_state joined(const struct backend *b)
+{
+	enum health_state states[CONF_CHECKS_OF_SERVICE];
+
+	for (size_t i = 0; i < b->n_checks; i++)
+		states[i] = health_counts_as(&b->checks[i].health);
+	return health_joined(b->service->conf->join, states, b->n_checks);
+}
+
+int checks_start(struct engine *e, struct backend *b)
+{
+	const size_t n = conf_service_checks(b->service->conf);
+	const bool down = b->health.state == HEALTH_DOWN;
+	int err = 0;
+
+	b->checks = calloc(n, sizeof(*b->checks));
+	if (!b->checks)
+		return -ENOMEM;
+	b->n_checks = n;
+	b->decided = 0;
+	for (size_t i = 0; i < n && !err; i++) {
+		struct probe_question q;
+
+		b->checks[i].backend = b;
+		question_of(conf_service_check(b->service->conf, i), b->conf, &q);
+		err = start(e, &b->checks[i], &q, down);
+	}
+	if (err)
+		checks_stop(e, b);
+	if (joined(b) != b->health.state || mono_is_never(b->health.since))
+		health_init(&b->health, joined(b), mono_now());
 	return err;
 }
 
 void checks_stop(struct engine *e, struct backend *b)
 {
-	if (!b->probe_id)
-		return;
-	probe_pool_remove(e->probes, b->probe_id);
-	index_remove(&e->by_probe, &b->by_probe);
-	b->probe_id = 0;
+	for (size_t i = 0; i < b->n_checks; i++)
+		stop(e, &b->checks[i]);
+	free(b->checks);
+	b->checks = NULL;
+	b->n_checks = 0;
 }
 
-static struct backend *by_probe_id(const struct engine *e, uint64_t id)
-{
-	struct index_node *node = index_first(&e->by_probe, id);
+/* ---- what is told -------------------------------------------------------------------------------*/
 
-	return node ? container_of(node, struct backend, by_probe) : NULL;
-}
-
-static void tell_change(struct engine *e, struct backend *b, enum health_state before,
-			enum health_change change)
+static void reason_of(const struct probing *p, enum health_state before, enum health_change change,
+		      char *out, size_t size)
 {
-	const struct health_policy policy = conf_check_policy(&b->service->conf->check);
+	const struct health_policy policy = conf_check_policy(check_of(p));
+	const uint16_t took = health_took(before, p->health.state, &policy);
 	const mono_t now = mono_now();
-	uint16_t took = health_took(before, b->health.state, &policy);
+
+	if (p->health.cut)
+		snprintf(out, size, "%.52s; it needs %.40s, which is down: %.36s", p->result.text,
+			 p->backend->service->gate ? p->backend->service->gate->name : "?",
+			 p->backend->service->gate ? p->backend->service->gate->probing.result.text
+						   : "");
+	else if (change == HEALTH_HELD)
+		snprintf(out, size,
+			 "it answers, but comes and goes: held down for %u s, until its penalty %u "
+			 "is below %u",
+			 health_held_s(&p->health, &policy.flap, now),
+			 health_penalty(&p->health, &policy.flap, now), policy.flap.reuse);
+	else if (change == HEALTH_GOES_UP && before == p->health.state)
+		snprintf(out, size, "%s: it answers again", p->result.text);
+	else
+		snprintf(out, size, "%s, %u of %u", p->result.text, took, took);
+}
+
+/* The check @p of a backend has changed, and the backend with it or not. */
+static void tell_backend(struct engine *e, struct probing *p, enum health_state before,
+			 enum health_state own, enum health_change change)
+{
+	struct backend *b = p->backend;
 	struct history_event event = {
 		.from = (enum standing)before,
 		.to = (enum standing)b->health.state,
-		.latency_us = b->result.latency_us,
+		.latency_us = p->result.latency_us,
 	};
 
-	check_name(&b->result, event.code);
-	if (change == HEALTH_HELD)
-		snprintf(event.reason, sizeof(event.reason),
-			 "it answers, but comes and goes: held down for %u s, until its penalty %u "
-			 "is below %u",
-			 health_held_s(&b->health, &policy.flap, now),
-			 health_penalty(&b->health, &policy.flap, now), policy.flap.reuse);
-	else
-		snprintf(event.reason, sizeof(event.reason), "%s, %u of %u", b->result.text, took,
-			 took);
+	check_name(&p->result, event.code);
+	memcpy(event.check, check_of(p)->name, sizeof(event.check));
+	reason_of(p, own, change, event.reason, sizeof(event.reason));
 	changes_tell(e, b, SHUNT_EVENT_HEALTH, &event);
 }
+
+/* Takes what has become of @p, one of its backend's checks, for the whole backend. */
+static void rejoin(struct engine *e, struct probing *p, enum health_state own,
+		   enum health_change change)
+{
+	struct backend *b = p->backend;
+	const enum health_state before = b->health.state, now = joined(b);
+
+	if (now != before) {
+		health_init(&b->health, now, mono_now());
+		b->decided = (size_t)(p - b->checks);
+		service_touch(e, b->service);
+	}
+	for (size_t i = 0;
+	     health_counts_as(&b->checks[b->decided].health) != now && i < b->n_checks; i++)
+		b->decided = i;
+	tell_backend(e, p, before, own, change);
+}
+
+void checks_view(const struct backend *b, struct view_backend *out)
+{
+	const struct probing *p;
+
+	if (b->decided >= b->n_checks || !b->checks[b->decided].has_result)
+		return;
+	p = &b->checks[b->decided];
+	check_name(&p->result, out->code);
+	memcpy(out->check, check_of(p)->name, sizeof(out->check));
+	out->latency_us = p->result.latency_us;
+	if (p->health.cut || p->health.held)
+		reason_of(p, HEALTH_UP, p->health.held ? HEALTH_HELD : HEALTH_SAME, out->reason,
+			  sizeof(out->reason));
+	else
+		snprintf(out->reason, sizeof(out->reason), "%s", p->result.text);
+}
+
+/* ---- gates --------------------------------------------------------------------------------------*/
+
+/* All that need @g, if they do not answer, are cut off. */
+static void gate_falls(struct engine *e, const struct gate *g)
+{
+	for (size_t i = 0; i < e->n_services; i++) {
+		struct service *s = e->services[i];
+
+		for (size_t k = 0; s->gate == g && k < s->n_backends; k++) {
+			struct backend *b = s->backends[k];
+
+			for (size_t n = 0; n < b->n_checks; n++)
+				if (health_gate_fell(&b->checks[n].health,
+						     answers_badly(&b->checks[n])))
+					rejoin(e, &b->checks[n], b->health.state, HEALTH_GOES_DOWN);
+		}
+	}
+}
+
+static void gate_changed(struct engine *e, const struct gate *g, enum health_change change)
+{
+	engine_tell(e, SHUNT_EVENT_HEALTH, NULL, NULL, "check %s: %s: %s", g->name,
+		    health_name(g->probing.health.state), g->probing.result.text);
+	if (change == HEALTH_GOES_DOWN)
+		gate_falls(e, g);
+}
+
+static struct gate *find_gate(const struct engine *e, const char *name)
+{
+	for (size_t i = 0; i < e->n_gates; i++)
+		if (e->gates[i] && strcmp(e->gates[i]->name, name) == 0)
+			return e->gates[i];
+	return NULL;
+}
+
+static void drop(struct engine *e, struct gate *g)
+{
+	if (!g)
+		return;
+	stop(e, &g->probing);
+	free(g);
+}
+
+void checks_drop_gates(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_gates; i++)
+		drop(e, e->gates[i]);
+	free(e->gates);
+	e->gates = NULL;
+	e->n_gates = 0;
+}
+
+static struct gate *new_gate(struct engine *e, const struct conf_check *conf)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+	struct probe_question q;
+
+	if (!g)
+		return NULL;
+	g->conf = conf;
+	memcpy(g->name, conf->name, sizeof(g->name));
+	g->probing.gate = g;
+	question_of(conf, NULL, &q);
+	if (start(e, &g->probing, &q, false) == 0)
+		return g;
+	log_error("check %s: cannot be followed", conf->name);
+	free(g);
+	return NULL;
+}
+
+/* The one that there was, if it asks the same still; it is the caller's then. */
+static struct gate *take_gate(struct engine *e, const struct conf_check *conf)
+{
+	struct gate *g = find_gate(e, conf->name);
+	struct probe_question before, after;
+
+	if (!g)
+		return NULL;
+	question_of(g->conf, NULL, &before);
+	question_of(conf, NULL, &after);
+	if (memcmp(&before, &after, sizeof(before)) != 0)
+		return NULL;
+	for (size_t i = 0; i < e->n_gates; i++)
+		if (e->gates[i] == g)
+			e->gates[i] = NULL;
+	g->conf = conf;
+	return g;
+}
+
+static bool is_needed(const struct conf *conf, const struct conf_check *check)
+{
+	for (size_t i = 0; i < conf->n_services; i++)
+		if (conf->services[i].needs == check)
+			return true;
+	return false;
+}
+
+void checks_follow_gates(struct engine *e, const struct conf *conf)
+{
+	struct gate **gates = calloc(conf->n_checks + 1, sizeof(struct gate *));
+	size_t n = 0;
+
+	for (size_t i = 0; gates && i < conf->n_checks; i++) {
+		const struct conf_check *check = &conf->checks[i];
+
+		if (addr_is_none(&check->target) || !is_needed(conf, check))
+			continue;
+		gates[n] = take_gate(e, check);
+		if (!gates[n])
+			gates[n] = new_gate(e, check);
+		n += gates[n] != NULL;
+	}
+	checks_drop_gates(e);
+	e->gates = gates;
+	e->n_gates = n;
+	for (size_t i = 0; i < e->n_services; i++) {
+		const struct conf_check *needs = e->services[i]->conf->needs;
+
+		e->services[i]->gate = needs ? find_gate(e, needs->name) : NULL;
+	}
+}
+
+/* ---- results ------------------------------------------------------------------------------------*/
 
 static void on_result(void *arg, uint64_t id, const struct check_result *r)
 {
 	struct engine *e = arg;
-	struct backend *b = by_probe_id(e, id);
+	struct index_node *node = index_first(&e->by_probe, id);
+	struct probing *p = node ? container_of(node, struct probing, by_probe) : NULL;
+	const struct gate *gate;
 	struct health_policy policy;
 	enum health_change change;
-	enum health_state before;
+	enum health_state own;
 
-	if (!b)
+	if (!p)
 		return;
-	b->result = *r;
-	b->has_result = true;
+	p->result = *r;
+	p->has_result = true;
 	if (check_verdict(r) == CHECK_NO_VERDICT)
 		return;
-	before = b->health.state;
-	policy = conf_check_policy(&b->service->conf->check);
-	change = health_note(&b->health, check_verdict(r) == CHECK_GOOD, &policy, mono_now());
-	probe_pool_pace(e->probes, id, health_pace_ms(&b->health, &policy));
-	if (change == HEALTH_SAME)
-		return;
-	tell_change(e, b, before, change);
-	if (change != HEALTH_HELD)
-		service_touch(e, b->service);
+	gate = p->backend ? p->backend->service->gate : NULL;
+	policy = conf_check_policy(check_of(p));
+	own = p->health.state;
+	change = health_note_behind(&p->health, check_verdict(r) == CHECK_GOOD,
+				    gate && gate->probing.health.state == HEALTH_DOWN, &policy,
+				    mono_now());
+	probe_pool_pace(e->probes, id, health_pace_ms(&p->health, &policy));
+	if (change != HEALTH_SAME && p->backend)
+		rejoin(e, p, own, change);
+	else if (change != HEALTH_SAME)
+		gate_changed(e, p->gate, change);
 }
 
 static void on_restart(void *arg, const char *why)

@@ -50,6 +50,7 @@ struct backend *backend_find(const struct service *s, const char *name)
 void backend_free(struct backend *b)
 {
 	history_fini(&b->history);
+	free(b->checks);
 	free(b->kept);
 	free(b);
 }
@@ -332,6 +333,7 @@ void engine_close(struct engine *e)
 		return;
 	ctl_server_close(e->ctl);
 	stats_server_close(e->stats);
+	checks_drop_gates(e);
 	if (e->probes)
 		probe_pool_close(e->probes);
 	if (e->nl)

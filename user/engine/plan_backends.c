@@ -47,13 +47,7 @@ static struct backend *new_backend(struct service *s, const struct conf_backend 
 static bool check_changed(const struct backend *b, const struct conf_service *conf,
 			  const struct conf_backend *conf_backend)
 {
-	struct probe_question before, after;
-
-	if (!b->conf)
-		return true;
-	checks_question(b->service->conf, b->conf, &before);
-	checks_question(conf, conf_backend, &after);
-	return memcmp(&before, &after, sizeof(before)) != 0;
+	return !b->conf || !checks_are_same(b->service->conf, b->conf, conf, conf_backend);
 }
 
 /* Matches what it can, and notes in @taken the numbers that stay in use until the end of the

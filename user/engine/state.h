@@ -56,6 +56,24 @@ struct drain {
 	uint32_t slots; /* that it had before */
 };
 
+/* A check as the daemon follows it: one of a backend's, or what services need. */
+struct probing {
+	struct index_node by_probe;
+	uint64_t id; /* of the probe; 0: not probed */
+	struct backend *backend; /* NULL: it is a gate's */
+	struct gate *gate; /* NULL: it is a backend's */
+	struct health health;
+	struct check_result result; /* the last one */
+	bool has_result;
+};
+
+/* What services need: a check with an address of its own. */
+struct gate {
+	const struct conf_check *conf; /* in engine.conf */
+	char name[SHUNT_NAME_MAX];
+	struct probing probing;
+};
+
 struct backend {
 	struct service *service;
 	const struct conf_backend
@@ -81,13 +99,13 @@ struct backend {
 	struct shunt_backend row; /* as last written */
 	struct nl_nexthop nexthop;
 	enum view_nexthop told; /* what was last said of it; resolving: nothing yet */
-	struct health health;
-	uint64_t probe_id; /* 0: not probed */
-	struct check_result result; /* the last one */
-	bool has_result;
+	struct health health; /* what its checks say together: state and since count */
+	struct probing *checks; /* in the configuration's order */
+	size_t n_checks;
+	size_t decided; /* which of them made the state what it is */
 	struct history history;
 	struct meter meter;
-	struct index_node by_addr, by_probe;
+	struct index_node by_addr;
 };
 
 /* An address, or a prefix, with services. */
@@ -129,6 +147,7 @@ struct service {
 	uint8_t last_pool; /* that gets new flows, as was told */
 	mono_t again; /* when to decide anew although nothing has happened; never: not at all */
 	struct meter no_backend; /* of the service's own row */
+	const struct gate *gate; /* that it needs, or NULL */
 	struct vip *vip; /* in engine.vips; NULL while its address is not in force */
 	bool live; /* counted in vip->live */
 };
@@ -200,6 +219,8 @@ struct engine {
 	size_t n_vips;
 	struct interface *interfaces;
 	size_t n_interfaces;
+	struct gate **gates;
+	size_t n_gates;
 	struct edits *edits;
 	struct nat_pools nat_pools; /* as written */
 	uint64_t generation; /* of the views' numbering */
@@ -279,12 +300,18 @@ void vips_note(struct engine *e, struct service *s);
 
 /* ---- checks.c -----------------------------------------------------------------------------------*/
 int checks_open(struct engine *e, struct engine_error *err);
-/* The question that the check of @b in @s asks, all bytes set; kind is CONF_CHECK_NONE when there
- * is none. */
-void checks_question(const struct conf_service *s, const struct conf_backend *b,
-		     struct probe_question *q);
+/* Whether the checks of a backend as configured ask the same. */
+bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
+		     const struct conf_service *s2, const struct conf_backend *b2);
+/* Starts all checks of @b, none of which runs. */
 int checks_start(struct engine *e, struct backend *b);
 void checks_stop(struct engine *e, struct backend *b);
+/* Follows the checks with an address that services of @conf need, in place of those before, and joins
+ * services to them. */
+void checks_follow_gates(struct engine *e, const struct conf *conf);
+void checks_drop_gates(struct engine *e);
+/* What is shown of the check of @b that decided. */
+void checks_view(const struct backend *b, struct view_backend *out);
 
 /* ---- nexthops.c ---------------------------------------------------------------------------------*/
 int nexthops_open(struct engine *e, struct engine_error *err);

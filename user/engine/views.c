@@ -269,15 +269,6 @@ static int64_t view_find_service(void *arg, const char *name)
 	return -1;
 }
 
-static void view_probe(const struct backend *b, struct view_backend *out)
-{
-	if (!b->has_result)
-		return;
-	check_name(&b->result, out->code);
-	snprintf(out->reason, sizeof(out->reason), "%s", b->result.text);
-	out->latency_us = b->result.latency_us;
-}
-
 /* Those that NAT remembers are not known. */
 static void view_left(struct engine *e, const struct backend *b, struct view_backend *out)
 {
@@ -353,7 +344,7 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	view_edit(e, b, out);
 	out->health = b->health.state;
 	out->health_age_ms = age_ms(b->health.since);
-	view_probe(b, out);
+	checks_view(b, out);
 	out->nexthop = nexthops_state(e, b);
 	memcpy(out->mac, b->nexthop.dmac, sizeof(out->mac));
 	memcpy(out->egress, b->nexthop.ifname, sizeof(out->egress));

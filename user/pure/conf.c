@@ -46,10 +46,18 @@ const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",
 				      [CONF_XDP_GENERIC] = "generic",
 				      NULL};
 
-static void service_fini(struct conf_service *s)
+static void check_fini(struct conf_check *c)
 {
 	for (size_t i = 0; i < CONF_CHECK_TEXTS; i++)
-		free(s->check.texts[i].bytes);
+		free(c->texts[i].bytes);
+}
+
+static void service_fini(struct conf_service *s)
+{
+	check_fini(&s->check);
+	for (size_t i = 0; i < s->n_others; i++)
+		check_fini(&s->others[i]);
+	free(s->others);
 	free(s->ports);
 	free(s->backends);
 	free(s->backends_file);
@@ -72,6 +80,9 @@ void conf_free(struct conf *c)
 		free(c->prefix_files[i]);
 	}
 	free(c->prefix_files);
+	for (size_t i = 0; i < c->n_checks; i++)
+		check_fini(&c->checks[i]);
+	free(c->checks);
 	free(c->services);
 	free(c->watched);
 	free(c->interfaces);

@@ -104,6 +104,8 @@ enum conf_dns_transport { CONF_DNS_UDP, CONF_DNS_TCP };
 enum conf_answer { CONF_NO, CONF_YES };
 
 struct conf_check {
+	char name[SHUNT_NAME_MAX]; /* of `checks`; empty: a service's own */
+	struct addr target; /* of those that services need; none: the backend's */
 	enum conf_check_kind kind;
 	uint32_t interval_ms, timeout_ms;
 	uint32_t fast_interval_ms, down_interval_ms; /* 0: as interval_ms */
@@ -219,7 +221,11 @@ struct conf_service {
 	enum conf_remove remove; /* what becomes of a backend that is no longer configured */
 	uint32_t drain_deadline_ms; /* its flows may stay as long as that */
 	uint32_t slots; /* power of two in [32, 65536]; 0: by the number of backends */
-	struct conf_check check;
+	struct conf_check check; /* the first one */
+	struct conf_check *others; /* if there are several */
+	size_t n_others;
+	enum health_join join; /* of all of them */
+	const struct conf_check *needs; /* one of the configuration's with a target, or NULL */
 	struct conf_backend *backends; /* in the order of the files: inline first */
 	size_t n_backends;
 	struct conf_nat_pool nat_pool; /* the configuration's unless given */
@@ -277,6 +283,8 @@ struct conf {
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */
+	struct conf_check *checks; /* those with names, as written: services have copies */
+	size_t n_checks;
 	struct conf_service *services;
 	size_t n_services;
 	struct conf_prefixes **prefix_files; /* what allow_file and deny_file name */
@@ -344,6 +352,18 @@ static inline bool conf_is_tunnel(enum shunt_forward f)
 /* Writes "any", or "80,8000-8099", cut off with ",..." where @out ends. Returns @out. */
 #define CONF_PORTS_TEXT_MAX 128
 const char *conf_ports_format(const struct conf_service *s, char out[static CONF_PORTS_TEXT_MAX]);
+
+/* How many checks a service has, and number @i of them. */
+#define CONF_CHECKS_OF_SERVICE 8
+static inline size_t conf_service_checks(const struct conf_service *s)
+{
+	return 1 + s->n_others;
+}
+
+static inline const struct conf_check *conf_service_check(const struct conf_service *s, size_t i)
+{
+	return i == 0 ? &s->check : &s->others[i - 1];
+}
 
 /* What a check's results are judged by. */
 static inline struct health_policy conf_check_policy(const struct conf_check *c)

@@ -12,6 +12,7 @@
 
 enum {
 	KEY_TYPE,
+	KEY_ADDRESS,
 	KEY_INTERVAL,
 	KEY_FAST_INTERVAL,
 	KEY_DOWN_INTERVAL,
@@ -53,6 +54,7 @@ enum {
 
 static const struct conf_key check_keys[KEY_MAX] = {
 	[KEY_TYPE] = {"type", conf_read_word, AT(kind), .words = conf_check_words},
+	[KEY_ADDRESS] = {"address", conf_read_address, AT(target)},
 	[KEY_INTERVAL] = {"interval", conf_read_duration, AT(interval_ms), "2s", .min = 100,
 			  .max = 3600000},
 	[KEY_FAST_INTERVAL] = {"fast_interval", conf_read_duration, AT(fast_interval_ms), .min = 10,

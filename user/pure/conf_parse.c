@@ -38,6 +38,7 @@ enum {
 	KEY_STATE_DIR,
 	KEY_PROBE_USER,
 	KEY_DEFAULTS,
+	KEY_CHECKS,
 	KEY_SERVICES,
 	KEY_MAX,
 };
@@ -83,6 +84,7 @@ static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_PROBE_USER] = {"probe_user", conf_read_text, AT(probe_user), "nobody", .min = 1,
 			    .max = 31},
 	[KEY_DEFAULTS] = {.name = "defaults"},
+	[KEY_CHECKS] = {.name = "checks"},
 	[KEY_SERVICES] = {"services", NULL, AT(services), .required = true},
 };
 
@@ -218,6 +220,8 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 		rc = read_interfaces(l, given[KEY_INTERFACES]);
 	if (rc == 0 && given[KEY_DEFAULTS])
 		rc = conf_read_defaults(l, given[KEY_DEFAULTS]);
+	if (rc == 0 && given[KEY_CHECKS])
+		rc = conf_read_checks(l, given[KEY_CHECKS]);
 	if (rc == 0)
 		rc = read_nat(l, given);
 	if (rc == 0 && given[KEY_PEERS])
@@ -276,6 +280,7 @@ int conf_parse(const char *path, conf_read_fn *read, void *arg, struct conf **ou
 	l.conf = calloc(1, sizeof(*l.conf));
 	rc = l.conf ? read_and_parse(&l, path) : -ENOMEM;
 	conf_check_fini(&l.defaults.check);
+	free(l.checks_given);
 	conf_sources_fini(&l);
 	if (rc == 0) {
 		*out = l.conf;

@@ -70,6 +70,20 @@ int conf_check_copy_texts(const struct conf_check *from, struct conf_check *to)
 
 void conf_check_fini(struct conf_check *c);
 
+/* ---- conf_checks.c -----------------------------------------------------------------------------*/
+
+/* Reads the `checks` of the configuration, those with names, once the defaults are read. */
+int conf_read_checks(struct conf_load *l, const struct conf_node *node)
+	__attribute__((warn_unused_result));
+
+/* What a service says of its checks; NULL: nothing. */
+struct conf_check_nodes {
+	const struct conf_node *service, *check, *checks, *needs;
+};
+/* Reads a service's `check`, `checks` and `needs`, once its ports are known. */
+int conf_read_service_checks(struct conf_load *l, const struct conf_check_nodes *nodes,
+			     struct conf_service *s) __attribute__((warn_unused_result));
+
 /* ---- conf_check_text.c -------------------------------------------------------------------------*/
 
 /* Readers of a struct conf_text from one value. */

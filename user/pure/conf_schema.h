@@ -27,6 +27,7 @@ struct conf_load {
 	struct conf_error *err;
 	struct conf_service defaults; /* what every service starts as */
 	struct conf_check_given defaults_given;
+	struct conf_check_given *checks_given; /* of conf->checks */
 	void *sources; /* tsearch() tree of the backend files already read */
 	size_t n_backends; /* in all services so far */
 	size_t n_prefixes; /* in all lists so far */

@@ -119,6 +119,8 @@ enum {
 	KEY_DRAIN_DEADLINE,
 	KEY_SLOTS,
 	KEY_CHECK,
+	KEY_CHECKS,
+	KEY_NEEDS,
 	KEY_NAT_POOL,
 	KEY_TUNNEL_SOURCE,
 	KEY_TUNNEL_SOURCE6,
@@ -156,6 +158,8 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_DRAIN_DEADLINE] = ROW_DRAIN_DEADLINE,
 	[KEY_SLOTS] = {"slots", read_slots, AT(slots), .min = SLOTS_MIN, .max = SLOTS_MAX},
 	[KEY_CHECK] = ROW_CHECK,
+	[KEY_CHECKS] = {.name = "checks"},
+	[KEY_NEEDS] = {.name = "needs"},
 	[KEY_NAT_POOL] = {.name = "nat_pool"},
 	[KEY_TUNNEL_SOURCE] = CONF_ROW_TUNNEL_SOURCE(struct conf_service),
 	[KEY_TUNNEL_SOURCE6] = CONF_ROW_TUNNEL_SOURCE6(struct conf_service),
@@ -310,6 +314,19 @@ static int read_policy(struct conf_load *l, const struct conf_node *const *given
 	return conf_read_policy(l, &nodes, s);
 }
 
+static int read_checks(struct conf_load *l, const struct conf_node *node,
+		       const struct conf_node *const *given, struct conf_service *s)
+{
+	const struct conf_check_nodes nodes = {
+		.service = node,
+		.check = given[KEY_CHECK],
+		.checks = given[KEY_CHECKS],
+		.needs = given[KEY_NEEDS],
+	};
+
+	return conf_read_service_checks(l, &nodes, s);
+}
+
 static int check_flows(struct conf_load *l, const struct conf_node *node,
 		       const struct conf_node *const *given, struct conf_service *s)
 {
@@ -328,7 +345,6 @@ static int check_flows(struct conf_load *l, const struct conf_node *node,
 
 static int read_service(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
 {
-	struct conf_check_given has = l->defaults_given;
 	const struct conf_node *given[CONF_KEYS_MAX];
 	int rc = start_service(l, s);
 
@@ -345,10 +361,8 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		return rc;
 	name_service(s);
 	rc = read_policy(l, given, s);
-	if (rc == 0 && given[KEY_CHECK])
-		rc = conf_read_check(l, given[KEY_CHECK], &s->check, &has);
 	if (rc == 0)
-		rc = conf_finish_check(l, given[KEY_CHECK] ? given[KEY_CHECK] : node, s, &has);
+		rc = read_checks(l, node, given, s);
 	if (rc == 0 && given[KEY_NAT_POOL])
 		rc = conf_read_nat_pool(l, given[KEY_NAT_POOL], &s->nat_pool);
 	if (rc == 0 && given[KEY_QUIC_LB])

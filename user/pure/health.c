@@ -127,13 +127,45 @@ enum health_change health_note(struct health *h, bool good, const struct health_
 	return good ? go_up(h, &p->flap, now) : go_down(h, &p->flap, now);
 }
 
+enum health_state health_counts_as(const struct health *h)
+{
+	return h->cut ? HEALTH_DOWN : h->state;
+}
+
+bool health_gate_fell(struct health *h, bool bad)
+{
+	const enum health_state before = health_counts_as(h);
+
+	if (bad && h->state != HEALTH_UNCHECKED && h->state != HEALTH_DOWN)
+		h->cut = true;
+	return health_counts_as(h) != before;
+}
+
+enum health_change health_note_behind(struct health *h, bool good, bool gate_down,
+				      const struct health_policy *p, mono_t now)
+{
+	const enum health_state before = health_counts_as(h);
+	enum health_change change = HEALTH_SAME;
+
+	if (!good && gate_down) {
+		health_gate_fell(h, true);
+	} else {
+		change = health_note(h, good, p, now);
+		if (good || h->state == HEALTH_DOWN)
+			h->cut = false;
+	}
+	if (before == health_counts_as(h))
+		return change == HEALTH_HELD ? HEALTH_HELD : HEALTH_SAME;
+	return health_counts_as(h) == HEALTH_DOWN ? HEALTH_GOES_DOWN : HEALTH_GOES_UP;
+}
+
 uint32_t health_pace_ms(const struct health *h, const struct health_policy *p)
 {
-	const bool doubt = h->streak > 0 && !h->held;
+	const bool doubt = h->streak > 0 && !h->held && !h->cut;
 
 	if (doubt && p->fast_ms)
 		return p->fast_ms;
-	if (h->state == HEALTH_DOWN && !doubt && p->down_ms)
+	if (health_counts_as(h) == HEALTH_DOWN && !doubt && p->down_ms)
 		return p->down_ms;
 	return p->interval_ms;
 }

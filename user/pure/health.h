@@ -40,6 +40,7 @@ struct health {
 	enum health_state state;
 	uint16_t streak; /* consecutive results that speak against the state */
 	bool held; /* down although the probes say up: it has flapped */
+	bool cut; /* counts as down, since what it needs is down and it does not answer */
 	uint32_t penalty; /* as it was at `charged` */
 	mono_t charged; /* never: not at all yet */
 	mono_t since; /* when the state began */
@@ -61,6 +62,19 @@ void health_init(struct health *h, enum health_state initial, mono_t now);
  * `rise` results before it were good too. */
 enum health_change health_note(struct health *h, bool good, const struct health_policy *p,
 			       mono_t now);
+
+/* The same of one that needs something else, a gateway say, which is down if @gate_down: a bad result
+ * is not held against it then, but it is cut off, and counts as down, from the first one on until it
+ * answers again, or is down itself. One that answers is not cut off. */
+enum health_change health_note_behind(struct health *h, bool good, bool gate_down,
+				      const struct health_policy *p, mono_t now);
+
+/* What it needs has gone down; @bad: its own last result was bad, so that it is cut off now. Returns
+ * true when what it counts as has changed. */
+bool health_gate_fell(struct health *h, bool bad);
+
+/* What it counts as: DOWN when it is cut off, else its state. */
+enum health_state health_counts_as(const struct health *h);
 
 /* How long from the start of a probe to the next one's: fast while results speak against the state but
  * are too few, or, unknown, none was good yet. */
