@@ -48,15 +48,21 @@ static __always_inline __u32 nat64_told4(__u32 type, __u32 code)
 	return NAT64_TOLD(ICMP_UNREACHABLE, code == 1 ? 10 : code == 4 ? 3 : 1);
 }
 
-/* The ICMP header's last word, which says an MTU or nothing.  @grows: what IPv6 headers are longer by. */
-static __always_inline __be32 nat64_rest(__u32 told, __be32 rest, __u32 grows)
+/* The ICMP header's last word, which says an MTU or nothing, towards IPv6 or IPv4.  @grows: what IPv6
+ * headers are longer by. */
+static __always_inline __be32 nat64_rest6(__u32 told, __be32 rest, __u32 grows)
+{
+	__u32 mtu = (bpf_ntohl(rest) & 0xffff) + grows;
+
+	if (told != NAT64_TOLD(ICMP6_TOO_BIG, 0))
+		return 0;
+	return bpf_htonl(mtu < IPV6_MTU_MIN ? IPV6_MTU_MIN : mtu);
+}
+
+static __always_inline __be32 nat64_rest4(__u32 told, __be32 rest, __u32 grows)
 {
 	__u32 mtu = bpf_ntohl(rest);
 
-	if (told == NAT64_TOLD(ICMP6_TOO_BIG, 0)) {
-		mtu = (mtu & 0xffff) + grows;
-		return bpf_htonl(mtu < IPV6_MTU_MIN ? IPV6_MTU_MIN : mtu);
-	}
 	if (told != NAT64_TOLD(ICMP_UNREACHABLE, ICMP_FRAG_NEEDED))
 		return 0;
 	mtu = mtu > 0xffff ? 0xffff : mtu;
@@ -135,7 +141,7 @@ static __always_inline int nat64_read(struct xdp_md *ctx, const struct pkt *pkt,
 			*lost += (__u64)(__u32)~ip6->saddr[i] + (__u32)~ip6->daddr[i];
 		if (nat64_read_piece6(ctx, at + sizeof(*icmp) + sizeof(*ip6), l4, ip6->next, e))
 			return -1;
-		e->rest = nat64_rest(e->told, rest, NAT64_GROWS + e->piece_len);
+		e->rest = nat64_rest4(e->told, rest, NAT64_GROWS + e->piece_len);
 		return 0;
 	}
 	ip4 = take(&c, sizeof(*ip4));
@@ -146,7 +152,7 @@ static __always_inline int nat64_read(struct xdp_md *ctx, const struct pkt *pkt,
 	e->carried = bpf_ntohs(ip4->len) + at + sizeof(*icmp) - l4;
 	*lost = (__u64)(__u32)~ip4->saddr + (__u32)~ip4->daddr;
 	nat64_read_piece4(ip4, e);
-	e->rest = nat64_rest(e->told, rest, NAT64_GROWS + e->piece_len);
+	e->rest = nat64_rest6(e->told, rest, NAT64_GROWS + e->piece_len);
 	return 0;
 }
 

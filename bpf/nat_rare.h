@@ -16,15 +16,14 @@
 #include "nat64_frag.h"
 #include "rare.h"
 
-#define NAT_FRAG_KEY 0x9e3779b97f4a7c15ull
-#define NAT_FRAG_UNTOLD SHUNT_FRAG_WHERETO /* no record's number: the other family cannot have it */
-
 /* A packet's or a quote's record, and which way it goes; 0 in `known` when it has none. */
 struct nat_of {
-	__u32 known;
 	__u32 rec;
-	__u32 to_client;
-	__u32 at, way, tag; /* as in struct nat_found */
+	__u32 at, way; /* as in struct nat_found */
+	__u32 tag; /* also of a client's packet without a record */
+	__u8 known;
+	__u8 to_client;
+	__u8 otherwise; /* it goes to the backend in pkt->row by another method */
 };
 
 static __always_inline void nat_of_found(struct nat_of *of, const struct nat_found *f,
@@ -65,8 +64,8 @@ __noinline int nat_of_reply(struct pkt *pkt, struct nat_of *of)
 	return of->known;
 }
 
-/* Fills @of for a packet with ports, which may open a connection; 0 in `known`: it is not for us.  Or
- * the verdict. */
+/* Fills @of for a packet with ports, which may open a connection; 0 in `known` and `otherwise`: it is not
+ * for us.  Or the verdict. */
 __noinline int nat_of_first(struct pkt *pkt, struct nat_of *of)
 {
 	const struct shunt_service *svc = NULL;
@@ -92,9 +91,14 @@ __noinline int nat_of_first(struct pkt *pkt, struct nat_of *of)
 	got = nat_open(pkt, &copy);
 	if (got < NAT_OPENED(0))
 		return got;
-	if (got == NAT_OTHERWISE)
+	if (got == NAT_OTHERWISE) {
+		of->otherwise = 1;
 		return SHUNT_GO_ON;
-	nat_of_request(pkt, of);
+	}
+	of->known = 1; /* whatever nat_known() would say of it */
+	of->rec = got;
+	of->at = of->rec / SHUNT_NAT_WAYS;
+	of->way = of->rec % SHUNT_NAT_WAYS;
 	return SHUNT_GO_ON;
 }
 
@@ -317,9 +321,9 @@ __noinline int nat_send_piece(struct xdp_md *ctx, struct pkt *pkt, struct nat_of
 static __always_inline enum shunt_verdict nat_later(struct xdp_md *ctx, struct pkt *pkt,
 						    struct nat_of *of, struct frag *f)
 {
-	__u32 rec = frag_find(f->hash ^ NAT_FRAG_KEY);
+	__u32 rec = frag_find(f->hash ^ SHUNT_FRAG_NAT_KEY);
 
-	if (rec == NAT_FRAG_UNTOLD)
+	if (rec == SHUNT_FRAG_UNTOLD)
 		return SHUNT_DROP_NAT_FAMILY;
 	if (rec == FRAG_UNKNOWN || !nat_of_addrs(rec, pkt, of))
 		return SHUNT_GO_ON;
@@ -348,13 +352,19 @@ static __always_inline enum shunt_verdict nat_fragment(struct xdp_md *ctx, struc
 	if (parse_first(ctx, pkt, &f))
 		return SHUNT_GO_ON;
 	verdict = nat_of_first(pkt, &of);
-	if (verdict || !of.known)
+	if (verdict || !(of.known | of.otherwise))
 		return verdict;
 	*is_first = 1;
+	if (!of.known) { /* the others follow it in shunt_rare */
+		if (f.more)
+			frag_remember(f.hash, pkt->row);
+		pkt->hash = f.hash;
+		return rare_forward(ctx, pkt);
+	}
 	verdict = nat_send_piece(ctx, pkt, &of, &f);
 	if (f.more)
-		frag_remember(f.hash ^ NAT_FRAG_KEY,
-			      verdict == SHUNT_DROP_NAT_FAMILY ? NAT_FRAG_UNTOLD : of.rec);
+		frag_remember(f.hash ^ SHUNT_FRAG_NAT_KEY,
+			      verdict == SHUNT_DROP_NAT_FAMILY ? SHUNT_FRAG_UNTOLD : of.rec);
 	return verdict;
 }
 

@@ -17,11 +17,15 @@
  * and the protocol, in memory order):
  *   a = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15
  *   b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9
- *   bucket a >> 32 & frag_mask, tag b >> 44 | 1 */
+ *   bucket a >> 32 & frag_mask, tag b >> 44 | 1
+ * Fragments of translated connections are beside them, under hash ^ SHUNT_FRAG_NAT_KEY: `whereto` is the
+ * record, or SHUNT_FRAG_UNTOLD of a packet that the other family cannot have. */
 #define SHUNT_FRAGS_PER_BUCKET 8
 #define SHUNT_FRAG_TAG_SHIFT 44
 #define SHUNT_FRAG_WHERETO_SHIFT 16
 #define SHUNT_FRAG_WHERETO 0xfffffffu
+#define SHUNT_FRAG_NAT_KEY 0x9e3779b97f4a7c15ull
+#define SHUNT_FRAG_UNTOLD SHUNT_FRAG_WHERETO
 #define SHUNT_FRAG_TICK_SHIFT 4 /* a fragment tick is 2^4 jiffies: 64 ms at HZ 250 */
 #define SHUNT_FRAG_TIMEOUT_S 30 /* as Linux keeps the pieces of a packet */
 

@@ -36,16 +36,20 @@ END
   on lb "$O/shuntd" --remove -c "$W/shunt.yaml" >/dev/null 2>&1
 done
 
-config <<END
+for method in ipip gre gue; do
+  config <<END
 fragments: 1k
 services:
-$(service turns4 udp $VIP4 5353 "forward: ipip" "scheduler: rr" "check: none" "backends_file: v6.backends")
-$(service turns6 udp $VIP6 5353 "forward: gue" "scheduler: rr" "check: none" "backends_file: v4.backends")
+$(service turns4 udp $VIP4 5353 "forward: $method" "scheduler: rr" "check: none" "backends_file: v6.backends")
+$(service turns6 udp $VIP6 5353 "forward: $method" "scheduler: rr" "check: none" "backends_file: v4.backends")
 END
-check "shuntd starts with round robin, and tunnels of the other family" shuntd_start || finish
-wait_for 5 ask_udp $VIP4 5353 6 1
-wait_for 5 ask_udp $VIP6 5353 6 1
-big "round robin, IPv4 in IPv6" $VIP4 3
-big "round robin, IPv6 in IPv4" $VIP6 3
-is "nothing was dropped" "$(verdicts '^drop|^DROP')" ""
+  check "shuntd starts with round robin, and $method of the other family" shuntd_start || finish
+  wait_for 5 ask_udp $VIP4 5353 6 1
+  wait_for 5 ask_udp $VIP6 5353 6 1
+  big "round robin, IPv4 by $method in IPv6" $VIP4 3
+  big "round robin, IPv6 by $method in IPv4" $VIP6 3
+  is "nothing was dropped" "$(verdicts '^drop|^DROP')" ""
+  check "$method: shuntd stops" shuntd_stop
+  on lb "$O/shuntd" --remove -c "$W/shunt.yaml" >/dev/null 2>&1
+done
 finish

@@ -29,6 +29,7 @@ static const struct told {
 		{{4, 0, 0, NULL, 0}, {0}},
 		{{11, 0, 0, NULL, 0}, {3, 0, 0, NULL, 0}},
 		{{11, 1, 0, NULL, 0}, {3, 1, 0, NULL, 0}},
+		{{11, 4, 1400, NULL, 0}, {3, 4, 0, NULL, 0}}, /* no MTU, whatever is in its place */
 		{{12, 0, 0, NULL, 0}, {0}},
 },
   told64[] = {

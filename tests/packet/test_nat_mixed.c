@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Services some of whose backends translate and others do not, and backends that change their method. */
-#include "fixture_nat.h"
+#include "fixture_nat_error.h"
 
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,6 +68,34 @@ static void turns_of_other_methods_are_remembered(void **state)
 	assert_int_equal(nat_records(f), 4);
 }
 
+/* The pieces of a packet go to the backend that it would go to, whole, by that one's own method. */
+static void pieces_follow_other_methods(void **state)
+{
+	struct fixture *f = *state;
+	struct shunt_service *svc = world_service(f, nat_family, IPPROTO_UDP, WORLD_DSR);
+	struct piece p = {.id = 77, .len = 64, .more = true};
+	struct recipe r = nat_request(IPPROTO_UDP, 12345), t;
+	struct frame whole, leaves, in, out;
+
+	f->backends[world_row(nat_family, IPPROTO_UDP, WORLD_DSR) + 2].method = SHUNT_DSR;
+	for (uint32_t i = 0; i < WORLD_SLOTS; i++)
+		*world_slot(f, svc, i) = 2;
+	t = nat_translated(&r, 2, r.sport);
+	memcpy(t.src, r.src, 16);
+	memcpy(t.dst, r.dst, 16);
+	t.dport = r.dport;
+	r.payload = t.payload = 100;
+	frame_build(&r, &whole);
+	frame_build(&t, &leaves);
+	for (int i = 0; i < 2; i++) {
+		rare_piece(&r, &whole, &p, &in);
+		rare_piece(&t, &leaves, &p, &out);
+		nat_assert_leaves(f, &in, &out, false);
+		p = (struct piece){.id = 77, .from = 64, .len = 44};
+	}
+	assert_int_equal(nat_records(f), 0);
+}
+
 /* While the daemon writes, flags and rows are those of before or those of after. */
 static void nothing_is_lost_while_the_method_changes(void **state)
 {
@@ -101,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_service_may_mix_methods),
 		T(turns_of_other_methods_are_remembered),
+		T(pieces_follow_other_methods),
 		T(nothing_is_lost_while_the_method_changes),
 	};
 
