@@ -4,11 +4,7 @@
 #include "fuzz.h"
 
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <string.h>
-
-#include "shunt.skel.h"
 
 #define POOLS 4
 
@@ -17,18 +13,8 @@ struct oracle_nat fuzz_nat_maps(const struct fixture *f)
 	return (struct oracle_nat){f->nat_requests, f->nat_replies, f->nat_conns, f->nat_addrs};
 }
 
-/* Fragments and ICMP of translated connections are not modelled: without their stage they are as
- * without NAT. */
-static void leave_rare_alone(const struct fixture *f)
-{
-	uint32_t stage = SHUNT_STAGE_NAT_RARE;
-
-	bpf_map_delete_elem(bpf_map__fd(f->shunt->maps.stages), &stage);
-}
-
 void fuzz_nat_open(struct fuzz_world *w)
 {
-	leave_rare_alone(w->f);
 	w->tables.nat = &w->nat_ctl;
 	w->tables.nat_buckets = WORLD_NAT_BUCKETS;
 	w->tables.nat_reply_buckets = 2 * WORLD_NAT_BUCKETS;

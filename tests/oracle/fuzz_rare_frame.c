@@ -21,15 +21,17 @@ static uint16_t id_of(const struct recipe *r, struct dice *d)
 	return (uint16_t)((r->sport ^ r->dport * 5) & ~3u) | (uint16_t)roll(d, 4);
 }
 
-/* A stretch of the @len bytes that IP carries, in units of 8 bytes but for its end. */
+/* A stretch of the @len bytes that IP carries, in units of 8 bytes but for its end, and where it says
+ * that it begins. */
 struct piece {
 	size_t from, len;
+	size_t offset;
 	bool more;
 };
 
 static struct piece piece_roll(size_t len, struct dice *d)
 {
-	struct piece p = {0, len, false};
+	struct piece p = {.len = len};
 
 	if (!once_in(d, 2))
 		p.from = 8 * roll(d, (uint32_t)len / 8 + 1);
@@ -38,6 +40,7 @@ static struct piece piece_roll(size_t len, struct dice *d)
 		p.len = 8 * (1 + (size_t)roll(d, (uint32_t)(p.len - 1) / 8));
 		p.more = true;
 	}
+	p.offset = p.from && once_in(d, 16) ? 65480 + 8 * (size_t)roll(d, 7) : p.from;
 	return p;
 }
 
@@ -58,7 +61,7 @@ static void fragment4(const struct recipe *r, struct dice *d, struct frame *f)
 	keep(f, f->l4, &p);
 	put16(ip + 2, (uint16_t)f->l3_len);
 	put16(ip + 4, id_of(r, d));
-	put16(ip + 6, (uint16_t)((p.more ? 0x2000 : 0) | p.from / 8));
+	put16(ip + 6, (uint16_t)((p.more ? 0x2000 : 0) | p.offset / 8));
 	put16(ip + 10, 0);
 	put16(ip + 10, (uint16_t)~fold16(sum16(0, ip, header_len)));
 }
@@ -79,14 +82,16 @@ static void fragment6(const struct recipe *r, struct dice *d, struct frame *f)
 	f->l3_len += 8;
 	ext[0] = *next;
 	ext[1] = 0;
-	put16(ext + 2, (uint16_t)(p.from | p.more));
-	put32(ext + 4, id_of(r, d));
+	put16(ext + 2, (uint16_t)(p.offset | p.more));
+	put32(ext + 4, id_of(r, d) * 0x10003u);
 	*next = PROTO_FRAGMENT;
 	put16(ip + 4, (uint16_t)(f->l3_len - 40));
 }
 
 void fuzz_fragment(const struct recipe *r, struct dice *d, struct frame *f)
 {
+	if (r->proto == IPPROTO_UDP && once_in(d, 8))
+		put16(f->bytes + f->l4 + 6, 0);
 	if (r->family == 4)
 		fragment4(r, d, f);
 	else
@@ -117,7 +122,7 @@ static void put_quote(const struct recipe *r, struct dice *d, struct frame *f)
 	size_t len;
 
 	frame_build(&q, &packet);
-	if (once_in(d, 20))
+	if (once_in(d, 6))
 		fuzz_fragment(&q, d, &packet);
 	if (once_in(d, 20))
 		packet.bytes[packet.l3 + (q.family == 4 ? 9 : 6)] = q.family == 4 ? 1 : 58;
@@ -126,8 +131,10 @@ static void put_quote(const struct recipe *r, struct dice *d, struct frame *f)
 		len = once_in(d, 4) ? roll(d, (uint32_t)packet.l3_len + 1) : packet.l3_len;
 	if (len > packet.l3_len)
 		len = packet.l3_len;
-	if (len > 576)
+	if (len > 576 && !once_in(d, 4))
 		len = 576;
+	if (len > 1400)
+		len = 1400;
 	frame_put(f, packet.bytes + packet.l3, len);
 }
 
@@ -144,7 +151,9 @@ static void put_message(const struct recipe *r, struct dice *d, struct frame *f)
 	if (head[0] == 8 || head[0] == 128)
 		head[1] = once_in(d, 20) ? 1 : 0;
 	is_echo = head[0] == 8 || head[0] == 0 || head[0] == 128 || head[0] == 129;
-	put16(head + 6, (uint16_t)(once_in(d, 2) ? 1400 : roll64(d)));
+	put16(head + 6, (uint16_t)(once_in(d, 2)   ? 1400
+				   : once_in(d, 2) ? roll(d, 200)
+						   : roll64(d)));
 	frame_put(f, head, 8);
 	if (!is_echo)
 		put_quote(r, d, f);

@@ -390,16 +390,28 @@ static enum shunt_verdict steer_sound(const struct oracle_case *c, struct oracle
 	return svc->flags & SHUNT_SVC_NAT ? oracle_nat_request(c, svc, r) : steer_to(c, svc, r);
 }
 
+/* What is of a translated connection, or else of a service. */
+static enum shunt_verdict steer_rare(struct oracle_case *c, enum shunt_verdict what,
+				     struct oracle_result *r)
+{
+	bool is_piece = what == SHUNT_PASS_FRAGMENT;
+	enum shunt_verdict verdict = is_piece ? oracle_nat_fragment(c, r) : oracle_nat_icmp(c, r);
+
+	if (verdict != SHUNT_GO_ON || r->wrong)
+		return verdict;
+	return is_piece ? oracle_fragment(c, r) : oracle_icmp(c, r);
+}
+
 static enum shunt_verdict steer(struct oracle_case *c, struct oracle_result *r)
 {
 	enum shunt_verdict verdict = oracle_parse(c->in->frame, c->in->len, &c->p);
 
 	if (verdict == SHUNT_GO_ON)
 		return steer_sound(c, r);
+	if (verdict == SHUNT_PASS_FRAGMENT || verdict == SHUNT_PASS_ICMP)
+		return steer_rare(c, verdict, r);
 	oracle_nat_untouched(c, r);
-	if (verdict == SHUNT_PASS_FRAGMENT)
-		return oracle_fragment(c, r);
-	return verdict == SHUNT_PASS_ICMP ? oracle_icmp(c, r) : verdict;
+	return verdict;
 }
 
 void oracle_run(struct oracle_case *c, struct oracle_result *r)

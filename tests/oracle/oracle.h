@@ -8,8 +8,7 @@
  * It reads its tables and its state and writes a result, nothing else: whoever calls applies it.
  * What the packet path may choose as it likes, the ports and places of translated connections, the
  * oracle does not foretell: it looks at what was chosen and says whether that may be (struct
- * oracle_seen).  Not modelled: a frame without headroom, a perfect hash that points at nothing, and
- * fragments and ICMP errors of translated connections. */
+ * oracle_seen).  Not modelled: a frame without headroom, and a perfect hash that points at nothing. */
 #ifndef ORACLE_H
 #define ORACLE_H
 
@@ -347,6 +346,9 @@ enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_r
 /* A fragment, and an ICMP message. */
 enum shunt_verdict oracle_fragment(struct oracle_case *c, struct oracle_result *r);
 enum shunt_verdict oracle_icmp(struct oracle_case *c, struct oracle_result *r);
+/* The same, first, of translated connections; SHUNT_GO_ON: it is of none. */
+enum shunt_verdict oracle_nat_fragment(struct oracle_case *c, struct oracle_result *r);
+enum shunt_verdict oracle_nat_icmp(const struct oracle_case *c, struct oracle_result *r);
 /* The packet ends with @verdict, DROP_TTL or DROP_TOO_BIG: tells its sender so, if that may be. */
 enum shunt_verdict oracle_answer(const struct oracle_case *c, enum shunt_verdict verdict,
 				 struct oracle_result *r);

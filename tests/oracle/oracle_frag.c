@@ -7,17 +7,6 @@
 #define PROTO_TCP 6
 #define PROTO_UDP 17
 #define MOST 65535 /* bytes of an IP packet */
-#define NOT_THERE UINT64_MAX
-
-/* What a fragment says of itself. */
-struct fragment {
-	uint64_t hash; /* of the packet that it is of */
-	uint8_t id[4]; /* of IPv4: identification, protocol, 0 */
-	size_t at, len; /* in the frame, what it has of the packet */
-	size_t offset;
-	bool more;
-	uint8_t proto;
-};
 
 static uint16_t be16(const uint8_t *at)
 {
@@ -51,7 +40,7 @@ static uint16_t age_of(const struct oracle_case *c, uint64_t word)
 	return (uint16_t)(tick_of(c) - (uint16_t)word + 1);
 }
 
-static uint64_t whereto_of(const struct oracle_case *c, uint64_t hash)
+uint64_t oracle_whereto(const struct oracle_case *c, uint64_t hash)
 {
 	struct place place = place_of(c, hash);
 	uint32_t most = (SHUNT_FRAG_TIMEOUT_S * c->t->hz >> SHUNT_FRAG_TICK_SHIFT) + 1;
@@ -62,9 +51,9 @@ static uint64_t whereto_of(const struct oracle_case *c, uint64_t hash)
 		if (w >> SHUNT_FRAG_TAG_SHIFT == place.tag)
 			return age_of(c, w) <= most
 				       ? w >> SHUNT_FRAG_WHERETO_SHIFT & SHUNT_FRAG_WHERETO
-				       : NOT_THERE;
+				       : ORACLE_NOT_THERE;
 	}
-	return NOT_THERE;
+	return ORACLE_NOT_THERE;
 }
 
 /* How readily a word is given up: the packet's own at once, then a free one, then by age. */
@@ -76,8 +65,8 @@ static uint32_t readiness(const struct oracle_case *c, const struct place *place
 }
 
 /* Of equally ready words any may be taken: that which was seen to be. */
-static void remember(const struct oracle_case *c, uint64_t hash, uint32_t whereto,
-		     struct oracle_result *r)
+void oracle_remember_piece(const struct oracle_case *c, uint64_t hash, uint32_t whereto,
+			   struct oracle_result *r)
 {
 	struct place place = place_of(c, hash);
 	const __u64 *was = c->s->frags[place.bucket].word, *is;
@@ -101,7 +90,7 @@ static void remember(const struct oracle_case *c, uint64_t hash, uint32_t wheret
 /* ---- the fragment -------------------------------------------------------------------------------*/
 
 /* Reads the fragment header, or what is one of IPv4's.  RFC 791, RFC 8200 section 4.5. */
-static bool read_fragment(const struct oracle_case *c, struct fragment *f)
+static bool read_fragment(const struct oracle_case *c, struct oracle_piece *f)
 {
 	const uint8_t *ip = c->in->frame + c->p.l3, *head = c->in->frame + c->p.l4;
 
@@ -125,7 +114,7 @@ static bool read_fragment(const struct oracle_case *c, struct fragment *f)
 	return true;
 }
 
-static uint64_t hash_of(const struct oracle_case *c, const struct fragment *f)
+static uint64_t hash_of(const struct oracle_case *c, const struct oracle_piece *f)
 {
 	struct oracle_tuple q = {
 		.family = c->p.family,
@@ -138,7 +127,7 @@ static uint64_t hash_of(const struct oracle_case *c, const struct fragment *f)
 	return oracle_hash(c->t, &q);
 }
 
-static bool is_sound(const struct oracle_case *c, const struct fragment *f)
+static bool is_sound(const struct oracle_case *c, const struct oracle_piece *f)
 {
 	size_t uncounted = c->p.family == 6 ? 48 : 0;
 
@@ -147,7 +136,7 @@ static bool is_sound(const struct oracle_case *c, const struct fragment *f)
 }
 
 /* The first fragment must have the whole TCP or UDP header: RFC 7112, RFC 1858. */
-static enum shunt_verdict parse_first(struct oracle_case *c, const struct fragment *f)
+enum shunt_verdict oracle_piece_ports(struct oracle_case *c, const struct oracle_piece *f)
 {
 	struct oracle_parsed *p = &c->p;
 	enum shunt_verdict verdict = SHUNT_GO_ON;
@@ -195,26 +184,26 @@ static enum shunt_verdict backend_of_first(const struct oracle_case *c, struct o
 	return verdict;
 }
 
-static enum shunt_verdict first(struct oracle_case *c, const struct fragment *f,
+static enum shunt_verdict first(struct oracle_case *c, const struct oracle_piece *f,
 				struct oracle_result *r)
 {
-	enum shunt_verdict verdict = parse_first(c, f);
+	enum shunt_verdict verdict = oracle_piece_ports(c, f);
 
 	if (verdict != SHUNT_GO_ON)
 		return verdict;
 	verdict = backend_of_first(c, r);
 	if (f->more && verdict == SHUNT_GO_ON)
-		remember(c, f->hash, r->row, r);
+		oracle_remember_piece(c, f->hash, r->row, r);
 	if (f->more && verdict == SHUNT_PASS_NOT_VIP)
-		remember(c, f->hash, 0, r);
+		oracle_remember_piece(c, f->hash, 0, r);
 	return verdict;
 }
 
 /* A piece that would write over the ports or flags that the first one was judged by is none. */
-static enum shunt_verdict later(const struct oracle_case *c, const struct fragment *f,
+static enum shunt_verdict later(const struct oracle_case *c, const struct oracle_piece *f,
 				struct oracle_result *r)
 {
-	uint64_t whereto = whereto_of(c, f->hash);
+	uint64_t whereto = oracle_whereto(c, f->hash);
 
 	if (f->proto == PROTO_TCP && f->offset < 20)
 		return SHUNT_DROP_FRAGMENT_BAD;
@@ -226,21 +215,29 @@ static enum shunt_verdict later(const struct oracle_case *c, const struct fragme
 	return SHUNT_GO_ON;
 }
 
+enum shunt_verdict oracle_piece(const struct oracle_case *c, struct oracle_piece *f)
+{
+	if (!read_fragment(c, f))
+		return SHUNT_DROP_FRAGMENT_BAD;
+	if (f->proto != PROTO_TCP && f->proto != PROTO_UDP &&
+	    !(c->p.family == 6 && oracle_is_ext(f->proto)))
+		return SHUNT_PASS_FRAGMENT;
+	if (!is_sound(c, f))
+		return SHUNT_DROP_FRAGMENT_BAD;
+	f->hash = hash_of(c, f);
+	return SHUNT_GO_ON;
+}
+
 enum shunt_verdict oracle_fragment(struct oracle_case *c, struct oracle_result *r)
 {
 	enum shunt_verdict verdict;
-	struct fragment f = {0};
+	struct oracle_piece f = {0};
 
 	if (!oracle_vip(c))
 		return SHUNT_PASS_FRAGMENT;
-	if (!read_fragment(c, &f))
-		return SHUNT_DROP_FRAGMENT_BAD;
-	if (f.proto != PROTO_TCP && f.proto != PROTO_UDP &&
-	    !(c->p.family == 6 && oracle_is_ext(f.proto)))
-		return SHUNT_PASS_FRAGMENT;
-	if (!is_sound(c, &f))
-		return SHUNT_DROP_FRAGMENT_BAD;
-	f.hash = hash_of(c, &f);
+	verdict = oracle_piece(c, &f);
+	if (verdict != SHUNT_GO_ON)
+		return verdict;
 	r->may_be_told = f.offset == 0;
 	verdict = f.offset ? later(c, &f, r) : first(c, &f, r);
 	c->p.is_whole = false;

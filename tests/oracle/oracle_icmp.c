@@ -12,7 +12,6 @@
 #define PROTO_ICMPV6 58
 #define TTL 64
 #define TOS 0xc0 /* network control */
-#define READ_MAX 9216 /* a longer message is not read */
 
 static uint16_t be16(const uint8_t *at)
 {
@@ -107,7 +106,7 @@ static enum shunt_verdict echo(const struct oracle_case *c, struct oracle_result
 	uint8_t *ip = r->frame + c->p.l3, *icmp = r->frame + c->p.l4, old = c->p.ttl;
 	uint32_t sum = oracle_sum(c->in->frame + c->p.l4, len) + oracle_pseudo_sum(&c->p, len);
 
-	if (c->p.l4 - c->p.l3 != head || !oracle_may_answer(c) || len > READ_MAX ||
+	if (c->p.l4 - c->p.l3 != head || !oracle_may_answer(c) || len > ORACLE_READ_MAX ||
 	    oracle_checksum(sum) != 0)
 		return SHUNT_PASS_ICMP;
 	r->len = c->in->len;
@@ -130,8 +129,6 @@ static enum shunt_verdict echo(const struct oracle_case *c, struct oracle_result
 
 /* ---- errors -------------------------------------------------------------------------------------*/
 
-/* Makes @flow what the packet quoted in @len bytes from @ip on says of its flow, the other way round;
- * false when it says nothing. */
 static bool read_quote4(const uint8_t *ip, size_t len, struct oracle_parsed *flow, size_t *ports)
 {
 	size_t header_len;
@@ -170,7 +167,20 @@ static bool read_quote6(const uint8_t *ip, size_t len, struct oracle_parsed *flo
 	return verdict == SHUNT_GO_ON && len >= chain.l4 + 8;
 }
 
-static bool is_error(const struct oracle_parsed *p, uint8_t type)
+size_t oracle_quote(const uint8_t *ip, size_t len, struct oracle_parsed *flow)
+{
+	size_t ports = 0;
+
+	if (!(flow->family == 4 ? read_quote4(ip, len, flow, &ports)
+				: read_quote6(ip, len, flow, &ports)) ||
+	    (flow->proto != PROTO_TCP && flow->proto != PROTO_UDP))
+		return 0;
+	flow->sport = be16(ip + ports + 2);
+	flow->dport = be16(ip + ports);
+	return ports;
+}
+
+bool oracle_is_error(const struct oracle_parsed *p, uint8_t type)
 {
 	if (p->family == 6)
 		return type >= 1 && type <= 4;
@@ -181,22 +191,17 @@ static bool is_error(const struct oracle_parsed *p, uint8_t type)
 static enum shunt_verdict error(struct oracle_case *c, struct oracle_result *r)
 {
 	const uint8_t *quote = c->in->frame + c->p.l4 + 8;
-	size_t len = c->p.l3 + c->p.l3_len - c->p.l4 - 8, ports = 0;
+	size_t len = c->p.l3 + c->p.l3_len - c->p.l4 - 8;
 	struct oracle_case about = *c;
 	const struct shunt_service *svc;
 	enum shunt_verdict verdict;
 	struct oracle_tuple q;
 	uint32_t number;
-	bool is_quote;
 
 	if (oracle_is_martian(&c->p))
 		return SHUNT_DROP_BAD_SOURCE;
-	is_quote = c->p.family == 4 ? read_quote4(quote, len, &about.p, &ports)
-				    : read_quote6(quote, len, &about.p, &ports);
-	if (!is_quote || (about.p.proto != PROTO_TCP && about.p.proto != PROTO_UDP))
+	if (!oracle_quote(quote, len, &about.p))
 		return SHUNT_PASS_ICMP;
-	about.p.sport = be16(quote + ports + 2);
-	about.p.dport = be16(quote + ports);
 	verdict = oracle_martian(&about.p);
 	if (verdict != SHUNT_GO_ON)
 		return verdict == SHUNT_PASS_NOT_VIP ? SHUNT_PASS_ICMP : verdict;
@@ -224,7 +229,7 @@ enum shunt_verdict oracle_icmp(struct oracle_case *c, struct oracle_result *r)
 		return SHUNT_PASS_ICMP;
 	if (icmp[0] == (c->p.family == 4 ? 8 : 128) && icmp[1] == 0)
 		return vip->is_live ? echo(c, r) : SHUNT_PASS_ICMP;
-	return is_error(&c->p, icmp[0]) ? error(c, r) : SHUNT_PASS_ICMP;
+	return oracle_is_error(&c->p, icmp[0]) ? error(c, r) : SHUNT_PASS_ICMP;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------*/
@@ -256,7 +261,7 @@ static uint32_t mtu_of(const struct oracle_case *c, const struct shunt_backend *
 					   : be->method == SHUNT_GRE ? 4
 								     : 0);
 	else if (be->method == SHUNT_NAT && to6 != (c->p.family == 6))
-		front = to6 ? 20 : -20; /* RFC 7915 sections 4.2 and 5.2 */
+		front = !to6 ? -20 : c->p.is_whole ? 20 : 28; /* RFC 7915 sections 4.2 and 5.2 */
 	return be->mtu > front ? (uint32_t)(be->mtu - front) : 0;
 }
 

@@ -15,7 +15,7 @@ static uint16_t get16(const uint8_t *at)
 	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-static struct oracle_tuple turned(const struct oracle_tuple *q)
+struct oracle_tuple oracle_turned(const struct oracle_tuple *q)
 {
 	struct oracle_tuple t = {q->family, q->proto, .sport = q->dport, .dport = q->sport};
 
@@ -213,8 +213,8 @@ static const char *check_opened(const struct oracle_case *c, const struct oracle
 /* ---- requests -----------------------------------------------------------------------------------*/
 
 /* Whether record @rec still stands for the backend in its row. */
-static bool holds(const struct oracle_case *c, const struct shunt_service *svc,
-		  const struct oracle_tuple *q, uint32_t rec)
+bool oracle_nat_holds(const struct oracle_case *c, const struct shunt_service *svc,
+		      const struct oracle_tuple *q, uint32_t rec)
 {
 	const struct shunt_nat_conn *conn = &c->s->nat.conns[rec];
 	struct oracle_tuple reply = oracle_nat_of_backend(&c->s->nat, rec);
@@ -230,21 +230,43 @@ static bool holds(const struct oracle_case *c, const struct shunt_service *svc,
 	       !(c->p.is_syn && be->flags & SHUNT_BE_NO_NEW);
 }
 
+/* The record of a connection that the packet opens, before the packet is taken note of. */
+static void note_opened(const struct oracle_case *c, struct shunt_nat_conn *conn, uint8_t family)
+{
+	conn->seen = 0;
+	note(c, conn,
+	     (uint32_t)c->p.proto << 8 | (c->p.family == 6 ? SHUNT_NAT_CLIENT6 : 0) |
+		     (family == 6 ? SHUNT_NAT_BACKEND6 : 0));
+}
+
+void oracle_nat_noted(const struct oracle_case *c, uint32_t rec, bool opened, bool from_client,
+		      bool is_noted, struct oracle_result *r)
+{
+	struct oracle_tuple reply = oracle_nat_of_backend(&c->seen->nat, rec);
+	struct shunt_nat_conn must = opened ? c->seen->nat.conns[rec] : c->s->nat.conns[rec];
+
+	if (opened)
+		note_opened(c, &must, reply.family);
+	if (is_noted && from_client)
+		note_l2(c, &must);
+	if (is_noted)
+		note(c, &must, state_after(c, must.state, from_client));
+	if (!is_conn(must, c->seen->nat.conns[rec]))
+		r->wrong = "the record does not say what came";
+}
+
 /* The packet goes by record @rec of the tables as seen, which was opened for it or not. */
 static enum shunt_verdict go_by(const struct oracle_case *c, const struct shunt_backend *be,
 				uint32_t rec, bool opened, struct oracle_result *r)
 {
-	struct oracle_tuple reply = oracle_nat_of_backend(&c->seen->nat, rec), to = turned(&reply);
+	struct oracle_tuple reply = oracle_nat_of_backend(&c->seen->nat, rec),
+			    to = oracle_turned(&reply);
 	struct shunt_nat_conn must = opened ? c->seen->nat.conns[rec] : c->s->nat.conns[rec];
 	enum shunt_verdict verdict = oracle_translate(c, be, &to, be->mtu, r);
 
 	note_l2(c, &must);
-	if (opened) {
-		must.seen = 0;
-		note(c, &must,
-		     (uint32_t)c->p.proto << 8 | (c->p.family == 6 ? SHUNT_NAT_CLIENT6 : 0) |
-			     (be->flags & SHUNT_BE_ADDR6 ? SHUNT_NAT_BACKEND6 : 0));
-	}
+	if (opened)
+		note_opened(c, &must, reply.family);
 	if (verdict == SHUNT_GO_ON) {
 		note(c, &must, state_after(c, must.state, true));
 		r->egress = be->ifindex;
@@ -273,8 +295,7 @@ static enum shunt_verdict not_opened(const struct oracle_case *c, const struct s
 	return SHUNT_DROP_NAT_EXHAUSTED;
 }
 
-/* Opens a connection to a backend of the service's choice. */
-static enum shunt_verdict open_new(const struct oracle_case *c, const struct shunt_service *svc,
+enum shunt_verdict oracle_nat_open(const struct oracle_case *c, const struct shunt_service *svc,
 				   const struct oracle_tuple *q, struct oracle_nat_step *step,
 				   struct oracle_result *r)
 {
@@ -288,8 +309,9 @@ static enum shunt_verdict open_new(const struct oracle_case *c, const struct shu
 	if (verdict != SHUNT_GO_ON)
 		return verdict;
 	be = &c->t->backends[r->row];
-	if (!oracle_translates(be))
-		return oracle_forward_to_row(c, r);
+	step->otherwise = !oracle_translates(be);
+	if (step->otherwise)
+		return SHUNT_GO_ON;
 	if (be->method == SHUNT_MASQ && (be->flags & SHUNT_BE_ADDR6 ? 6 : 4) != q->family)
 		return SHUNT_DROP_BAD_TABLE;
 	if (c->p.proto == PROTO_UDP && svc->flags & SHUNT_SVC_NAT &&
@@ -306,9 +328,7 @@ static enum shunt_verdict open_new(const struct oracle_case *c, const struct shu
 	}
 	r->flows |= c->p.proto == PROTO_UDP;
 	r->wrong = check_opened(c, q, be, number, step->used);
-	if (r->wrong)
-		return c->seen->verdict;
-	return go_by(c, be, step->used, true, r);
+	return r->wrong ? c->seen->verdict : SHUNT_GO_ON;
 }
 
 enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct shunt_service *svc,
@@ -321,13 +341,17 @@ enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct 
 	const char *wrong;
 
 	r->flows = c->p.is_syn;
-	if (rec != ORACLE_NOBODY && holds(c, svc, &q, rec)) {
+	if (rec != ORACLE_NOBODY && oracle_nat_holds(c, svc, &q, rec)) {
 		step.used = rec;
 		r->row = svc->row + c->s->nat.conns[rec].number;
 		verdict = go_by(c, &c->t->backends[r->row], rec, false, r);
 	} else {
 		step.lost = rec;
-		verdict = open_new(c, svc, &q, &step, r);
+		verdict = oracle_nat_open(c, svc, &q, &step, r);
+		if (step.otherwise)
+			verdict = oracle_forward_to_row(c, r);
+		else if (verdict == SHUNT_GO_ON && !r->wrong)
+			verdict = go_by(c, &c->t->backends[r->row], step.used, true, r);
 	}
 	wrong = oracle_nat_check(c, &step);
 	if (wrong)
@@ -337,12 +361,24 @@ enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct 
 
 /* ---- replies ------------------------------------------------------------------------------------*/
 
+/* Back to where the client's last packet came from. */
+struct shunt_backend oracle_nat_way_back(const struct shunt_nat_conn *conn)
+{
+	struct shunt_backend way = {0};
+
+	memcpy(way.dmac, &conn->mac[3], 6);
+	memcpy(way.smac, &conn->mac[0], 6);
+	way.tags = conn->tags;
+	memcpy(way.vlan_tci, conn->vlan_tci, sizeof(way.vlan_tci));
+	return way;
+}
+
 enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_result *r)
 {
 	struct oracle_tuple q = oracle_tuple_of(&c->p), request, to;
 	uint32_t rec = oracle_nat_find_reply(c, &c->s->nat, &q);
 	struct oracle_nat_step step = {.used = rec, .lost = ORACLE_NOBODY};
-	struct shunt_backend way = {0};
+	struct shunt_backend way;
 	enum shunt_verdict verdict;
 	struct shunt_nat_conn must;
 
@@ -350,13 +386,9 @@ enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_r
 	if (rec == ORACLE_NOBODY)
 		return SHUNT_PASS_NOT_VIP;
 	must = c->s->nat.conns[rec];
-	/* back to where the client's last packet came from */
-	memcpy(way.dmac, &must.mac[3], 6);
-	memcpy(way.smac, &must.mac[0], 6);
-	way.tags = must.tags;
-	memcpy(way.vlan_tci, must.vlan_tci, sizeof(way.vlan_tci));
+	way = oracle_nat_way_back(&must);
 	request = oracle_nat_of_client(&c->s->nat, rec);
-	to = turned(&request);
+	to = oracle_turned(&request);
 	verdict = oracle_translate(c, &way, &to, UINT16_MAX, r);
 	if (verdict == SHUNT_GO_ON)
 		note(c, &must, state_after(c, must.state, false));

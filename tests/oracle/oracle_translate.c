@@ -2,12 +2,14 @@
 /* What a packet becomes that gets other addresses and ports: within its family everything else stays,
  * and between the families it is as RFC 7915 has it. */
 #include "oracle_nat.h"
+#include "oracle_rare.h"
 
 #include <string.h>
 
 #define PROTO_TCP 6
 #define PROTO_UDP 17
 #define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
 #define PROTO_AUTHENTICATION 51
 #define OPTION_END 0
 #define OPTION_NOP 1
@@ -36,9 +38,7 @@ static uint16_t get16(const uint8_t *at)
 	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-/* The checksum over what now sums up to @is, without the checksum itself: right if the one before was
- * right over @was, and else as wrong as that was.  (RFC 1071, RFC 1624.) */
-static uint16_t checksum(uint16_t before, uint32_t was, uint32_t is)
+uint16_t oracle_changed_checksum(uint16_t before, uint32_t was, uint32_t is)
 {
 	uint64_t error = (uint64_t)(uint16_t)~before + 0xffff * 0x10000ull - was;
 	uint64_t sum = (error + is) % 0xffff;
@@ -49,7 +49,7 @@ static uint16_t checksum(uint16_t before, uint32_t was, uint32_t is)
 /* The right checksum over what sums up to @sum. */
 static uint16_t checksum_of(uint32_t sum)
 {
-	return checksum(0xffff, 0, sum);
+	return oracle_changed_checksum(0xffff, 0, sum);
 }
 
 /* ---- what IP carries ----------------------------------------------------------------------------*/
@@ -88,7 +88,7 @@ static void change_carried(const struct carried *what, const struct oracle_tuple
 	set16(what->l4, to->sport);
 	set16(what->l4 + 2, to->dport);
 	is = what->addrs_are + sum_of(what->l4, what->len) - get16(field);
-	sum = checksum(get16(field), was, is);
+	sum = oracle_changed_checksum(get16(field), was, is);
 	if (what->p->proto == PROTO_TCP)
 		set16(field, sum);
 	else if (get16(field))
@@ -99,8 +99,10 @@ static void change_carried(const struct carried *what, const struct oracle_tuple
 
 /* ---- the same family ----------------------------------------------------------------------------*/
 
-/* Gives the packet at @ip, which is as it came, the addresses and ports of @to, and a hop less. */
-static void rewrite(const struct oracle_parsed *p, const struct oracle_tuple *to, uint8_t *ip)
+/* Gives the packet at @ip, which is as it came, the addresses and, if it @has_ports, the ports of @to, and
+ * a hop less. */
+static void rewrite(const struct oracle_parsed *p, const struct oracle_tuple *to, bool has_ports,
+		    uint8_t *ip)
 {
 	size_t header_len = p->l4 - p->l3, addr_len = p->family == 4 ? 4 : 16;
 	struct carried what = {
@@ -112,14 +114,16 @@ static void rewrite(const struct oracle_parsed *p, const struct oracle_tuple *to
 	};
 	uint32_t was = sum_of(ip, header_len);
 
-	change_carried(&what, to);
+	if (has_ports)
+		change_carried(&what, to);
 	memcpy(ip + (p->family == 4 ? 12 : 8), to->src, addr_len);
 	memcpy(ip + (p->family == 4 ? 16 : 24), to->dst, addr_len);
 	ip[p->family == 4 ? 8 : 7]--;
 	if (p->family == 6)
 		return;
 	was -= get16(ip + 10);
-	set16(ip + 10, checksum(get16(ip + 10), was, sum_of(ip, header_len) - get16(ip + 10)));
+	set16(ip + 10, oracle_changed_checksum(get16(ip + 10), was,
+					       sum_of(ip, header_len) - get16(ip + 10)));
 }
 
 /* ---- the other family ---------------------------------------------------------------------------*/
@@ -240,6 +244,95 @@ enum shunt_verdict oracle_translate(const struct oracle_case *c, const struct sh
 	if (c->p.l3_len > most)
 		return SHUNT_DROP_TOO_BIG;
 	oracle_put_ethernet(way, to->family, r);
-	rewrite(&c->p, to, oracle_put_packet(c->in, &c->p, r));
+	rewrite(&c->p, to, true, oracle_put_packet(c->in, &c->p, r));
 	return SHUNT_GO_ON;
+}
+
+/* ---- fragments ----------------------------------------------------------------------------------*/
+
+/* RFC 7915 section 4.1: what makes an IPv6 packet of head6() a piece; and section 5.1.1, for head4(). */
+static void piece6(const struct oracle_parsed *p, const struct oracle_piece *f, uint8_t *ip)
+{
+	uint8_t *head = ip + 40;
+
+	ip[6] = PROTO_FRAGMENT;
+	head[0] = f->proto;
+	head[1] = 0;
+	set16(head + 2, (uint16_t)(f->offset | f->more));
+	memset(head + 4, 0, 4);
+	memcpy(head + (p->family == 4 ? 6 : 4), f->id, p->family == 4 ? 2 : 4);
+}
+
+static void piece4(const struct oracle_piece *f, uint8_t *ip)
+{
+	memcpy(ip + 4, f->id + 2, 2);
+	set16(ip + 6, (uint16_t)((f->more ? 0x2000 : 0) | f->offset / 8));
+	ip[9] = f->proto;
+	set16(ip + 10, 0);
+	set16(ip + 10, checksum_of(sum_of(ip, 20)));
+}
+
+static enum shunt_verdict piece_of_other_family(const struct oracle_case *c,
+						const struct oracle_piece *f,
+						const struct shunt_backend *way,
+						const struct oracle_tuple *to,
+						struct oracle_result *r)
+{
+	const struct oracle_parsed *p = &c->p;
+	const uint8_t *ip = c->in->frame + p->l3, *carried = c->in->frame + f->at;
+	size_t heads = to->family == 4 ? 20 : 48;
+	struct carried what = {
+		.p = p,
+		.l4 = r->frame,
+		.len = f->len,
+		.addrs_were = addrs_of(p->src, p->dst, p->family),
+		.addrs_are = addrs_of(to->src, to->dst, to->family),
+	};
+	uint8_t *out;
+
+	if (p->family == 4 ? is_routed4(ip + 20, carried) : is_needed6(ip, carried - 8))
+		return SHUNT_DROP_NAT_FAMILY;
+	if (f->proto != PROTO_TCP && f->proto != PROTO_UDP)
+		return SHUNT_DROP_NAT_FAMILY;
+	if (to->family == 4 && 20 + f->offset + f->len > 65535)
+		return SHUNT_DROP_NAT_FAMILY;
+	if (to->family == 6 && !f->offset && f->proto == PROTO_UDP && !get16(carried + 6))
+		return SHUNT_DROP_NAT_FAMILY;
+	oracle_put_ethernet(way, to->family, r);
+	out = r->frame + r->len;
+	memset(out, 0, heads);
+	memcpy(out + heads, carried, f->len);
+	what.l4 = out + heads;
+	if (!f->offset)
+		change_carried(&what, to);
+	if (to->family == 4)
+		head4(p, to, f->len, 0, out);
+	else
+		head6(p, to, f->len + 8, out);
+	if (to->family == 4)
+		piece4(f, out);
+	else
+		piece6(p, f, out);
+	r->len += heads + f->len;
+	return SHUNT_GO_ON;
+}
+
+enum shunt_verdict oracle_translate_piece(const struct oracle_case *c, const struct oracle_piece *f,
+					  const struct shunt_backend *way,
+					  const struct oracle_tuple *to, struct oracle_result *r)
+{
+	size_t len = f->at + f->len - (f->offset ? f->at : c->p.l4);
+
+	if (c->p.ttl < 2)
+		return SHUNT_DROP_TTL;
+	if (to->family == c->p.family) {
+		if (c->p.l3_len > way->mtu)
+			return SHUNT_DROP_TOO_BIG;
+		oracle_put_ethernet(way, to->family, r);
+		rewrite(&c->p, to, !f->offset, oracle_put_packet(c->in, &c->p, r));
+		return SHUNT_GO_ON;
+	}
+	if (len + (to->family == 4 ? 20 : 48) > way->mtu)
+		return SHUNT_DROP_TOO_BIG;
+	return piece_of_other_family(c, f, way, to, r);
 }
