@@ -186,7 +186,8 @@ run-fuzz-packets: $(ORACLE_FUZZ)
 	$(Q)$(ORACLE_FUZZ) $(N) $(SEED) $(FROM)
 
 # ONLY="model sim" runs some.
-run-prove: all $(MODEL) $(SIM) $(ORACLE_FUZZ) $O/tests/bench/bench_shunt
+run-prove: all $(MODEL) $(SIM) $(ORACLE_FUZZ) $O/tests/bench/bench_shunt \
+		$O/tests/packet/test_dp_commit $O/tests/unit/test_maglev
 	$(Q)O=$O tests/prove.sh
 
 tests: $(UNIT) $(PACKET)

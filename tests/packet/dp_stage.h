@@ -6,6 +6,7 @@
 
 #include "dp_fixture.h"
 
+#include <inttypes.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
@@ -131,19 +132,57 @@ static inline int new_pins(void)
 
 /* ---- traffic ----------------------------------------------------------------------------------*/
 
+#define FRAMES_AT_EASE                                                                             \
+	100000 /* up to so many are sent slowly enough for a few restarts meanwhile */
+#define FRAMES_IN_A_ROW 64 /* veth's queue holds 256 */
+
+/* Frames that interface @name of this namespace has taken. */
+static inline uint64_t frames_received(const char *name)
+{
+	uint64_t frames = 0;
+	char line[512], *colon;
+	FILE *f = fopen("/proc/self/net/dev", "re");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		colon = strchr(line, ':');
+		if (!colon)
+			continue;
+		*colon = 0;
+		if (strcmp(line + strspn(line, " "), name) == 0)
+			assert_int_equal(sscanf(colon + 1, "%*u %" SCNu64, &frames), 1);
+	}
+	fclose(f);
+	return frames;
+}
+
+/* Waits until the queue has room for another row of frames; a minute at most. */
+static inline void await_frames(uint64_t received)
+{
+	for (int i = 0; i < 600000; i++) {
+		if (frames_received(TWO) + FRAMES_IN_A_ROW >= received)
+			return;
+		usleep(100);
+	}
+	_exit(9);
+}
+
 static inline void send_frames(const struct dp_service *s, uint32_t n)
 {
 	struct frame f = udp_frame(&s->vip, s->port, 4000);
 	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(ONE)};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	uint64_t before = frames_received(TWO);
 	uint32_t i;
 
 	assert_true(fd >= 0);
 	for (i = 0; i < n; i++) {
 		if (sendto(fd, f.bytes, f.len, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
 			_exit(9);
-		if (i % 16 == 15)
-			usleep(500); /* veth's queue holds 256 */
+		if (n <= FRAMES_AT_EASE && i % 16 == 15)
+			usleep(500);
+		else if (n > FRAMES_AT_EASE && i % FRAMES_IN_A_ROW == FRAMES_IN_A_ROW - 1)
+			await_frames(before + i + 1);
 	}
 	close(fd);
 }

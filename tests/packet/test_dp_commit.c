@@ -208,6 +208,19 @@ static uint64_t live_frames(void)
 	return text ? strtoull(text, NULL, 10) : 40000;
 }
 
+/* A second sender and more, while there have been few restarts: how long one takes is the machine's affair.  In a
+ * guest they take far longer than frames. */
+static bool is_under_traffic(pid_t *sender, uint64_t *sent, int restarts)
+{
+	if (still_runs(*sender))
+		return true;
+	if (restarts > 3 || (restarts > 0 && getenv("SLOW")))
+		return false;
+	*sender = start_sender(4, 10000);
+	*sent += 10000;
+	return true;
+}
+
 static void swaps_under_traffic_lose_no_packet(void **state)
 {
 	struct dp *dp = open_dp(N);
@@ -221,7 +234,7 @@ static void swaps_under_traffic_lose_no_packet(void **state)
 	fill(dp);
 	attach(dp, TWO, DP_NATIVE);
 	sender = start_sender(4, (uint32_t)sent);
-	while (still_runs(sender)) {
+	while (is_under_traffic(&sender, &sent, restarts)) {
 		close_dp(dp);
 		dp = open_dp(N);
 		commit(dp);
@@ -236,8 +249,6 @@ static void swaps_under_traffic_lose_no_packet(void **state)
 			fail_msg("%s", err.text);
 		growths++;
 	}
-	assert_true(restarts >
-		    (getenv("SLOW") ? 0 : 3)); /* in a guest they take longer than frames */
 	assert_true(counts_soon(dp, 9, sent));
 	print_message("# %llu frames, %d restarts, %d growths, none lost\n",
 		      (unsigned long long)sent, restarts, growths);

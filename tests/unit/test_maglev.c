@@ -68,6 +68,7 @@ static void a_hundred_backends_are_within_two_per_mille(void **state)
 	(void)state;
 	make_pool(100);
 	fill(100, healthy, SLOTS);
+	print_message("# imbalance at 100: %.4f\n", imbalance(100, healthy, SLOTS));
 	assert_true(imbalance(100, healthy, SLOTS) <= 1.002);
 }
 
@@ -76,6 +77,7 @@ static void a_thousand_backends_are_within_25_per_mille(void **state)
 	(void)state;
 	make_pool(1000);
 	fill(1000, healthy, SLOTS);
+	print_message("# imbalance at 1000: %.4f\n", imbalance(1000, healthy, SLOTS));
 	assert_true(imbalance(1000, healthy, SLOTS) <= 1.025);
 }
 
@@ -203,7 +205,7 @@ static void a_second_failure_moves_few_other_slots(void **state)
 	}
 	assert_true(worst > 0);
 	assert_true(worst <= SLOTS * 3 / 1000);
-	print_message("a second failure moves %.3f%% more at worst\n", 100.0 * worst / SLOTS);
+	print_message("# a second failure moves %.3f%% more at worst\n", 100.0 * worst / SLOTS);
 }
 
 static void shuffle(size_t n)
