@@ -52,7 +52,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench fuzz-packets
+RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench bench-health fuzz-packets
 .PHONY: all help deps tests lint format install uninstall clean $(RUNS) $(RUNS:%=run-%)
 
 all: $O/shuntd $O/shunt $O/shunt-decap
@@ -67,6 +67,7 @@ help:
 	@echo 'make prove      that no connection breaks: model, simulation, 5,000 real ones (root, minutes)'
 	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json;'
 	@echo '                ABLATION=1 shows what each part of the path costs instead'
+	@echo 'make bench-health  10,000 checks at 2 s: CPU, memory and lateness of the probing process (root)'
 	@echo 'make fuzz-packets  the packet path against its oracle (root); N=10000000 SEED=1 FROM=0'
 	@echo 'make lint       format, headers, rooms, sizes'
 	@echo 'make format     clang-format in place'
@@ -171,12 +172,16 @@ ifdef ABLATION
 run-bench: $O/tests/bench/bench_ablation $(ABLATED)
 	$(Q)$^
 else
-run-bench: $(BENCH:%/bench_ablation=)
+run-bench: $(filter-out %/bench_health,$(BENCH:%/bench_ablation=))
 	$(Q)O=$O $O/tests/bench/bench_shunt
 	$(Q)$O/tests/bench/bench_nat
 	$(Q)$O/tests/bench/bench_live
 	$(Q)$O/tests/bench/bench_failover
 endif
+
+# CHECKS and SECONDS_EACH change what is measured.
+run-bench-health: $O/tests/bench/bench_health
+	$(Q)$O/tests/bench/bench_health
 
 # A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.
 N    ?= 10000000

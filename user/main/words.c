@@ -39,7 +39,7 @@ const char *words_on_empty(enum conf_on_empty e)
 
 const char *words_check(enum conf_check_kind k)
 {
-	return k <= CONF_CHECK_HTTP ? conf_check_name(k) : "?";
+	return k < CONF_CHECK_KIND_MAX ? conf_check_name(k) : "?";
 }
 
 static bool known(enum shunt_verdict v)
