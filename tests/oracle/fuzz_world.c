@@ -185,6 +185,17 @@ static void slots_vary(struct fuzz_world *w, const struct shunt_service *svc, bo
 	}
 }
 
+/* sh and affinity. */
+static void source_flags(struct shunt_service *svc, uint8_t family, struct dice *d)
+{
+	if (svc->flags & SHUNT_SVC_NAT || !once_in(d, 2))
+		return;
+	svc->flags |= SHUNT_SVC_SOURCE;
+	svc->source_bits = (uint8_t)(1 + roll(d, family == 4 ? 32 : 128));
+	if (once_in(d, 2))
+		svc->flags |= SHUNT_SVC_AFFINE;
+}
+
 static void service_vary(struct fuzz_world *w, uint8_t family, uint8_t proto, enum world_kind kind,
 			 struct dice *d)
 {
@@ -207,6 +218,7 @@ static void service_vary(struct fuzz_world *w, uint8_t family, uint8_t proto, en
 	svc->salt = (uint32_t)roll64(d);
 	if (once_in(d, 3))
 		fuzz_nat_service(svc, d);
+	source_flags(svc, family, d);
 	if (once_in(d, 3))
 		fuzz_source_service(svc, family, d);
 	if (proto == IPPROTO_UDP && !(svc->flags & SHUNT_SVC_NAT) && once_in(d, 2))

@@ -180,7 +180,7 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 	struct oracle_slot slot;
 	bool learns;
 
-	if (!oracle_slot_at(c, svc, flow->hash, &slot))
+	if (!oracle_slot_at(c, svc, flow->slot_hash, &slot))
 		return SHUNT_DROP_BAD_TABLE;
 	memory = oracle_recall(c->t, c->s, flow, number, r);
 	if (memory == ORACLE_KNOWN)
@@ -218,19 +218,19 @@ enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt
 {
 	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
 	struct oracle_flow flow = {
-		.hash = oracle_hash(c->t, &tuple),
 		.tick = (uint16_t)c->in->tick,
 		.confirms = !c->p.is_syn,
 		.svc = svc,
 	};
 	struct oracle_slot slot;
 
+	oracle_flow_hashes(c, svc, &tuple, &flow);
 	r->flows = c->p.is_syn;
 	if (svc->flags & SHUNT_SVC_FLOWS)
 		return choose_by_flow(c, &flow, number, r);
 	if (svc->flags & SHUNT_SVC_TURNS)
-		return slot_verdict(oracle_slot(c, svc, true, flow.hash, number, r));
-	if (!oracle_slot_at(c, svc, flow.hash, &slot))
+		return slot_verdict(oracle_slot(c, svc, true, 0, number, r));
+	if (!oracle_slot_at(c, svc, flow.slot_hash, &slot))
 		return SHUNT_DROP_BAD_TABLE;
 	*number = oracle_by_slot(c, &flow, &slot, r);
 	return SHUNT_GO_ON;
@@ -241,14 +241,14 @@ enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct
 {
 	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
 	struct oracle_flow flow = {
-		.hash = oracle_hash(c->t, &tuple),
 		.tick = (uint16_t)c->in->tick,
 		.is_about = true,
 		.svc = svc,
 	};
 	struct oracle_slot slot;
 
-	if (!oracle_slot_at(c, svc, flow.hash, &slot))
+	oracle_flow_hashes(c, svc, &tuple, &flow);
+	if (!oracle_slot_at(c, svc, flow.slot_hash, &slot))
 		return SHUNT_DROP_BAD_TABLE;
 	if (!(svc->flags & SHUNT_SVC_FLOWS)) {
 		*number = oracle_by_slot(c, &flow, &slot, r);

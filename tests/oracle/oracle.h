@@ -248,7 +248,8 @@ enum shunt_verdict oracle_new_flow(const struct oracle_case *c, const struct shu
 
 /* A flow's place in the flow table, and the packet that asks for it. */
 struct oracle_flow {
-	uint64_t hash;
+	uint64_t hash; /* that it is remembered by */
+	uint64_t slot_hash; /* that its slot is found by */
 	uint16_t tick;
 	bool confirms; /* the packet is not the flow's first, if the flow is known */
 	bool is_about; /* the packet is not the flow's: nothing is written */
@@ -256,6 +257,11 @@ struct oracle_flow {
 	uint16_t oldest, mark;
 	const struct shunt_service *svc;
 };
+
+struct oracle_tuple;
+/* Sets both hashes of a flow with @tuple in the service: of itself, or of its source. */
+void oracle_flow_hashes(const struct oracle_case *c, const struct shunt_service *svc,
+			const struct oracle_tuple *tuple, struct oracle_flow *flow);
 
 /* A slot, and where those of its flows are of which nothing is remembered. */
 struct oracle_slot {

@@ -27,6 +27,31 @@ bool oracle_slot_at(const struct oracle_case *c, const struct shunt_service *svc
 	return true;
 }
 
+/* The source alone, as far as it counts. */
+static struct oracle_tuple source_of(const struct oracle_tuple *tuple, uint32_t bits)
+{
+	struct oracle_tuple source = *tuple;
+
+	source.sport = source.dport = 0;
+	for (uint32_t i = bits; i < 8 * sizeof(source.src); i++)
+		source.src[i / 8] &= (uint8_t) ~(128 >> i % 8);
+	return source;
+}
+
+void oracle_flow_hashes(const struct oracle_case *c, const struct shunt_service *svc,
+			const struct oracle_tuple *tuple, struct oracle_flow *flow)
+{
+	struct oracle_tuple source = source_of(tuple, svc->source_bits);
+
+	flow->hash = oracle_hash(c->t, tuple);
+	flow->slot_hash = flow->hash;
+	if (!(svc->flags & SHUNT_SVC_SOURCE))
+		return;
+	flow->slot_hash = oracle_hash(c->t, &source);
+	if (svc->flags & SHUNT_SVC_AFFINE)
+		flow->hash = flow->slot_hash;
+}
+
 static void write_base(const struct oracle_slot *slot, const struct shunt_base *base,
 		       struct oracle_result *r)
 {
