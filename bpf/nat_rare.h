@@ -45,7 +45,7 @@ __noinline int nat_of_request(struct pkt *pkt, struct nat_of *of)
 	const struct shunt_service *svc = NULL;
 	struct nat_found f;
 
-	if (!pkt || !of || service_find(pkt, &svc))
+	if (!pkt || !of || service_find(pkt, pkt->is_v6, &svc))
 		return 0;
 	f = nat_known(pkt, svc);
 	nat_of_found(of, &f, 0);
@@ -71,23 +71,25 @@ __noinline int nat_of_first(struct pkt *pkt, struct nat_of *of)
 	const struct shunt_service *svc = NULL;
 	struct shunt_service copy;
 	enum shunt_verdict verdict;
+	__u32 rates = 0;
 	__u64 got;
 
 	if (!pkt || !of)
 		return SHUNT_DROP_BAD_TABLE;
 	pkt->hash = flow_hash(pkt);
 	pkt->new_flow = pkt_is_syn(pkt);
-	verdict = service_find(pkt, &svc);
+	verdict = service_find(pkt, pkt->is_v6, &svc);
 	if (verdict == SHUNT_PASS_NOT_VIP)
 		nat_of_reply(pkt, of);
 	if (verdict || !(svc->flags & SHUNT_SVC_NAT))
 		return SHUNT_GO_ON;
-	verdict = svc->policy ? source_check(pkt, svc) : SHUNT_GO_ON;
+	verdict = svc->policy ? source_check(pkt, svc, &rates) : SHUNT_GO_ON;
 	if (verdict)
 		return verdict;
 	if (nat_of_request(pkt, of))
 		return SHUNT_GO_ON;
 	copy = *svc;
+	copy.policy = rates;
 	got = nat_open(pkt, &copy);
 	if (got < NAT_OPENED(0))
 		return got;

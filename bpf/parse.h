@@ -61,7 +61,7 @@ static __always_inline enum shunt_verdict parse_ipv4(struct cursor *c, struct pk
 	pkt->l3_len = bpf_ntohs(ip->len);
 	if (unlikely(pkt->l3_len < header_len || pkt->l3_len > bytes_from(c, ip)))
 		return SHUNT_DROP_BAD_IP;
-	pkt->is_v6 = 0;
+	pkt->is_v6 = pkt->is_v6_word = 0;
 	pkt->tos = ip->tos;
 	pkt->ttl = ip->ttl;
 	pkt->l4_proto = ip->proto;
@@ -142,7 +142,7 @@ static __always_inline enum shunt_verdict parse_ipv6(struct xdp_md *ctx, struct 
 	pkt->l3_len = sizeof(*ip) + *l4_len;
 	if (unlikely(first >> 28 != 6 || pkt->l3_len > bytes_from(c, ip)))
 		return SHUNT_DROP_BAD_IP;
-	pkt->is_v6 = 1;
+	pkt->is_v6 = pkt->is_v6_word = 1;
 	pkt->tos = first >> 20;
 	pkt->ttl = ip->hop_limit;
 	pkt->l4_proto = ip->next;

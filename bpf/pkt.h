@@ -63,7 +63,11 @@ struct pkt {
 	__u32 ports; /* source and destination port, in memory order */
 	__u32 l3_len; /* bytes of the IP packet as its header says; what follows is padding */
 	__u32 row; /* of the chosen backend; of the service when there is none */
-	__u32 egress; /* ifindex behind which the next hop is */
+	union {
+		__u32 egress; /* ifindex behind which the next hop is */
+		__u32 is_v6_word; /* till then, after parse(): is_v6 in a word, of which the verifier keeps
+				   * what is in it, so that it follows a packet only as of its family */
+	};
 	__u16 l2_len; /* bytes in front of the IP header */
 	__u8 l4_proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 is_v6;

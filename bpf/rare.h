@@ -71,20 +71,23 @@ static __always_inline __u32 rare_choose(struct pkt *pkt, __u32 is_about)
 {
 	const struct shunt_service *service = NULL;
 	const struct shunt_backend *backend;
-	__u32 verdict;
+	struct shunt_service copy;
+	__u32 verdict, rates = 0;
 
-	verdict = service_find(pkt, &service);
+	verdict = service_find(pkt, pkt->is_v6, &service);
 	if (verdict)
 		return verdict;
 	if (service->flags & SHUNT_SVC_NAT)
 		return SHUNT_PASS_NOT_VIP;
-	verdict = service->policy && !is_about ? source_check(pkt, service) : SHUNT_GO_ON;
+	verdict = service->policy && !is_about ? source_check(pkt, service, &rates) : SHUNT_GO_ON;
 	if (verdict)
 		return verdict;
+	copy = *service;
+	copy.policy = rates;
 	if (is_about)
-		verdict = backend_of_flow(pkt, service, &backend);
+		verdict = backend_of_flow(pkt, &copy, &backend);
 	else
-		verdict = backend_choose(pkt, service, SCHED_POLICY, &backend);
+		verdict = backend_choose(pkt, &copy, SCHED_POLICY, &backend);
 	if (!verdict && nat_translates(backend))
 		return SHUNT_PASS_NOT_VIP;
 	return verdict;

@@ -170,8 +170,9 @@ static __always_inline enum shunt_verdict service_find6(const struct shunt_ctl *
 	return verdict;
 }
 
-/* Fills @svc, or says PASS_NOT_VIP; or that no service is to see such a packet. */
-static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
+/* Fills @svc, or says PASS_NOT_VIP; or that no service is to see such a packet.
+ * @is_v6: as @pkt says. */
+static __always_inline enum shunt_verdict service_find(const struct pkt *pkt, __u32 is_v6,
 						       const struct shunt_service **svc)
 {
 	__u32 zero = 0;
@@ -181,7 +182,7 @@ static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
 	if (!c)
 		return SHUNT_DROP_BAD_TABLE;
 	active = *(const volatile __u32 *)&c->active & 1;
-	if (pkt->is_v6) {
+	if (is_v6) {
 		if (unlikely(is_martian6(pkt)))
 			return martian6(pkt);
 		return service_find6(c, active, pkt, svc);

@@ -38,6 +38,8 @@ static __always_inline enum shunt_verdict to_backend(struct xdp_md *ctx, struct 
 		return verdict;
 	if (settings.nat_mask && unlikely(nat_translates(backend))) { /* since this moment */
 		hand_row(pkt->row);
+		if (policy == SCHED_POLICY) /* from a stage, to which all else has been handed */
+			return hand_on(ctx, SHUNT_SVC_NAT);
 		return hand_over(ctx, pkt, service, SHUNT_STAGE_NAT, SHUNT_DROP_BAD_TABLE);
 	}
 	return forward(ctx, pkt, backend, SUM_QUICKLY);
@@ -46,6 +48,25 @@ static __always_inline enum shunt_verdict to_backend(struct xdp_md *ctx, struct 
 static __always_inline int is_staged(const struct shunt_service *service)
 {
 	return (service->policy && !WITHOUT(policies)) || service->flags & settings.staged;
+}
+
+/* For a service that has a stage: says SHUNT_GO_ON where the packet does not need it after all, which
+ * most do not whose service has no more than a list. */
+static __always_inline enum shunt_verdict staged(struct xdp_md *ctx, struct pkt *pkt,
+						 const struct shunt_service *service)
+{
+	const struct shunt_policy *p = service->policy ? element(policies, service->policy) : NULL;
+	__u32 answer;
+
+	if (p) {
+		answer = source_quickly(pkt, p);
+		if (answer - 1 < SHUNT_QUICK_TAKEN - 1)
+			return SHUNT_DROP_DENIED + answer - 1;
+		if (answer == SHUNT_QUICK_TAKEN && !(p->flags & SHUNT_POLICY_RATES) &&
+		    !(service->flags & settings.staged))
+			return SHUNT_GO_ON;
+	}
+	return hand_service(ctx, pkt, service);
 }
 
 static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *pkt)
@@ -59,13 +80,16 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 	/* or the verifier would follow every pair of layer 2 and protocol to the end */
 	pkt->l2_len = forget(pkt->l2_len, pkt->ports);
 	pkt->l4_proto = forget(pkt->l4_proto, pkt->ports);
-	verdict = service_find(pkt, &service);
+	verdict = service_find(pkt, pkt->is_v6_word, &service);
 	if (verdict == SHUNT_PASS_NOT_VIP && settings.nat_mask)
 		return hand_over(ctx, pkt, NULL, SHUNT_STAGE_NAT, verdict);
 	if (verdict)
 		return verdict;
-	if (unlikely(is_staged(service)))
-		return hand_service(ctx, pkt, service);
+	if (unlikely(is_staged(service))) {
+		verdict = staged(ctx, pkt, service);
+		if (verdict != SHUNT_GO_ON)
+			return verdict;
+	}
 	return to_backend(ctx, pkt, service, SCHED_NO_POLICY);
 }
 
@@ -97,10 +121,12 @@ int shunt_xdp(struct xdp_md *ctx)
 
 static __always_inline enum shunt_verdict ask_policy(struct xdp_md *ctx, struct handover *h)
 {
-	enum shunt_verdict verdict = source_check(&h->pkt, &h->svc);
+	__u32 rates = 0;
+	enum shunt_verdict verdict = source_check(&h->pkt, &h->svc, &rates);
 
 	if (verdict)
 		return verdict;
+	h->svc.policy = rates;
 	if (h->svc.flags & settings.staged)
 		return hand_on(ctx, h->svc.flags);
 	return to_backend(ctx, &h->pkt, &h->svc, SCHED_POLICY);

@@ -280,20 +280,45 @@ static __always_inline __u32 source_list(const struct pkt *pkt, const struct shu
 	return answer;
 }
 
-/* What the service's policy, of which there is one, has to say of the packet. */
-static __always_inline enum shunt_verdict source_check(const struct pkt *pkt,
-						       const struct shunt_service *svc)
+/* What one word has to say of the packet's source: SHUNT_QUICK_*. */
+static __always_inline __u32 source_quickly(const struct pkt *pkt, const struct shunt_policy *p)
+{
+	__u64 number =
+		pkt->is_v6_word ? bpf_be64_to_cpu(source_upper(pkt)) : bpf_ntohl(pkt->saddr[0]);
+	const struct shunt_source_line *line;
+	__u64 at, word;
+
+	number -= p->quick.base;
+	at = number >> (p->quick.shift & 63);
+	if (at >= p->quick.n)
+		return p->quick.out;
+	at += p->quick.at;
+	line = element(sources, at / SHUNT_SOURCE_LINE);
+	if (!line)
+		return SHUNT_QUICK_ASK;
+	word = line->word[at % SHUNT_SOURCE_LINE];
+	number >>= word >> SHUNT_QUICK_SIZE;
+	if ((number ^ word) << (64 - SHUNT_QUICK_IN))
+		return word >> SHUNT_QUICK_OUT & 3;
+	return word >> SHUNT_QUICK_IN & 3;
+}
+
+/* What the service's policy, of which there is one, has to say of the packet.  *rates is its number if it
+ * has rates, which flows that turn out to be new count for; else 0. */
+static __always_inline enum shunt_verdict
+source_check(const struct pkt *pkt, const struct shunt_service *svc, __u32 *rates)
 {
 	__u32 policy = svc->policy, answer = 0;
 	const struct shunt_policy *p = bpf_map_lookup_elem(&policies, &policy);
 
 	if (!p)
 		return SHUNT_DROP_BAD_TABLE;
+	*rates = p->flags & SHUNT_POLICY_RATES ? policy : 0;
 	if (p->flags & SHUNT_POLICY_LIST)
 		answer = source_list(pkt, p);
 	if (answer)
 		return source_verdict(answer);
-	if (p->flags & SHUNT_POLICY_RATES && source_is_new(pkt, svc))
+	if (*rates && source_is_new(pkt, svc))
 		return source_opens(pkt, svc);
 	return SHUNT_GO_ON;
 }

@@ -30,14 +30,14 @@ static __always_inline __u64 word_of(__u32 first, __u32 second)
 
 #define PKT_AT(field) __builtin_offsetof(struct pkt, field)
 
-/* Writes what parse() has found in whole words, so that no later load waits for several stores. */
+/* Writes what parse() has found, in the program that did, in whole words, so that no later load waits for several stores. */
 static __always_inline void hand_pkt(struct handover *h, const struct pkt *pkt)
 {
 	__u64 *word = (__u64 *)&h->pkt;
 
 	_Static_assert(PKT_AT(daddr) == 16 && PKT_AT(ports) == 40 && PKT_AT(l2_len) == 56,
 		       "the order in which the words are written");
-	if (pkt->is_v6) {
+	if (pkt->is_v6_word) {
 		word[0] = word_of(pkt->saddr[0], pkt->saddr[1]);
 		word[1] = word_of(pkt->saddr[2], pkt->saddr[3]);
 		word[2] = pkt->daddr[0];

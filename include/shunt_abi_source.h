@@ -39,6 +39,28 @@ struct shunt_source_set {
 	__u32 shift; /* a bucket has 2^shift numbers, shift at most 31 */
 };
 
+/* Most sources have their answer from one word more quickly.  A number is here all of an IPv4 address, or
+ * the first 64 bits of an IPv6 address.  Those from base on are cut into n buckets of 2^shift numbers; a
+ * bucket is a word, from `at` of `sources` on, which tells one block of numbers from the bucket's others:
+ *   bits 63..58  the block has 2^size numbers
+ *   bits 57..56  what becomes of packets from elsewhere, SHUNT_QUICK_*
+ *   bits 55..54  and of those from the block, whose
+ *   bits 53..0   number, less base, is this when shifted right by size; of upper bits nothing is said
+ * What one word cannot tell, and all where there are no buckets, the list is asked for. */
+#define SHUNT_QUICK_ASK 0u /* the list */
+#define SHUNT_QUICK_TAKEN 3u /* and 1, 2: as the list's answers */
+#define SHUNT_QUICK_IN 54
+#define SHUNT_QUICK_OUT 56
+#define SHUNT_QUICK_SIZE 58
+
+struct shunt_source_quick {
+	__u64 base;
+	__u32 at;
+	__u32 n;
+	__u32 out; /* what becomes of packets from outside of the buckets */
+	__u32 shift;
+};
+
 /* ---- rates -------------------------------------------------------------------------------------
  * Token buckets as the generic cell rate algorithm has them (ITU-T I.371): of a bucket only the time
  * is kept at which it will be full again.  A new flow puts that off by `cost`; one that would put it
@@ -112,7 +134,9 @@ struct shunt_policy {
 	__u64 owner; /* of the service's name, if there are rates */
 	__u32 list_words;
 	__u32 pad2;
-	__u64 pad3[3];
+	/* what packets read first; here, since a policy has no more than two lines; all 0 without a
+	 * list, whatever flags say */
+	struct shunt_source_quick quick;
 };
 
 #ifndef __cplusplus

@@ -91,12 +91,12 @@ struct {
 #include "service.h"
 #undef service_find
 
-static __always_inline enum shunt_verdict service_find(const struct pkt *pkt,
+static __always_inline enum shunt_verdict service_find(const struct pkt *pkt, __u32 is_v6,
 						       const struct shunt_service **svc)
 {
 	__u32 port_proto = shunt_port_proto(pkt->ports >> 16, pkt->l4_proto);
-	__u64 key = pkt->is_v6 ? shunt_key6(pkt->daddr[0], pkt->daddr[1], port_proto)
-			       : shunt_key4(pkt->daddr[0], port_proto);
+	__u64 key = is_v6 ? shunt_key6(pkt->daddr[0], pkt->daddr[1], port_proto)
+			  : shunt_key4(pkt->daddr[0], port_proto);
 
 	*svc = bpf_map_lookup_elem(&services_hash, &key);
 	return *svc ? SHUNT_GO_ON : SHUNT_PASS_NOT_VIP;

@@ -65,9 +65,7 @@ static int write_policy(struct dp *dp, uint16_t number, bool is_v6, bool denied,
 	err = source_list_build(rules, PREFIXES, is_v6 ? 6 : 4, SHUNT_SOURCE_TAKEN, &list);
 	if (err)
 		return err;
-	policy.root = list.root;
-	policy.list_at = *at;
-	policy.root_at = *at + list.root_at;
+	source_list_place(&list, *at, &policy);
 	dp_sources_write(dp, *at, list.words, list.n);
 	dp_policy_write(dp, number, &policy);
 	*at += (uint32_t)list.n;

@@ -64,9 +64,9 @@ static uint32_t list_write(struct fuzz_world *w, uint32_t number, uint32_t at)
 		source_list_build(rules, p->n_sources, family_of(number), p->otherwise, &list), 0);
 	assert_true(at + list.n <= WORLD_SOURCE_WORDS);
 	memcpy(w->f->sources + at, list.words, list.n * 8);
-	row->root = list.root;
-	row->list_at = at;
-	row->root_at = at + list.root_at;
+	source_list_place(&list, at, row);
+	if (!(row->flags & SHUNT_POLICY_LIST))
+		row->quick = (struct shunt_source_quick){0};
 	at += (uint32_t)list.n;
 	source_list_fini(&list);
 	return at;

@@ -188,7 +188,9 @@ static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct ora
 	learns = memory == ORACLE_UNKNOWN && slot.changed && slot.base.flags & SHUNT_BASE_LEARNING;
 	if (memory == ORACLE_UNKNOWN && !learns && c->p.proto == PROTO_UDP && svc->policy) {
 		verdict = oracle_new_flow(c, svc, r);
-		r->lookups += verdict == SHUNT_GO_ON; /* it has to search again */
+		if (verdict == SHUNT_GO_ON &&
+		    c->t->policies[svc->policy].row.flags & SHUNT_POLICY_RATES)
+			r->lookups++; /* it has to search again */
 	}
 	if (verdict != SHUNT_GO_ON)
 		return verdict;

@@ -61,9 +61,7 @@ static inline void write_list(struct fixture *f, const struct source_list *list,
 
 	assert_true(at + list->n <= WORLD_SOURCE_WORDS);
 	memcpy(f->sources + at, list->words, list->n * 8);
-	p->root = list->root;
-	p->list_at = at;
-	p->root_at = at + list->root_at;
+	source_list_place(list, at, p);
 	p->flags |= SHUNT_POLICY_LIST;
 }
 

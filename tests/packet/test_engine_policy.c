@@ -118,6 +118,30 @@ static void a_restart_finds_what_it_left(void **state)
 	assert_int_not_equal(record_of(b, 0).list_at, before[0].list_at);
 }
 
+/* As a daemon without quick words has left them: of another key. */
+static void lists_of_an_earlier_layout_are_built_anew(void **state)
+{
+	struct bench *b = *state;
+	struct shunt_policy wanted, older, after;
+	uint16_t number;
+
+	begin(b);
+	wanted = older = record_of(b, 0);
+	number = number_of(b, 0);
+	older.list_key[0] ^= 1;
+	older.quick = (struct shunt_source_quick){0};
+	dp_policy_write(b->engine->dp, number, &older);
+	stop(b);
+	start(b);
+	check_all(b);
+	after = record_of(b, 0);
+	assert_int_not_equal(number_of(b, 0), number);
+	assert_int_not_equal(after.list_at, older.list_at);
+	assert_memory_equal(after.list_key, wanted.list_key, sizeof(wanted.list_key));
+	assert_true(after.quick.n || after.quick.out);
+	assert_int_equal(after.quick.at - after.list_at, wanted.quick.at - wanted.list_at);
+}
+
 static void what_cannot_be_applied_leaves_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -258,6 +282,7 @@ int main(int argc, char **argv)
 		TEST(services_with_the_same_list_share_it),
 		TEST(what_does_not_change_stays_where_it_is),
 		TEST(a_restart_finds_what_it_left),
+		TEST(lists_of_an_earlier_layout_are_built_anew),
 		TEST(what_cannot_be_applied_leaves_nothing),
 		TEST(how_full_a_bucket_is_outlives_a_change),
 		TEST(a_hundred_thousand_prefixes_are_in_force_soon),

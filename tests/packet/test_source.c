@@ -163,6 +163,97 @@ static void a_hundred_thousand_prefixes_are_looked_up(void **state)
 	source_list_fini(&list);
 }
 
+/* ---- quick words ----------------------------------------------------------------------------------*/
+
+/* With nothing to be read in the list, so that what is known was known quickly. */
+static void most_are_answered_without_the_list(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r;
+
+	for (int i = 0; i < 2; i++) {
+		uint8_t family = families[i];
+
+		reset(state);
+		add("198.51.100.7", 32, SHUNT_SOURCE_DENIED);
+		add("2001:db8:7::", 48, SHUNT_SOURCE_DENIED);
+		use_list(f, family, SHUNT_SOURCE_TAKEN);
+		f->policies[POLICY].root_at = WORLD_SOURCE_WORDS;
+		f->policies[POLICY].root = (struct shunt_source_set){.last = ~0u, .shift = 31};
+		world_service(f, family, IPPROTO_TCP, WORLD_DSR)->policy = POLICY;
+		r = packet_of(family, IPPROTO_TCP, WORLD_DSR,
+			      family == 4 ? "198.51.100.7" : "2001:db8:7:1::1");
+		assert_verdict(f, &r, SHUNT_DROP_DENIED);
+		r = packet_of(family, IPPROTO_TCP, WORLD_DSR,
+			      family == 4 ? "198.51.100.8" : "2001:db8:8::");
+		assert_verdict(f, &r, SHUNT_GO_ON);
+		f->policies[POLICY].quick.n = 0;
+		f->policies[POLICY].quick.out = SHUNT_QUICK_ASK;
+		assert_verdict(f, &r, SHUNT_DROP_BAD_TABLE);
+	}
+}
+
+/* As what an earlier version wrote has none, or words that are not there. */
+static void without_quick_words_the_list_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct shunt_source_quick *quick = &f->policies[POLICY].quick;
+	struct recipe denied, taken;
+
+	for (int i = 0; i < 2; i++) {
+		uint8_t family = families[i];
+
+		reset(state);
+		add("198.51.100.0", 24, SHUNT_SOURCE_DENIED);
+		add("2001:db8:7::", 48, SHUNT_SOURCE_DENIED);
+		denied = packet_of(family, IPPROTO_TCP, WORLD_DSR,
+				   family == 4 ? "198.51.100.7" : "2001:db8:7:1::1");
+		taken = packet_of(family, IPPROTO_TCP, WORLD_DSR,
+				  family == 4 ? "198.51.101.7" : "2001:db8:6::");
+		for (int way = 0; way < 2; way++) {
+			use_list(f, family, SHUNT_SOURCE_TAKEN);
+			world_service(f, family, IPPROTO_TCP, WORLD_DSR)->policy = POLICY;
+			if (way == 0)
+				*quick = (struct shunt_source_quick){0};
+			else
+				*quick = (struct shunt_source_quick){
+					.at = WORLD_SOURCE_WORDS, .n = ~0u, .shift = 63};
+			assert_verdict(f, &denied, SHUNT_DROP_DENIED);
+			assert_verdict(f, &taken, SHUNT_GO_ON);
+		}
+	}
+}
+
+/* What more than 64 bits are needed for. */
+static void a_single_ipv6_address_is_denied_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r;
+
+	add("2001:db8:7::5", 128, SHUNT_SOURCE_DENIED);
+	use_list(f, 6, SHUNT_SOURCE_TAKEN);
+	world_service(f, 6, IPPROTO_UDP, WORLD_DSR)->policy = POLICY;
+	r = packet_of(6, IPPROTO_UDP, WORLD_DSR, "2001:db8:7::5");
+	assert_verdict(f, &r, SHUNT_DROP_DENIED);
+	r = packet_of(6, IPPROTO_UDP, WORLD_DSR, "2001:db8:7::4");
+	assert_verdict(f, &r, SHUNT_GO_ON);
+}
+
+static void rates_hold_for_those_that_the_list_takes(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = packet_of(4, IPPROTO_TCP, WORLD_DSR, "198.51.101.7");
+
+	add("198.51.100.0", 24, SHUNT_SOURCE_DENIED);
+	use_list(f, 4, SHUNT_SOURCE_TAKEN);
+	use_rates(f, 1, 3, 0, 0);
+	world_service(f, 4, IPPROTO_TCP, WORLD_DSR)->policy = POLICY;
+	assert_int_equal(passing(f, r, 20), 3);
+	r.src[2] = 100;
+	r.tcp_flags = TCP_FLAG_SYN;
+	assert_verdict(f, &r, SHUNT_DROP_DENIED);
+}
+
 /* ---- tables that point nowhere ------------------------------------------------------------------*/
 
 static void a_policy_that_is_not_there_is_a_bad_table(void **state)
@@ -176,6 +267,7 @@ static void a_policy_that_is_not_there_is_a_bad_table(void **state)
 	assert_verdict(f, &r, SHUNT_GO_ON); /* all zero: nothing is asked */
 	add("198.51.100.0", 24, SHUNT_SOURCE_DENIED);
 	use_list(f, 4, 0);
+	f->policies[POLICY].quick = (struct shunt_source_quick){0};
 	f->policies[POLICY].root_at = WORLD_SOURCE_WORDS;
 	assert_verdict(f, &r, SHUNT_DROP_BAD_TABLE);
 	use_list(f, 4, SHUNT_FORWARD_DSR + 100);
@@ -208,6 +300,10 @@ int main(void)
 		TEST(who_is_not_allowed_is_dropped),
 		TEST(the_program_reads_lists_as_they_are_meant),
 		TEST(a_hundred_thousand_prefixes_are_looked_up),
+		TEST(most_are_answered_without_the_list),
+		TEST(without_quick_words_the_list_is_asked),
+		TEST(a_single_ipv6_address_is_denied_alone),
+		TEST(rates_hold_for_those_that_the_list_takes),
 		TEST(a_policy_that_is_not_there_is_a_bad_table),
 		TEST(a_list_in_a_circle_is_a_bad_table),
 	};

@@ -24,11 +24,16 @@ struct wants {
 	uint64_t rate_sources; /* to make room for */
 };
 
+/* Which words source_list_build() makes: those that an earlier one made are none of ours, and are replaced
+ * as if they were of another content. */
+#define LIST_LAYOUT 2
+
 static void list_key(const struct conf_service *s, __u64 key[static 2])
 {
 	static const uint64_t keys[2][2] = {{0x736f7572, 0x63650001}, {0x736f7572, 0x63650002}};
 	const struct conf_prefixes *parts[4] = {&s->allow, &s->deny, s->allowed, s->denied};
-	uint64_t words[9] = {(uint64_t)s->vip.family << 8 | s->only_allowed};
+	uint64_t words[9] = {(uint64_t)LIST_LAYOUT << 16 | (uint64_t)s->vip.family << 8 |
+			     s->only_allowed};
 
 	for (size_t i = 0; i < 4; i++)
 		if (parts[i])
@@ -242,12 +247,14 @@ static int write_lists(struct engine *e, struct policies *out, const struct sour
 		if (!built[i].words)
 			continue;
 		list->root = built[i].root;
+		list->quick = built[i].quick;
 		list->words = (uint32_t)built[i].n;
 		err = ranges_take(&e->source_words, list->words, &list->at);
 		if (err)
 			return err;
 		list->is_new = true;
 		list->root_at = list->at + built[i].root_at;
+		list->quick.at += list->at;
 		dp_sources_write(e->dp, list->at, built[i].words, built[i].n);
 	}
 	return 0;
@@ -303,6 +310,7 @@ static int gather(struct wants *w, struct policies *out)
 		if (r->flags & SHUNT_POLICY_LIST && list) {
 			r->root = list->root;
 			r->root_at = list->root_at;
+			r->quick = list->quick;
 			r->list_at = list->at;
 			r->list_words = list->words;
 		}

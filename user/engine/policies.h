@@ -13,6 +13,7 @@ struct plan;
 struct policy_list {
 	__u64 key[2]; /* of the content */
 	struct shunt_source_set root;
+	struct shunt_source_quick quick;
 	uint32_t root_at, at, words;
 	bool is_new; /* in a plan: taken by it */
 };

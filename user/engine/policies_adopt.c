@@ -36,6 +36,7 @@ static int adopt_list(struct engine *e, const struct shunt_policy *r)
 	p->lists[p->n_lists++] = (struct policy_list){
 		.key = {r->list_key[0], r->list_key[1]},
 		.root = r->root,
+		.quick = r->quick,
 		.root_at = r->root_at,
 		.at = r->list_at,
 		.words = r->list_words,

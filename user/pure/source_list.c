@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/own.h"
+#include "pure/source_quick.h"
 #include "shunt_abi.h"
 
 #define STEP_BITS 32u
@@ -321,6 +322,27 @@ static size_t arrange(struct source_rule *rules, size_t n, uint8_t family)
 	return kept;
 }
 
+/* Appends the quick words of the sorted rules. */
+static int add_quick(struct builder *b, const struct level *top, uint8_t family,
+		     struct shunt_source_quick *head)
+{
+	struct source_quick quick;
+	int err = source_quick_build(top->rules, top->n, family, top->around, &quick);
+
+	if (err)
+		return err;
+	err = reserve(b, quick.head.n + SHUNT_SOURCE_LINE);
+	if (!err) {
+		*head = quick.head;
+		head->at = (uint32_t)b->n;
+		for (uint32_t i = 0; i < head->n; i++)
+			b->words[b->n++] = quick.words[i];
+		end_line(b);
+	}
+	free(quick.words);
+	return err;
+}
+
 int source_list_build(struct source_rule *rules, size_t n, uint8_t family, uint32_t otherwise,
 		      struct source_list *out)
 {
@@ -333,6 +355,8 @@ int source_list_build(struct source_rule *rules, size_t n, uint8_t family, uint3
 		return -E2BIG;
 	top.n = arrange(rules, n, family);
 	err = build_level(&b, &top, &list.root, &list.root_at);
+	if (!err)
+		err = add_quick(&b, &top, family, &list.quick);
 	if (err) {
 		free(b.words);
 		return err;
@@ -348,6 +372,16 @@ void source_list_fini(struct source_list *list)
 {
 	free(list->words);
 	*list = (struct source_list){0};
+}
+
+void source_list_place(const struct source_list *list, uint32_t at, struct shunt_policy *policy)
+{
+	policy->root = list->root;
+	policy->list_at = at;
+	policy->root_at = at + list->root_at;
+	policy->list_words = (uint32_t)list->n;
+	policy->quick = list->quick;
+	policy->quick.at += at;
 }
 
 static uint32_t search(const struct source_list *list, uint64_t bucket, uint32_t number)

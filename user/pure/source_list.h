@@ -26,6 +26,7 @@ struct source_list {
 	size_t n;
 	struct shunt_source_set root; /* where a lookup begins */
 	uint32_t root_at; /* its buckets' first word */
+	struct shunt_source_quick quick; /* its words are the last ones */
 };
 
 /* Builds the list of @n rules, which it sorts; those of other families than @family are left out.
@@ -38,8 +39,11 @@ int source_list_build(struct source_rule *rules, size_t n, uint8_t family, uint3
 
 void source_list_fini(struct source_list *list);
 
-/* What the packet path finds for @addr, of the list's family. */
+/* What the packet path finds for @addr, of the list's family, when it asks the list. */
 uint32_t source_list_find(const struct source_list *list, const struct addr *addr);
+
+/* Fills into @policy where the list is once its words stand from @at of `sources` on. */
+void source_list_place(const struct source_list *list, uint32_t at, struct shunt_policy *policy);
 
 /* ---- rates --------------------------------------------------------------------------------------*/
 
