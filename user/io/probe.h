@@ -102,9 +102,13 @@ void probe_pool_pace(struct probe_pool *p, uint64_t id, uint32_t interval_ms);
  * All three may be called from within the callbacks. */
 void probe_pool_remove(struct probe_pool *p, uint64_t id);
 
+#define PROBE_LATE_MS 50
+
 /* How the child does; of the time since it last said so, half a second. */
 struct probe_vitals {
+	uint32_t beat; /* counts what it has said */
 	uint32_t started; /* probes */
+	uint32_t late; /* of these more than PROBE_LATE_MS after their time */
 	uint32_t late_p99_us, late_max_us; /* how late after their time; p99 to a millisecond */
 	uint32_t running, waiting; /* probes under way; due, but too many are under way */
 };

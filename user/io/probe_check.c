@@ -89,6 +89,7 @@ static void late_note(struct lateness *l, int64_t late_us)
 
 	l->starts[bucket < LATE_BUCKETS ? bucket : LATE_BUCKETS - 1]++;
 	l->n++;
+	l->late += us > PROBE_LATE_MS * 1000;
 	l->max_us = us > l->max_us ? us : l->max_us;
 }
 
@@ -125,7 +126,9 @@ void probe_check_on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	memset(&m, 0, sizeof(m));
 	m.type = PROBE_MSG_ALIVE;
 	m.vitals = (struct probe_vitals){
+		.beat = ++c->beat,
 		.started = c->late.n,
+		.late = c->late.late,
 		.late_p99_us = late_p99_us(&c->late),
 		.late_max_us = c->late.max_us,
 		.running = (uint32_t)c->running,

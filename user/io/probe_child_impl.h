@@ -47,7 +47,7 @@ struct check_queue {
 /* How late probes started, since the last heartbeat. */
 struct lateness {
 	uint32_t starts[LATE_BUCKETS];
-	uint32_t n, max_us;
+	uint32_t n, late, max_us; /* late: by more than PROBE_LATE_MS */
 };
 
 struct child {
@@ -58,6 +58,7 @@ struct child {
 	struct check_list unsent;
 	size_t running, running_max; /* of all weights */
 	struct lateness late;
+	uint32_t beat;
 	struct event commands, writable, more, heartbeat;
 	enum probe_exit status;
 };
