@@ -141,6 +141,11 @@ static void serve_ready(int fd)
 	wait_for_close(fd);
 }
 
+static void serve_maint(int fd)
+{
+	put(fd, "maint\n");
+}
+
 static void an_agent_says_how_it_is(void **state)
 {
 	struct probe_question q = of_kind(CONF_CHECK_AGENT);
@@ -153,6 +158,9 @@ static void an_agent_says_how_it_is(void **state)
 	r = answer_of(serve_down, q);
 	is(&r, "L7STS", "agent says \"down #disk full, 50%\"");
 	assert_int_equal(r.notes, 0); /* what is behind the # are words */
+	r = answer_of(serve_maint, q);
+	is(&r, "L7STS", "agent says \"maint\"");
+	assert_int_equal(r.notes, CHECK_NOTE_MAINT);
 	question_text(&q, CONF_TEXT_SEND, "hello\n");
 	r = answer_of(serve_ready, q);
 	is(&r, "L7OK", NULL);

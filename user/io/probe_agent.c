@@ -21,7 +21,7 @@ static const struct agent_word words[] = {
 	{"up", 0, false},
 	{"ready", CHECK_NOTE_READY, false},
 	{"drain", CHECK_NOTE_DRAIN, false},
-	{"maint", CHECK_NOTE_MAINT, false},
+	{"maint", CHECK_NOTE_MAINT, true},
 	{"down", 0, true},
 	{"failed", 0, true},
 	{"stopped", 0, true},
