@@ -93,6 +93,64 @@ static void what_is_no_file_is_refused_at_once(void **state)
 	unlink(path);
 }
 
+/* Writes quic_lb's key with that mode, and parses a configuration that names it; what conf_parse() says. */
+static int parse_with_key(const char *key, mode_t mode, struct conf **conf, struct conf_error *err)
+{
+	static const char names_key[] = "interfaces: [eth0]\nservices:\n"
+					"  - vip: 192.0.2.1\n    port: 443\n    protocol: udp\n"
+					"    quic_lb: [{ id: 0, server_id_length: 3, nonce_length: "
+					"4, key_file: quic.key }]\n"
+					"    backends: [10.0.0.1]\n";
+	auto_free char *secret = NULL;
+	auto_fclose FILE *f = NULL;
+	int rc;
+
+	assert_true(asprintf(&secret, "%s/quic.key", folder) > 0);
+	f = fopen(secret, "w");
+	assert_non_null(f);
+	assert_int_equal(fputs(key, f) < 0 || fflush(f) != 0, 0);
+	assert_int_equal(chmod(secret, mode), 0);
+	write_file(names_key, (off_t)strlen(names_key));
+	rc = conf_parse(path, conf_read_file, NULL, conf, err);
+	unlink(secret);
+	return rc;
+}
+
+static void a_key_is_read_from_a_file_that_others_may_not_read(void **state)
+{
+	static const mode_t good[] = {0600, 0400, 0640}, bad[] = {0644, 0604, 0602};
+	static const char key[] = "8f95f09245765f80256934e50c66207f\n";
+	struct conf_error err = {{0}};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct conf *conf = NULL;
+
+		assert_int_equal(parse_with_key(key, good[i], &conf, &err), 0);
+		assert_true(conf->services[0].quic.config[0].has_key);
+		assert_int_equal(conf->services[0].quic.config[0].key[15], 0x7f);
+		assert_int_equal(conf->n_watched, 1); /* a new key is noticed */
+		conf_free(conf);
+		assert_int_equal(parse_with_key(key, bad[i], &conf, &err), -EKEYREJECTED);
+		assert_non_null(strstr(err.text, "x.yaml:6:"));
+		assert_non_null(strstr(err.text,
+				       "it is a secret that others may read or write; run "
+				       "\"chmod o= FILE\""));
+	}
+}
+
+static void a_file_that_holds_no_key_is_refused_without_its_text(void **state)
+{
+	struct conf_error err = {{0}};
+	struct conf *conf = NULL;
+
+	(void)state;
+	assert_int_equal(parse_with_key("8f95f092\n", 0600, &conf, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "quic.key:1:1: this is not an AES-128 key"));
+	assert_null(strstr(err.text, "8f95"));
+	assert_int_equal(parse_with_key("", 0600, &conf, &err), -EINVAL);
+}
+
 static void a_file_of_a_hundred_megabytes_is_not_read(void **state)
 {
 	struct conf_error err = {{0}};
@@ -184,6 +242,8 @@ int main(void)
 		cmocka_unit_test(a_file_is_read_whole),
 		cmocka_unit_test(an_empty_file_is_read_as_nothing),
 		cmocka_unit_test(what_is_no_file_is_refused_at_once),
+		cmocka_unit_test(a_key_is_read_from_a_file_that_others_may_not_read),
+		cmocka_unit_test(a_file_that_holds_no_key_is_refused_without_its_text),
 		cmocka_unit_test(a_file_of_a_hundred_megabytes_is_not_read),
 		cmocka_unit_test(every_example_is_accepted),
 		cmocka_unit_test(the_example_explains_every_key),

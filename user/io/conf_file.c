@@ -3,13 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/own.h"
 #include "pure/conf_parse.h"
 
+static bool is_secret(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && strcmp(dot, ".key") == 0;
+}
+
 /* The size that the file system names, or -errno if this is nothing to read. */
-static int regular_size(int fd, size_t *size)
+static int regular_size(int fd, const char *path, size_t *size)
 {
 	struct stat st;
 
@@ -21,6 +29,8 @@ static int regular_size(int fd, size_t *size)
 		return -ENODEV;
 	if (st.st_size > CONF_FILE_MAX)
 		return -EFBIG;
+	if (is_secret(path) && st.st_mode & (S_IROTH | S_IWOTH))
+		return -EKEYREJECTED;
 	*size = (size_t)st.st_size;
 	return 0;
 }
@@ -57,7 +67,7 @@ int conf_read_file(void *arg, const char *path, char **data, size_t *len)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
-	rc = regular_size(fd, &size);
+	rc = regular_size(fd, path, &size);
 	if (rc < 0)
 		return rc;
 

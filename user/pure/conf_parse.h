@@ -19,7 +19,8 @@ struct conf_error {
 
 /* Reads a whole file. @path is the config's own path, or a backends_file already joined with the
  * config's folder. On success returns 0 with *data (malloc'd, the caller's) and *len; on failure
- * -errno (-EFBIG above CONF_FILE_MAX, -EISDIR for a folder) with both untouched. */
+ * -errno (-EFBIG above CONF_FILE_MAX, -EISDIR for a folder, -EKEYREJECTED for a file whose name ends in
+ * ".key" and that others than its owner and group may read or write) with both untouched. */
 typedef int conf_read_fn(void *arg, const char *path, char **data, size_t *len);
 
 /* Parses and validates @path and everything it refers to. Returns 0 with *out the caller's

@@ -153,6 +153,11 @@ int conf_read_backends_file(struct conf_load *l, const struct conf_node *node,
 int conf_read_prefixes_file(struct conf_load *l, const struct conf_node *node, char **path,
 			    const struct conf_prefixes **out) __attribute__((warn_unused_result));
 
+/* Reads any file that @node names, *path made relative to the configuration's folder; @text is it, valid
+ * as long as @l. */
+int conf_read_named_file(struct conf_load *l, const struct conf_node *node, char **path,
+			 struct conf_piece *text) __attribute__((warn_unused_result));
+
 void conf_sources_fini(struct conf_load *l);
 
 /* Complains that @path cannot be read and returns @error, the reader's. @what names the file in the

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/own.h"
+
 #define KATRAN_ID_MIN 2
 #define KATRAN_ID_MAX 4
 
@@ -39,6 +41,8 @@ static int read_hex(const char *text, size_t len, uint8_t *out, size_t max)
 
 /* ---- quic_lb -----------------------------------------------------------------------------------*/
 
+#define SECRET ".key" /* how the names of files end that are secrets: conf_parse.h */
+
 static int read_key(struct conf_load *l, const struct conf_key *key, const struct conf_piece *piece,
 		    void *at)
 {
@@ -50,9 +54,41 @@ static int read_key(struct conf_load *l, const struct conf_key *key, const struc
 			       key->name);
 }
 
-#define AT(member) CONF_AT(struct conf_quic_config, member)
+/* The file that @node names: the key and white space. */
+static int read_key_file(struct conf_load *l, const struct conf_node *node, char **path,
+			 uint8_t key[static AES_KEY_LEN])
+{
+	size_t len = strlen(*path), end = sizeof(SECRET) - 1;
+	struct conf_piece text;
+	int rc;
 
-enum { KEY_ID, KEY_SERVER_ID_LENGTH, KEY_NONCE_LENGTH, KEY_KEY, KEY_MAX };
+	if (len < end || strcmp(*path + len - end, SECRET) != 0)
+		return conf_fail(l, node,
+				 "key_file %s does not end in " SECRET
+				 "; files with that ending are "
+				 "read only when nobody but their owner and group may; rename it",
+				 QUOTE(*path, len));
+	rc = conf_read_named_file(l, node, path, &text);
+	if (rc < 0)
+		return rc;
+	while (text.len && isspace((unsigned char)text.text[text.len - 1]))
+		text.len--;
+	if (read_hex(text.text, text.len, key, AES_KEY_LEN) == AES_KEY_LEN)
+		return 0;
+	return conf_piece_fail(l, &text,
+			       "this is not an AES-128 key; the file must be 32 hexadecimal digits "
+			       "and a newline; make one with \"openssl rand -hex 16\"");
+}
+
+/* A configuration as it is written. */
+struct written {
+	struct conf_quic_config config;
+	char *key_file;
+};
+
+#define AT(member) CONF_AT(struct written, config.member)
+
+enum { KEY_ID, KEY_SERVER_ID_LENGTH, KEY_NONCE_LENGTH, KEY_KEY, KEY_KEY_FILE, KEY_MAX };
 
 static const struct conf_key config_keys[KEY_MAX] = {
 	[KEY_ID] = {"id", conf_read_number, AT(id), .min = 0, .max = SHUNT_QUIC_CONFIGS - 1,
@@ -63,20 +99,39 @@ static const struct conf_key config_keys[KEY_MAX] = {
 			      .min = SHUNT_QUIC_NONCE_MIN, .max = SHUNT_QUIC_BLOCK_MAX - 1,
 			      .required = true},
 	[KEY_KEY] = {"key", read_key, AT(key)},
+	[KEY_KEY_FILE] = {"key_file", conf_read_text, CONF_AT(struct written, key_file), .min = 1,
+			  .max = 4095},
 };
 
 static const struct conf_mapping config_mapping = {"a configuration of quic_lb", config_keys,
 						   KEY_MAX};
 
+/* The key, of one of the two keys. */
+static int read_either_key(struct conf_load *l, const struct conf_node *const given[static KEY_MAX],
+			   struct written *w)
+{
+	w->config.has_key = given[KEY_KEY] || given[KEY_KEY_FILE];
+	if (!given[KEY_KEY_FILE])
+		return 0;
+	if (given[KEY_KEY])
+		return conf_fail(l, given[KEY_KEY_FILE],
+				 "a configuration of quic_lb has key and key_file; remove one");
+	return read_key_file(l, given[KEY_KEY_FILE], &w->key_file, w->config.key);
+}
+
 static int read_config(struct conf_load *l, const struct conf_node *node, struct conf_quic *quic)
 {
 	struct conf_quic_config *c = &quic->config[quic->n];
 	const struct conf_node *given[CONF_KEYS_MAX];
-	int rc = conf_read_mapping(l, &config_mapping, node, c, given);
+	struct written w = {.key_file = NULL};
+	int rc = conf_read_mapping(l, &config_mapping, node, &w, given);
 
+	if (rc == 0)
+		rc = read_either_key(l, given, &w);
+	free(w.key_file);
 	if (rc < 0)
 		return rc;
-	c->has_key = given[KEY_KEY];
+	*c = w.config;
 	if (c->server_id_length + c->nonce_length > SHUNT_QUIC_BLOCK_MAX)
 		return conf_fail(l, given[KEY_NONCE_LENGTH],
 				 "server_id_length %u and nonce_length %u are %u octets together; "

@@ -48,6 +48,8 @@ static const char *error_words(int error)
 	case -EACCES:
 	case -EPERM:
 		return "permission denied; check the owner and mode of the file and its folders";
+	case -EKEYREJECTED:
+		return "it is a secret that others may read or write; run \"chmod o= FILE\"";
 	case -EISDIR:
 		return "it is a folder; name a file";
 	case -ENODEV:
@@ -150,6 +152,17 @@ static int find_source(struct conf_load *l, const struct conf_node *node, char *
 static struct conf_piece text_of(const struct source *source)
 {
 	return (struct conf_piece){{source->path, 1, 1}, source->data, source->len};
+}
+
+int conf_read_named_file(struct conf_load *l, const struct conf_node *node, char **path,
+			 struct conf_piece *text)
+{
+	struct source *source = NULL;
+	int rc = find_source(l, node, path, &source);
+
+	if (rc == 0)
+		*text = text_of(source);
+	return rc;
 }
 
 int conf_read_backends_file(struct conf_load *l, const struct conf_node *node,
