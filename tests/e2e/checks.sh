@@ -171,7 +171,7 @@ all_found() {
     found "${name// /}" "${want// /}" "$words" || return
   done < <(rows)
 }
-wait_for 12 all_found
+wait_for 30 all_found
 while IFS='|' read -r name want words _; do
   name=${name// /} want=${want// /} words=$(sed 's/ *$//; s/^ //' <<<"$words")
   check "$name: $want, $words" found "$name" "$want" "$words" || note "$(reason "$name")"
