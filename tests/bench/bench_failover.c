@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "engine/engine.h"
+#include "io/nl_space.h"
 #include "io/probe.h"
 #include "shunt_abi.h"
 
@@ -116,7 +117,8 @@ static int write_config(const struct scene *s)
 	fprintf(f,
 		"instance: %s\ninterfaces: [{name: fo0, xdp: generic}]\nrun_dir: %s\n"
 		"state_dir: %s\nflow_table: 4k\nservices:\n  - name: web\n    vip: 203.0.113.1\n"
-		"    port: 80\n    forward: dsr\n    check: {type: http, path: /, interval: 250ms, "
+		"    port: 80\n    forward: dsr\n    check: {type: http, via: direct, path: /, "
+		"interval: 250ms, "
 		"timeout: 200ms, rise: 1, fall: 1}\n    backends:\n",
 		s->instance, s->dir, s->dir);
 	for (int i = 1; i <= BACKENDS; i++)
@@ -352,11 +354,15 @@ static int bench(struct scene *s)
 
 int main(int argc, char **argv)
 {
+	static const struct probe_space space = {.leave = nl_space_leave,
+						 .settle = nl_space_settle};
 	struct scene s = {.here = -1, .there = -1};
 	int rc;
 
 	if (argc == 2 && strcmp(argv[1], "--probe-child") == 0)
 		return probe_child_main(NULL);
+	if (argc == 2 && strcmp(argv[1], "--probe-path") == 0)
+		return probe_child_main(&space);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	rc = bench(&s);

@@ -13,7 +13,7 @@ backends4 1 2 >"$W/other.backends"
 
 # chaos_config N: what is under load, and N services that are not, with policies by chance.
 chaos_config() {
-  local i schedulers=(maglev rr wrr) methods=(ipip dsr) checks=("check: none" "${FAST_TCP/tcp,/tcp, port: 7000,}")
+  local i schedulers=(maglev rr wrr) methods=(ipip dsr) checks=("check: none" "${FAST_TCP/tcp,/tcp, via: direct, port: 7000,}")
   config <<END
 services:
 $(service maglev tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: web.backends")
@@ -66,7 +66,7 @@ happens() {
   4) echo "10.0.0.999" >"$W/other.backends" && did broken ;;
   5) again KILL && did killed ;;
   6) again TERM && did restarted ;;
-  7) kill -KILL "$(pgrep -P "${pids[shuntd]}")" && did child ;;
+  7) kill -KILL "$(pgrep -P "${pids[shuntd]}" | shuf -n 1)" && did child ;;
   8) edit && did edited ;;
   9)
     on lb ip link add un0 type veth peer name un1 && on lb ip link set un0 up &&

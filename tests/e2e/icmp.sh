@@ -33,6 +33,8 @@ on client ip -6 route add fd01::/64 dev eth1 mtu lock 1300
 for n in 1 2; do
   on b$n ip route add 10.1.0.0/24 via 10.0.0.1
   on b$n ip route add fd01::/64 via fd00::1
+  on b$n ip route add local 198.51.100.0/24 dev lo
+  on b$n ip route add local 2001:db8:5::/64 dev lo
 done
 
 config <<END

@@ -68,7 +68,7 @@ static inline void shell(const char *format, ...)
 
 static inline bool is_probe_child(int argc, char **argv)
 {
-	return argc == 2 && strcmp(argv[1], "--probe-child") == 0;
+	return argc == 2 && strncmp(argv[1], "--probe-", 8) == 0;
 }
 
 static inline uint8_t *answers_open(const char *path, int flags)
@@ -244,7 +244,8 @@ static inline void write_service(const struct bench *b, FILE *f, int number)
 		fprintf(f, "slots: %u, ", s->slots);
 	if (s->checked)
 		fprintf(f,
-			"check: {type: http, path: %s/answers, interval: 1s, timeout: 1s, "
+			"check: {type: http, via: direct, path: %s/answers, interval: 1s, timeout: "
+			"1s, "
 			"rise: 1, fall: 1%s}, ",
 			b->dir, s->ports == PORTS_PREFIX ? ", port: 80" : "");
 	else

@@ -56,7 +56,8 @@ static void write_shuffled_service(const struct bench *b, FILE *f, int number)
 		conf_scheduler_name(s->scheduler));
 	write_ports(f, s->ports, number);
 	fprintf(f,
-		"check: {type: http, path: %s/answers, interval: 1s, timeout: 1s, rise: 1, "
+		"check: {type: http, via: direct, path: %s/answers, interval: 1s, timeout: 1s, "
+		"rise: 1, "
 		"fall: 1}, backends: [",
 		b->dir);
 	for (i = 0; i < HOSTS; i++)

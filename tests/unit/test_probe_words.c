@@ -151,6 +151,7 @@ static void equal_questions_are_equal_in_memory(void **state)
 	a.addr.family = b.addr.family = 4;
 	memcpy(a.addr.bytes, "\300\0\2\1", 4);
 	memcpy(b.addr.bytes, "\300\0\2\1", 4);
+	a.from.family = b.from.family = 0;
 	a.port = b.port = 80;
 	a.kind = b.kind = CONF_CHECK_TCP;
 	a.jitter = b.jitter = 10;

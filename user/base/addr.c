@@ -118,3 +118,17 @@ socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_
 	memcpy(&in6->sin6_addr, a->bytes, 16);
 	return sizeof(*in6);
 }
+
+struct addr addr_from_sockaddr(const struct sockaddr_storage *ss)
+{
+	struct addr a = {0};
+
+	if (ss->ss_family == AF_INET) {
+		a.family = 4;
+		memcpy(a.bytes, &((const struct sockaddr_in *)ss)->sin_addr, 4);
+	} else if (ss->ss_family == AF_INET6) {
+		a.family = 6;
+		memcpy(a.bytes, &((const struct sockaddr_in6 *)ss)->sin6_addr, 16);
+	}
+	return a;
+}

@@ -60,4 +60,7 @@ bool addr_is_unusable(const struct addr *a);
 /* Fills @ss with the address and port (host order). Returns the length of the socket address. */
 socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *ss);
 
+/* The address in @ss; none if it is neither IPv4 nor IPv6. */
+struct addr addr_from_sockaddr(const struct sockaddr_storage *ss);
+
 #endif

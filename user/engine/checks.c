@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "engine/paths.h"
 
 /* What its kind says beyond address and time. */
 static void question_of_kind(const struct conf_check *check, struct probe_question *q)
@@ -29,16 +30,30 @@ static void question_of_kind(const struct conf_check *check, struct probe_questi
 	}
 }
 
-/* The question that @check asks of @b, NULL: of the address that it has itself. All bytes are set; kind is
- * CONF_CHECK_NONE when it asks nothing. */
-static void question_of(const struct conf_check *check, const struct conf_backend *b,
-			struct probe_question *q)
+/* A client's destination; of a prefix an address that is not the network's. */
+static struct addr asked_of(const struct conf_service *s)
+{
+	struct addr a = s->vip;
+
+	if (s->vip_bits < addr_bits(&a))
+		a.bytes[addr_bits(&a) / 8 - 1] |= 1;
+	return a;
+}
+
+/* The question that @check asks of @b of @s, NULL: of the address that it has itself. All bytes are set; kind
+ * is CONF_CHECK_NONE when it asks nothing. Where it comes from is said by family alone: start() knows. */
+static void question_of(const struct conf_check *check, const struct conf_service *s,
+			const struct conf_backend *b, struct probe_question *q)
 {
 	memset(q, 0, sizeof(*q)); /* compared by memcmp */
 	q->kind = check->kind;
 	if (check->kind == CONF_CHECK_NONE)
 		return;
 	q->addr = b ? b->addr : check->target;
+	if (b && conf_check_goes_path(check, b->forward)) {
+		q->addr = asked_of(s);
+		q->from.family = q->addr.family;
+	}
 	q->port = check->port || !b ? check->port : b->port;
 	q->interval_ms = check->interval_ms;
 	q->timeout_ms = check->timeout_ms;
@@ -54,8 +69,8 @@ bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
 	if (conf_service_checks(s) != conf_service_checks(s2))
 		return false;
 	for (size_t i = 0; i < conf_service_checks(s); i++) {
-		question_of(conf_service_check(s, i), b, &one);
-		question_of(conf_service_check(s2, i), b2, &two);
+		question_of(conf_service_check(s, i), s, b, &one);
+		question_of(conf_service_check(s2, i), s2, b2, &two);
 		if (memcmp(&one, &two, sizeof(one)) != 0)
 			return false;
 	}
@@ -71,9 +86,25 @@ static const struct conf_check *check_of(const struct probing *p)
 	return conf_service_check(p->backend->service->conf, (size_t)(p - p->backend->checks));
 }
 
+static struct probe_pool *pool_of(const struct engine *e, const struct probing *p)
+{
+	return p->by_path ? paths_pool(e) : e->probes;
+}
+
+/* Has it asked, on a client's way where the question says so. */
+static int ask(struct engine *e, struct probing *p, struct probe_question *q)
+{
+	int err = 0;
+
+	p->by_path = q->from.family != 0;
+	if (p->by_path)
+		err = paths_take(e, p->backend, &q->from);
+	return err ? err : probe_pool_add(pool_of(e, p), p->id, q);
+}
+
 /* A state that an earlier check or daemon had concluded stays until this one has: unknown does not mean
  * down, and down is not up before it has answered. */
-static int start(struct engine *e, struct probing *p, const struct probe_question *q, bool down)
+static int start(struct engine *e, struct probing *p, struct probe_question *q, bool down)
 {
 	int err;
 
@@ -85,7 +116,7 @@ static int start(struct engine *e, struct probing *p, const struct probe_questio
 	p->id = ++e->last_probe_id;
 	err = index_add(&e->by_probe, &p->by_probe, p->id);
 	if (!err) {
-		err = probe_pool_add(e->probes, p->id, q);
+		err = ask(e, p, q);
 		if (err)
 			index_remove(&e->by_probe, &p->by_probe);
 	}
@@ -98,7 +129,7 @@ static void stop(struct engine *e, struct probing *p)
 {
 	if (!p->id)
 		return;
-	probe_pool_remove(e->probes, p->id);
+	probe_pool_remove(pool_of(e, p), p->id);
 	index_remove(&e->by_probe, &p->by_probe);
 	p->id = 0;
 }
@@ -134,7 +165,7 @@ int checks_start(struct engine *e, struct backend *b)
 		struct probe_question q;
 
 		b->checks[i].backend = b;
-		question_of(conf_service_check(b->service->conf, i), b->conf, &q);
+		question_of(conf_service_check(b->service->conf, i), b->service->conf, b->conf, &q);
 		err = start(e, &b->checks[i], &q, down);
 	}
 	if (err)
@@ -148,6 +179,7 @@ void checks_stop(struct engine *e, struct backend *b)
 {
 	for (size_t i = 0; i < b->n_checks; i++)
 		stop(e, &b->checks[i]);
+	paths_give(e, b);
 	free(b->checks);
 	b->checks = NULL;
 	b->n_checks = 0;
@@ -293,7 +325,7 @@ static struct gate *new_gate(struct engine *e, const struct conf_check *conf)
 	g->conf = conf;
 	memcpy(g->name, conf->name, sizeof(g->name));
 	g->probing.gate = g;
-	question_of(conf, NULL, &q);
+	question_of(conf, NULL, NULL, &q);
 	if (start(e, &g->probing, &q, false) == 0)
 		return g;
 	log_error("check %s: cannot be followed", conf->name);
@@ -309,8 +341,8 @@ static struct gate *take_gate(struct engine *e, const struct conf_check *conf)
 
 	if (!g)
 		return NULL;
-	question_of(g->conf, NULL, &before);
-	question_of(conf, NULL, &after);
+	question_of(g->conf, NULL, NULL, &before);
+	question_of(conf, NULL, NULL, &after);
 	if (memcmp(&before, &after, sizeof(before)) != 0)
 		return NULL;
 	for (size_t i = 0; i < e->n_gates; i++)
@@ -355,6 +387,21 @@ void checks_follow_gates(struct engine *e, const struct conf *conf)
 
 /* ---- results ------------------------------------------------------------------------------------*/
 
+/* Nothing comes back on a client's way: what a backend may lack for that. */
+static void say_silent(struct probing *p)
+{
+	const struct backend *b = p->backend;
+	const struct addr asked = asked_of(b->service->conf);
+	const enum shunt_forward how = b->conf->forward;
+	bool tunnels = how == SHUNT_IPIP || how == SHUNT_GUE || how == SHUNT_GRE;
+	char vip[ADDR_TEXT_MAX];
+
+	addr_format(&asked, vip);
+	snprintf(p->result.text, sizeof(p->result.text), "no answer by %s: has it %s on lo%s?",
+		 conf_forward_name(how), vip,
+		 tunnels ? ", its end of the tunnel, and rp_filter 0 there" : "");
+}
+
 static void on_result(void *arg, uint64_t id, const struct check_result *r)
 {
 	struct engine *e = arg;
@@ -369,6 +416,8 @@ static void on_result(void *arg, uint64_t id, const struct check_result *r)
 		return;
 	p->result = *r;
 	p->has_result = true;
+	if (p->by_path && r->code == CHECK_TIMEOUT && r->layer == CHECK_LAYER_4)
+		say_silent(p);
 	if (check_verdict(r) == CHECK_NO_VERDICT)
 		return;
 	gate = p->backend ? p->backend->service->gate : NULL;
@@ -377,7 +426,7 @@ static void on_result(void *arg, uint64_t id, const struct check_result *r)
 	change = health_note_behind(&p->health, check_verdict(r) == CHECK_GOOD,
 				    gate && gate->probing.health.state == HEALTH_DOWN, &policy,
 				    mono_now());
-	probe_pool_pace(e->probes, id, health_pace_ms(&p->health, &policy));
+	probe_pool_pace(pool_of(e, p), id, health_pace_ms(&p->health, &policy));
 	if (change != HEALTH_SAME && p->backend)
 		rejoin(e, p, own, change);
 	else if (change != HEALTH_SAME)
@@ -388,6 +437,12 @@ static void on_restart(void *arg, const char *why)
 {
 	(void)arg;
 	log_warning("checks: the probing process: %s", why);
+}
+
+struct probe_calls checks_calls(struct engine *e, probe_way_fn *way)
+{
+	return (struct probe_calls){
+		.result = on_result, .restarted = on_restart, .way = way, .arg = e};
 }
 
 int checks_open(struct engine *e, struct engine_error *err)

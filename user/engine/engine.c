@@ -12,6 +12,7 @@
 #include "base/own.h"
 #include "engine/drain.h"
 #include "engine/loads.h"
+#include "engine/paths.h"
 #include "engine/plan.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
@@ -20,6 +21,7 @@
 #include "engine/replicate.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
+#include "io/dp_path.h"
 #include "io/stats_server.h"
 #include "io/supervisor.h"
 #include "pure/hashkey.h"
@@ -258,7 +260,9 @@ static int apply_first(struct engine *e, struct engine_error *err)
 		return ret;
 	}
 	upgrade_watch(e);
-	return interfaces_attach(e, err);
+	ret = interfaces_attach(e, err);
+	paths_follow(e);
+	return ret;
 }
 
 static int interfaces_first(struct engine *e, struct engine_error *err)
@@ -336,6 +340,7 @@ void engine_close(struct engine *e)
 	checks_drop_gates(e);
 	if (e->probes)
 		probe_pool_close(e->probes);
+	paths_close(e);
 	if (e->nl)
 		nl_shutdown(e->nl);
 	if (e->dp)
@@ -412,11 +417,14 @@ int engine_remove(const char *config, struct engine_error *err)
 	struct dp_error why = {0};
 	struct conf *conf = NULL;
 	char dir[128];
+	size_t i;
 	int ret = parse(config, &conf, err);
 
 	if (ret)
 		return ret;
 	pin_dir(conf, dir, sizeof(dir));
+	for (i = 0; i < conf->n_interfaces; i++)
+		dp_path_remove(conf->interfaces[i].name);
 	ret = dp_remove(dir, &why);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s", why.text);

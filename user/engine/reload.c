@@ -3,6 +3,8 @@
  * does not parse changes nothing. */
 #include "engine/state.h"
 
+#include "engine/paths.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -180,6 +182,7 @@ static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 	e->config_error[0] = '\0';
 	e->loaded = mono_now();
 	ret = interfaces_attach(e, &why);
+	paths_follow(e);
 	summarize(e, text);
 	log_info("%s", text->text);
 	add_line(text, dropped.text); /* these two are in the log already */

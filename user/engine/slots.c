@@ -3,6 +3,8 @@
  * that may get packets, then the slots that name them, then the rows of those that no longer may. */
 #include "engine/state.h"
 
+#include "engine/paths.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <string.h>
@@ -62,6 +64,7 @@ static void write_row(struct engine *e, struct backend *b)
 {
 	struct shunt_backend row;
 
+	paths_aim(e, b);
 	/* Given another method while no daemon ran: the former one serves for this moment. */
 	if (b->adopted && b->usable && !nexthops_has_source(b))
 		return;

@@ -36,6 +36,7 @@ struct backend_row_spec;
 struct event;
 struct loads;
 struct msg_event;
+struct paths;
 struct service;
 struct stats_server;
 struct ctl_server;
@@ -65,6 +66,7 @@ struct probing {
 	struct health health;
 	struct check_result result; /* the last one */
 	bool has_result;
+	bool by_path; /* it goes a client's way */
 };
 
 /* What services need: a check with an address of its own. */
@@ -103,6 +105,7 @@ struct backend {
 	struct probing *checks; /* in the configuration's order */
 	size_t n_checks;
 	size_t decided; /* which of them made the state what it is */
+	uint32_t path; /* what it is called when probed on a client's way; 0: it is not */
 	struct history history;
 	struct meter meter;
 	struct index_node by_addr;
@@ -236,6 +239,7 @@ struct engine {
 	uint32_t *scratch_counts; /* by backend number */
 	uint8_t *scratch_alive; /* the same */
 
+	struct paths *paths; /* NULL: nobody is probed on a client's way */
 	struct loads *loads;
 	struct event *forget; /* flows so old that their age would be misread */
 	struct event *look; /* at slots in transition */
@@ -300,6 +304,8 @@ void vips_note(struct engine *e, struct service *s);
 
 /* ---- checks.c -----------------------------------------------------------------------------------*/
 int checks_open(struct engine *e, struct engine_error *err);
+/* Of both processes that probe; @way is of the one for path probes. */
+struct probe_calls checks_calls(struct engine *e, probe_way_fn *way);
 /* Whether the checks of a backend as configured ask the same. */
 bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
 		     const struct conf_service *s2, const struct conf_backend *b2);

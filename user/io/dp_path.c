@@ -54,6 +54,15 @@ static void skel_free(struct path_bpf *skel, struct shunt_path_target *targets, 
 
 /* ---- replies ------------------------------------------------------------------------------------*/
 
+/* libbpf tells of a qdisc that is there already. */
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
 static struct bpf_tc_hook hook_at(uint32_t ifindex)
 {
 	return (struct bpf_tc_hook){
@@ -85,6 +94,16 @@ static void leave(uint32_t ifindex)
 	bpf_tc_detach(&hook, &opts);
 }
 
+void dp_path_remove(const char *ifname)
+{
+	libbpf_print_fn_t before = libbpf_set_print(quiet);
+	uint32_t ifindex = if_nametoindex(ifname);
+
+	if (ifindex)
+		leave(ifindex);
+	libbpf_set_print(before);
+}
+
 static bool is_among(uint32_t ifindex, const uint32_t *list, size_t n)
 {
 	size_t i;
@@ -93,15 +112,6 @@ static bool is_among(uint32_t ifindex, const uint32_t *list, size_t n)
 		if (list[i] == ifindex)
 			return true;
 	return false;
-}
-
-/* The programs' log is the caller's business: libbpf tells of a qdisc that is there already. */
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level;
-	(void)format;
-	(void)args;
-	return 0;
 }
 
 int dp_path_listen(struct dp_path *p, const uint32_t *ifindexes, size_t n, struct dp_error *err)
@@ -220,32 +230,31 @@ int dp_path_bind(struct dp_path *p, const struct dp *dp, struct dp_error *err)
 	return 0;
 }
 
-int dp_path_target(struct dp_path *p, uint32_t row, const struct addr *host4,
-		   const struct addr *host6)
+int dp_path_target(struct dp_path *p, uint32_t number, uint32_t row, const struct addr *host)
 {
 	struct shunt_path_target t = {.row = row};
 
-	if (!row || row >= p->rows)
+	if (!number || number >= p->rows)
 		return -ENOENT;
-	if (host4->family)
-		memcpy(&t.host4, host4->bytes, 4);
-	if (host6->family)
-		memcpy(t.host6, host6->bytes, 16);
-	p->targets[row] = t;
+	if (host->family == 4)
+		memcpy(&t.host4, host->bytes, 4);
+	if (host->family == 6)
+		memcpy(t.host6, host->bytes, 16);
+	p->targets[number] = t;
 	return 0;
 }
 
-struct addr dp_path_source(uint32_t row, uint8_t family)
+struct addr dp_path_source(uint32_t number, uint8_t family)
 {
 	const uint32_t prefix[3] = SHUNT_PATH_PREFIX6;
-	uint32_t words[4] = {htonl(SHUNT_PATH_NET4 | row)};
+	uint32_t words[4] = {htonl(SHUNT_PATH_NET4 | number)};
 	struct addr a = {.family = family};
 	size_t i;
 
 	if (family == 6) {
 		for (i = 0; i < 3; i++)
 			words[i] = htonl(prefix[i]);
-		words[3] = htonl(row);
+		words[3] = htonl(number);
 	}
 	memcpy(a.bytes, words, family == 6 ? 16 : 4);
 	return a;

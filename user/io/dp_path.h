@@ -15,6 +15,9 @@ int dp_path_open(struct dp_path **out, struct dp_error *err) __attribute__((warn
 /* Detaches and frees them; NULL is nothing. */
 void dp_path_close(struct dp_path *p);
 
+/* Takes from interface @ifname what a daemon that was killed has left there. */
+void dp_path_remove(const char *ifname);
+
 /* Has probes find backends in @dp's tables, to be called when the tables were committed: at once if they
  * have become others, nothing otherwise. */
 int dp_path_bind(struct dp_path *p, const struct dp *dp, struct dp_error *err)
@@ -29,12 +32,11 @@ int dp_path_enter(struct dp_path *p, uint32_t ifindex, const uint8_t mac[6], str
  * first one's error is returned and @err names it. */
 int dp_path_listen(struct dp_path *p, const uint32_t *ifindexes, size_t n, struct dp_error *err);
 
-/* The backend of row @row is probed from @host4 and @host6, addresses of this host; family 0: none. Both
- * none: it is not probed. -ENOENT beyond the tables of dp_path_bind(). */
-int dp_path_target(struct dp_path *p, uint32_t row, const struct addr *host4,
-		   const struct addr *host6);
+/* Probes that mean @number go to the backend of row @row, from @host, an address of this host; none: they
+ * do not go. -ENOENT for a number of 0, or not below that of rows. */
+int dp_path_target(struct dp_path *p, uint32_t number, uint32_t row, const struct addr *host);
 
-/* The address from which a probe of @family (4 or 6) that means row @row comes. */
-struct addr dp_path_source(uint32_t row, uint8_t family);
+/* The address from which a probe of @family (4 or 6) that means @number comes. */
+struct addr dp_path_source(uint32_t number, uint8_t family);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -136,16 +137,6 @@ static int offloads_off(void)
 	return fd < 0 || ioctl(fd, SIOCETHTOOL, &request) ? -errno : 0;
 }
 
-/* Of IPv6 an address has to be bound that no interface has; of IPv4 its route does. */
-static int bind_any6(void)
-{
-	auto_close int fd = open("/proc/sys/net/ipv6/ip_nonlocal_bind", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno; /* a host without IPv6 */
-	return write(fd, "1", 1) == 1 ? 0 : -errno;
-}
-
 /* All of the probes' addresses of a family are this namespace's. */
 static int route_local(int family, const void *prefix, int len, int bits)
 {
@@ -211,8 +202,7 @@ static int settle_family(uint32_t ifindex, int family)
 	}
 	for (size_t i = 0; i < 4; i++)
 		net6[i] = htonl(prefix6[i]);
-	rc = bind_any6();
-	rc = rc ? rc : route_local(family, net6, sizeof(net6), 96);
+	rc = route_local(family, net6, sizeof(net6), 96);
 	rc = rc ? rc : neighbour(ifindex, family, gateway6, sizeof(gateway6));
 	return rc ? rc : route_out(ifindex, family, gateway6, sizeof(gateway6));
 }
@@ -284,4 +274,44 @@ int nl_space_join(pid_t pid, uint32_t *ifindex)
 		return rc;
 	*ifindex = if_nametoindex(name);
 	return *ifindex ? link_up(*ifindex) : -ENODEV;
+}
+
+/* A datagram socket that is connected has its source address, and nothing is sent. The destinations are of
+ * the ranges for documentation (RFC 5737, RFC 3849). */
+static struct addr source_by_route(uint8_t family)
+{
+	static const struct addr nowhere[] = {
+		{.family = 4, .bytes = {203, 0, 113, 1}},
+		{.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}},
+	};
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(&nowhere[family == 6], 9, &ss);
+	auto_close int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&ss, len))
+		return (struct addr){0};
+	len = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &len))
+		return (struct addr){0};
+	return addr_from_sockaddr(&ss);
+}
+
+struct addr nl_space_source(uint32_t ifindex, uint8_t family)
+{
+	char ifname[IF_NAMESIZE] = "";
+	struct addr found = {0};
+	struct ifaddrs *all, *one;
+
+	if (if_indextoname(ifindex, ifname) && getifaddrs(&all) == 0) {
+		for (one = all; one && addr_is_none(&found); one = one->ifa_next) {
+			struct addr a = {0};
+
+			if (one->ifa_addr && strcmp(one->ifa_name, ifname) == 0)
+				a = addr_from_sockaddr((const void *)one->ifa_addr);
+			if (a.family == family && !addr_is_unusable(&a))
+				found = a;
+		}
+		freeifaddrs(all);
+	}
+	return addr_is_none(&found) ? source_by_route(family) : found;
 }

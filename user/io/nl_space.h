@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/addr.h"
+
 #define NL_SPACE_WAIT_MS 5000
 
 /* The MAC address of the end in the namespace. */
@@ -30,5 +32,9 @@ int nl_space_settle(void) __attribute__((warn_unused_result));
 /* Makes a veth between here and the namespace of process @pid, up at this end, whose ifindex it gives in
  * @ifindex. It ends with that namespace. -errno. */
 int nl_space_join(pid_t pid, uint32_t *ifindex) __attribute__((warn_unused_result));
+
+/* An address of this host of that family: of interface @ifindex if it has one, else the one that a packet by
+ * the default route has; none where there is neither. */
+struct addr nl_space_source(uint32_t ifindex, uint8_t family);
 
 #endif

@@ -27,6 +27,7 @@ static int socket_open(const struct probe_question *q)
 	return take_fd(&fd);
 }
 
+/* No interface has the address. Ports are the kernel's choice when it connects. */
 int probe_bind_from(int fd, const struct addr *from)
 {
 	static const int on = 1;
@@ -36,7 +37,9 @@ int probe_bind_from(int fd, const struct addr *from)
 	if (addr_is_none(from))
 		return 0;
 	len = addr_to_sockaddr(from, 0, &ss);
-	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
+	    (from->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on))))
+		return errno;
 	return bind(fd, (const struct sockaddr *)&ss, len) < 0 ? errno : 0;
 }
 

@@ -39,6 +39,8 @@ const char *const conf_dns_record_words[] = {[CONF_DNS_A] = "A",	 [CONF_DNS_AAAA
 const char *const conf_dns_transport_words[] = {
 	[CONF_DNS_UDP] = "udp", [CONF_DNS_TCP] = "tcp", NULL};
 const char *const conf_answer_words[] = {[CONF_NO] = "no", [CONF_YES] = "yes", NULL};
+const char *const conf_via_words[] = {
+	[CONF_VIA_AUTO] = "auto", [CONF_VIA_PATH] = "path", [CONF_VIA_DIRECT] = "direct", NULL};
 const char *const conf_attach_words[] = {
 	[CONF_ATTACH_EXCLUSIVE] = "exclusive", [CONF_ATTACH_SHARED] = "shared", NULL};
 const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",

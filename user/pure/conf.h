@@ -103,10 +103,18 @@ enum conf_dns_record {
 enum conf_dns_transport { CONF_DNS_UDP, CONF_DNS_TCP };
 enum conf_answer { CONF_NO, CONF_YES };
 
+/* How a probe comes to its backend. */
+enum conf_via {
+	CONF_VIA_AUTO, /* as clients do, where they come to the backend with the service's address */
+	CONF_VIA_PATH, /* as clients do */
+	CONF_VIA_DIRECT, /* to the backend's own address */
+};
+
 struct conf_check {
 	char name[SHUNT_NAME_MAX]; /* of `checks`; empty: a service's own */
 	struct addr target; /* of those that services need; none: the backend's */
 	enum conf_check_kind kind;
+	enum conf_via via;
 	uint32_t interval_ms, timeout_ms;
 	uint32_t fast_interval_ms, down_interval_ms; /* 0: as interval_ms */
 	uint16_t jitter; /* percent by which a probe may come before its time */
@@ -364,6 +372,9 @@ static inline const struct conf_check *conf_service_check(const struct conf_serv
 {
 	return i == 0 ? &s->check : &s->others[i - 1];
 }
+
+/* Whether a probe of a backend that packets reach by @forward goes a client's way (conf_via.c). */
+bool conf_check_goes_path(const struct conf_check *c, enum shunt_forward forward);
 
 /* What a check's results are judged by. */
 static inline struct health_policy conf_check_policy(const struct conf_check *c)

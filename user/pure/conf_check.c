@@ -12,6 +12,7 @@
 
 enum {
 	KEY_TYPE,
+	KEY_VIA,
 	KEY_ADDRESS,
 	KEY_INTERVAL,
 	KEY_FAST_INTERVAL,
@@ -54,6 +55,7 @@ enum {
 
 static const struct conf_key check_keys[KEY_MAX] = {
 	[KEY_TYPE] = {"type", conf_read_word, AT(kind), .words = conf_check_words},
+	[KEY_VIA] = {"via", conf_read_word, AT(via), "auto", .words = conf_via_words},
 	[KEY_ADDRESS] = {"address", conf_read_address, AT(target)},
 	[KEY_INTERVAL] = {"interval", conf_read_duration, AT(interval_ms), "2s", .min = 100,
 			  .max = 3600000},
@@ -478,6 +480,8 @@ static int check_needs(struct conf_load *l, const struct conf_node *node,
 		return conf_fail(l, node,
 				 "check exec has nothing to run; add \"command: "
 				 "[/path/of/program, ARGUMENT, ...]\"");
+	if (conf_check_via(l, node, c) < 0)
+		return -EINVAL;
 	return check_tls(l, node, c);
 }
 

@@ -295,4 +295,9 @@ typedef int conf_compare(const void *a, const void *b);
 int conf_first_duplicate(const void *base, size_t n, size_t size, conf_compare *compare,
 			 size_t pair[static 2]) __attribute__((warn_unused_result));
 
+/* ---- conf_via.c -------------------------------------------------------------------------------- */
+/* Complains of `via: path` where a probe of that kind cannot go. */
+int conf_check_via(struct conf_load *l, const struct conf_node *node, const struct conf_check *c)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -14,6 +14,7 @@ extern const char *const conf_check_words[]; /* enum conf_check_kind */
 extern const char *const conf_dns_record_words[]; /* enum conf_dns_record */
 extern const char *const conf_dns_transport_words[]; /* enum conf_dns_transport */
 extern const char *const conf_answer_words[]; /* enum conf_answer */
+extern const char *const conf_via_words[]; /* enum conf_via */
 extern const char *const conf_attach_words[]; /* enum conf_attach */
 extern const char *const conf_xdp_words[]; /* enum conf_xdp */
 
