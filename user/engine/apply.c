@@ -366,6 +366,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	execute(e, &p, services);
 	policies_switch(e, &policies);
 	checks_follow_gates(e, conf);
+	alerts_configure(e);
 	replicate_configure(e);
 	loads_start(e);
 	own_ask(e);

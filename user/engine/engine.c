@@ -105,6 +105,7 @@ void engine_say(struct engine *e, struct msg_event *event)
 		log_info("%s", event->text);
 	if (e->stats)
 		stats_server_event(e->stats, event);
+	alerts_tell(e, event);
 }
 
 void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
@@ -337,6 +338,7 @@ void engine_close(struct engine *e)
 		return;
 	ctl_server_close(e->ctl);
 	stats_server_close(e->stats);
+	alerts_close(e);
 	checks_drop_gates(e);
 	if (e->probes)
 		probe_pool_close(e->probes);

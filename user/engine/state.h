@@ -34,6 +34,7 @@
 
 struct backend_row_spec;
 struct event;
+struct alerts;
 struct loads;
 struct msg_event;
 struct paths;
@@ -222,6 +223,7 @@ struct engine {
 	size_t n_vips;
 	struct interface *interfaces;
 	size_t n_interfaces;
+	struct alerts *alerts; /* NULL: nobody is told of events */
 	struct gate **gates;
 	size_t n_gates;
 	struct edits *edits;
@@ -375,6 +377,12 @@ void nat_install(struct engine *e, const struct conf *conf);
 void nat_tell_offload(struct engine *e, struct interface *i);
 /* What NAT needs of a backend's row: port, pool, source. */
 void nat_fill_row(const struct engine *e, const struct backend *b, struct backend_row_spec *spec);
+
+/* ---- alerts.c -----------------------------------------------------------------------------------*/
+/* Starts what e->conf says. What there is goes on if that is the same; else what waited is forgotten. */
+void alerts_configure(struct engine *e);
+void alerts_close(struct engine *e);
+void alerts_tell(struct engine *e, const struct msg_event *event);
 
 /* ---- changes.c ----------------------------------------------------------------------------------*/
 /* What @b is now. */

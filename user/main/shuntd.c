@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "engine/engine.h"
 #include "io/nl_space.h"
+#include "io/post.h"
 #include "io/probe.h"
 
 #define DEFAULT_CONFIG SHUNT_SYSCONFDIR "/shunt/shunt.yaml"
@@ -322,6 +323,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--probe-child") == 0)
 		return probe_child_main(NULL);
+	if (argc == 4 && strcmp(argv[1], "--post") == 0)
+		return post_main(argv[2], atol(argv[3]));
 	if (argc == 2 && strcmp(argv[1], "--probe-path") == 0)
 		return probe_child_main(&space);
 	parse_options(argc, argv, &o);

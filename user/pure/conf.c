@@ -90,6 +90,9 @@ void conf_free(struct conf *c)
 	free(c->interfaces);
 	free(c->hash_secret);
 	free(c->peers.secret);
+	for (size_t i = 0; i < CONF_NOTIFY_ARGS; i++)
+		free(c->notify.exec[i]);
+	free(c->notify.webhook);
 	free(c->run_dir);
 	free(c->state_dir);
 	free(c->probe_user);

@@ -270,6 +270,15 @@ struct conf_peers {
 	uint32_t rate; /* flows a second that are told */
 };
 
+/* Who is told of events. */
+#define CONF_NOTIFY_ARGS 16
+struct conf_notify {
+	char *exec[CONF_NOTIFY_ARGS +
+		   1]; /* a program, by its absolute path, and its arguments; NULL: none */
+	char *webhook; /* a URL; NULL: none */
+	uint32_t timeout_ms, a_minute; /* of both each */
+};
+
 struct conf {
 	char *file; /* as given */
 	char instance[32];
@@ -288,6 +297,7 @@ struct conf {
 	struct conf_peers peers;
 	uint32_t icmp_rate; /* ICMP errors in answer, a second and CPU; default 100 */
 	uint32_t rollback_window_ms; /* a new packet path is watched; default 30 s; 0: it is not */
+	struct conf_notify notify;
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */

@@ -34,6 +34,7 @@ enum {
 	KEY_PEER_LISTEN,
 	KEY_PEER_SECRET,
 	KEY_PEER_RATE,
+	KEY_NOTIFY,
 	KEY_RUN_DIR,
 	KEY_STATE_DIR,
 	KEY_PROBE_USER,
@@ -76,6 +77,7 @@ static const struct conf_key top_keys[KEY_MAX] = {
 			     .max = 256},
 	[KEY_PEER_RATE] = {"peer_rate", conf_read_size, AT(peers.rate), "50k", .min = 1 << 10,
 			   .max = 1 << 20},
+	[KEY_NOTIFY] = {.name = "notify"},
 	/* Must leave room for a socket's name in the 108 bytes of a sockaddr_un. */
 	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", .min = 1,
 			 .max = 80},
@@ -215,11 +217,15 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 	if (rc == 0)
 		rc = conf_nat_fallbacks(l);
 	if (rc == 0)
+		rc = conf_notify_fallbacks(l);
+	if (rc == 0)
 		rc = conf_read_mapping(l, &top_mapping, tree->root, l->conf, given);
 	if (rc == 0)
 		rc = read_interfaces(l, given[KEY_INTERFACES]);
 	if (rc == 0 && given[KEY_DEFAULTS])
 		rc = conf_read_defaults(l, given[KEY_DEFAULTS]);
+	if (rc == 0 && given[KEY_NOTIFY])
+		rc = conf_read_notify(l, given[KEY_NOTIFY]);
 	if (rc == 0 && given[KEY_CHECKS])
 		rc = conf_read_checks(l, given[KEY_CHECKS]);
 	if (rc == 0)

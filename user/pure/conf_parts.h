@@ -120,6 +120,12 @@ int conf_text_set(struct conf_text *out, const char *bytes, size_t len)
 	__attribute__((warn_unused_result));
 void conf_text_fini(struct conf_text *t);
 
+/* ---- conf_notify.c -----------------------------------------------------------------------------*/
+
+int conf_notify_fallbacks(struct conf_load *l) __attribute__((warn_unused_result));
+int conf_read_notify(struct conf_load *l, const struct conf_node *node)
+	__attribute__((warn_unused_result));
+
 /* ---- conf_flap.c -------------------------------------------------------------------------------*/
 
 /* Reads a check's `flap`: on, off, or a mapping. */

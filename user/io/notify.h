@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs a program for each event: as an unprivileged user, in a process group of its own, without a shell,
+ * for a limited time, one after the other. What does not fit the queue or the rate is left out and
+ * counted; nothing here ever waits. */
+#ifndef SHUNT_NOTIFY_H
+#define SHUNT_NOTIFY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct notify;
+
+#define NOTIFY_QUEUE 256 /* events that wait, at most */
+
+struct notify_setup {
+	struct event_base *base;
+	char *const
+		*argv; /* argv[0] is an absolute path; copied by reference: outlives the notifier */
+	const char *name; /* of it in words; outlives the notifier, too */
+	const char *user; /* whom root becomes; when already unprivileged it stays who it is */
+	uint32_t timeout_ms; /* of one run; after it the whole group is killed */
+	uint32_t a_minute; /* events, at most */
+	/* Something went wrong, in words, for a log line; not more often than every ten seconds. */
+	void (*complain)(void *arg, const char *words);
+	/* Words for an exit status that is not 0; NULL: none but the number. */
+	const char *(*status_words)(int status);
+	void *arg;
+};
+
+/* Returns 0, -ENOENT when there is no such user, -EPERM when that is root, or -ENOMEM. */
+int notify_open(const struct notify_setup *setup, struct notify **out)
+	__attribute__((warn_unused_result));
+
+/* Has the program run with @input on its standard input and @env, NULL-terminated, as all of its
+ * environment beside PATH. Both are copied. */
+void notify_run(struct notify *n, const char *input, const char *const env[]);
+
+/* Kills what runs, forgets what waits. NULL is nothing. */
+void notify_close(struct notify *n);
+
+#endif
