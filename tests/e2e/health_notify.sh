@@ -29,7 +29,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 9009), Hook).serve_forever()
 END
 start hook lb "$python" "$W/hook.py" "$W/out"
 config <<END
-notify: { exec: [$W/tell, arg], webhook: "http://127.0.0.1:9009/x", timeout: 500ms, rate: 600 }
+notify: { exec: [$W/tell, arg], webhook: "http://127.0.0.1:9009/x", timeout: 2s, rate: 600 }
 services:
 $(service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends: [$(addr4 1) name=b1, $(addr4 2) name=b2]")
 END
@@ -39,23 +39,23 @@ posted() { jq -es "any(.[]; $1)" "$W/out/posted"; }
 said() { grep -q -- "$1" "$W/shuntd.log"; }
 
 stop web2 KILL
-check "a program is run, with the event in its environment" wait_for 5 told "arg web b2 up down L4CON"
+check "a program is run, with the event in its environment" wait_for 15 told "arg web b2 up down L4CON"
 is "as a user without privileges" "$(head -n 1 "$W/out/told")" nobody
 check "and as JSON on its standard input" jq -e 'select(.backend == "b2") | .to == "down" and .check == null' "$W/out/json"
-check "the webhook has the same" wait_for 5 posted '.backend == "b2" and .to == "down" and (.text | test("refused"))'
+check "the webhook has the same" wait_for 15 posted '.backend == "b2" and .to == "down" and (.text | test("refused"))'
 is "nobody is told of the start" "$(grep -c starting "$W/out/told")" 0
 
 touch "$W/out/hang"
 web 2
 check "while both hang, checks go on" wait_for 5 is_state web b2 up
-check "the program is killed, which is said" wait_for 5 said 'tell: had not ended after 500 ms and was killed'
+check "the program is killed, which is said" wait_for 15 said 'tell: had not ended after 2000 ms and was killed'
 check "with all that it has started" wait_for 3 sh -c "! kill -0 \$(cat $W/out/pids) 2>/dev/null"
-check "the webhook's silence is said" wait_for 5 said 'webhook: exit status 28: Timeout was reached'
+check "the webhook's silence is said" wait_for 15 said 'webhook: exit status 28: Timeout was reached'
 rm "$W/out/hang"
 shunt drain web b1 >/dev/null
-check "then they are told again" wait_for 5 told "arg web b1 up drained "
-check "of edits, too" wait_for 5 posted '.backend == "b1" and .kind == "edited" and .to == "drained" and (.by | test("uid 0"))'
+check "then they are told again" wait_for 15 told "arg web b1 up drained "
+check "of edits, too" wait_for 15 posted '.backend == "b1" and .kind == "edited" and .to == "drained" and (.by | test("uid 0"))'
 sed -i "s,$W/tell,$W/nosuch," "$W/shunt.yaml"
 shunt reload >/dev/null && shunt enable web b1 >/dev/null
-check "a program that is not there is said to be so" wait_for 5 said 'nosuch: exit status 127: it could not be run'
+check "a program that is not there is said to be so" wait_for 15 said 'nosuch: exit status 127: it could not be run'
 finish

@@ -40,7 +40,7 @@ second 2
 check "it is up when all are" wait_for 5 is_state all b2 up
 
 stop web3 KILL
-sleep 0.5
+wait_for 5 grep -q 'check gateway: down' "$W/shuntd.log"
 is "without its gateway who answers is up" "$(field behind b1 state)" up
 stop web2 KILL
 check "who does not is down, because of the gateway" wait_for 3 has behind b2 reason 'needs gateway, which is down'
