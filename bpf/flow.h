@@ -101,17 +101,12 @@ static __always_inline struct flow_place flow_word_in(struct shunt_flow_bucket *
 	return (struct flow_place){};
 }
 
-/* The word that has the flow's tag, void or not.  The packet path frees no word and takes the last free one
- * of a bucket, the first bucket's first; so while word 0 there is free, nothing of the flow stands in the
- * second, which would be another line to wait for.  The daemon may have freed that word since, long
- * after the bucket had been full: @begins, 1 for a SYN, says that nothing is lost if so. */
-static __always_inline struct flow_place flow_word(const struct flow *f, __u32 begins)
+/* The word that has the flow's tag, void or not. */
+static __always_inline struct flow_place flow_word(const struct flow *f)
 {
 	struct flow_place place = flow_word_in(f->first, f->first_at, f->tag);
 
-	if (place.word || is_less(flow_number(flow_read(&f->first->word[0])), begins))
-		return place;
-	return flow_word_in(f->second, f->second_at, f->tag);
+	return place.word ? place : flow_word_in(f->second, f->second_at, f->tag);
 }
 
 /* A packet of the flow in @word (read as @w) has come, which @adds SHUNT_FLOW_CONFIRMED, SHUNT_FLOW_ENDED
@@ -128,7 +123,6 @@ static __always_inline void flow_refresh(const struct flow *f, __u64 *word, __u6
  * never.  A free word is unconfirmed and of the greatest age.  One on probation may have its second
  * packet on the way. */
 #define PLACE_TAKEN (1u << 16)
-#define PLACE_FREE 0x3ffffu /* no word can have more */
 static __always_inline __u32 flow_place_score(const struct flow *f, __u64 w)
 {
 	__s64 free = (__s64)((w - 1) & ~w) >> 63; /* ~0 or 0 */
@@ -160,8 +154,6 @@ static __always_inline struct flow_place flow_place(const struct flow *f)
 
 	meet();
 	first = flow_place_in(f, f->first);
-	if (first >> 3 == PLACE_FREE) /* none is better, and the other line is not waited for */
-		return flow_word_at(f->first, f->first_at, first);
 	second = flow_place_in(f, f->second);
 	if (first >> 3 >= second >> 3 && first >> 3 >= PLACE_TAKEN)
 		return flow_word_at(f->first, f->first_at, first);

@@ -104,7 +104,7 @@ static __always_inline __u32 choice_recall(struct choice *c)
 	__u64 w;
 
 	c->counts->packets[SHUNT_COUNT_LOOKUPS]++;
-	c->place = flow_word(&c->flow, c->syn);
+	c->place = flow_word(&c->flow);
 	if (!c->place.word)
 		return FLOW_UNKNOWN;
 	meet();
