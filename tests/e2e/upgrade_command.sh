@@ -75,9 +75,13 @@ is "in the same process" "$(shunt status --json | jq .pid)" "$pid"
 holds "with its own packet path" "$(runs) != $before"
 check "which is watched" upgrade_is state watched
 holds "for the rest of the hour" "$(shunt status --json | jq .upgrade.left_ms) > 3500000"
-third=$(runs)
+left=$(shunt status --json | jq .upgrade.left_ms)
+shuntd_stop KILL
+check "killed within it, a daemon starts anew" shuntd_start || finish
+check "and goes on watching" upgrade_is state watched
+holds "for what is left" "$(shunt status --json | jq .upgrade.left_ms) < $left"
 check "the former one is put back by hand" shunt upgrade --rollback
-holds "and runs" "$(runs) != $third"
+is "and runs: that of before it all, since programs that are the same have one time" "$(runs)" "$first"
 check "status says so" upgrade_is state rolled_back
 refuses "there is no second one" 1 'the former program is in force already' shunt upgrade --rollback
 check "backends are up" wait_for 5 all_up 2

@@ -29,6 +29,7 @@ static int refuse(struct engine *e, const char *difference, struct engine_error 
 			 difference);
 		return -ESTALE;
 	}
+	dp_drop_former(e->dp);
 	e->upgrade.state = SHUNT_UPGRADE_REFUSED;
 	snprintf(e->upgrade.why, sizeof(e->upgrade.why), "%s", difference);
 	log_error(
@@ -57,6 +58,30 @@ static struct trial_count count(const struct engine *e)
 	return all;
 }
 
+/* What a daemon has to know that goes on after this one. */
+static struct dp_trial trial_of(const struct engine *e)
+{
+	return (struct dp_trial){
+		.until_us = e->upgrade.until.us,
+		.before_packets = e->upgrade.before.packets,
+		.before_errors = e->upgrade.before.errors,
+		.swapped_packets = e->upgrade.swapped.packets,
+		.swapped_errors = e->upgrade.swapped.errors,
+	};
+}
+
+static void begin_trial(struct engine *e)
+{
+	struct dp_trial trial;
+
+	if (!e->conf->rollback_window_ms)
+		return;
+	e->upgrade.before = e->upgrade.swapped = count(e);
+	e->upgrade.until = mono_add_us(mono_now(), (int64_t)e->conf->rollback_window_ms * 1000);
+	trial = trial_of(e);
+	dp_trial_begin(e->dp, &trial);
+}
+
 int upgrade_check(struct engine *e, struct engine_error *err)
 {
 	struct dp_check_result *result = &e->upgrade.compared;
@@ -64,7 +89,7 @@ int upgrade_check(struct engine *e, struct engine_error *err)
 	char difference[640];
 	int ret = dp_check(e->dp, result, &first);
 
-	e->upgrade.before = count(e);
+	begin_trial(e);
 	if (ret == 0) {
 		if (result->packets)
 			log_info("the packet path does what the running one does, as far as %u "
@@ -159,6 +184,25 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void resume_or_begin(struct engine *e)
+{
+	struct dp_trial trial;
+
+	if (dp_trial_resumed(e->dp, &trial)) {
+		e->upgrade.until = (mono_t){trial.until_us};
+		e->upgrade.before = (struct trial_count){trial.before_packets, trial.before_errors};
+		e->upgrade.swapped =
+			(struct trial_count){trial.swapped_packets, trial.swapped_errors};
+		log_info("the packet path goes on being watched for %lld s",
+			 (long long)mono_diff_us(mono_now(), e->upgrade.until) / 1000000);
+		return;
+	}
+	e->upgrade.swapped = count(e);
+	e->upgrade.until = mono_add_us(mono_now(), (int64_t)e->conf->rollback_window_ms * 1000);
+	trial = trial_of(e);
+	dp_trial_note(e->dp, &trial);
+}
+
 void upgrade_watch(struct engine *e)
 {
 	const struct timeval soon = {.tv_usec = LOOK_US};
@@ -175,8 +219,7 @@ void upgrade_watch(struct engine *e)
 	if (!e->upgrade.watch)
 		return;
 	e->upgrade.state = SHUNT_UPGRADE_WATCHED;
-	e->upgrade.swapped = count(e);
-	e->upgrade.until = mono_add_us(mono_now(), (int64_t)e->conf->rollback_window_ms * 1000);
+	resume_or_begin(e);
 	event_add(e->upgrade.watch, &soon);
 }
 

@@ -78,6 +78,7 @@ static int adopt_pins(struct dp *dp, struct dp_error *err)
 	if (dp->former.version && !dp_set_is_whole(&dp->old)) /* without a link: flows and edits */
 		return dp_former_open(dp, err);
 	dp_former_leave(dp);
+	dp_trial_open(dp);
 	return 0;
 }
 
@@ -241,18 +242,30 @@ static void exchange_programs(struct dp_set *a, struct dp_set *b)
 	b->map[DP_HANDOVER] = was.map[DP_HANDOVER];
 }
 
+/* Whether the program that is given up may be wanted again. */
+static bool is_to_keep(const struct dp *dp)
+{
+	return !dp->kept && dp->old.program_fd >= 0 && has_same_maps(&dp->set, &dp->old);
+}
+
+/* So that it survives this daemon; one that an earlier daemon kept is pinned already. */
+static void pin_former(struct dp *dp)
+{
+	if (!is_to_keep(dp) && !dp->kept)
+		dp_drop_former(dp);
+	else if (is_to_keep(dp) && !dp_has_former(dp))
+		dp_trial_pin(dp, &dp->old);
+}
+
 /* The set that is given up keeps no program, if that may be wanted again. */
 static void keep_program(struct dp *dp)
 {
 	if (dp->kept || dp->old.program_fd < 0)
 		return;
-	if (!has_same_maps(&dp->set, &dp->old)) {
-		dp->one_way = true;
-		return;
-	}
-	dp->kept = true;
-	dp_set_fini(&dp->before);
-	exchange_programs(&dp->before, &dp->old);
+	dp->one_way = !is_to_keep(dp);
+	dp->kept = !dp->one_way;
+	if (dp->kept && !dp_has_former(dp))
+		exchange_programs(&dp->before, &dp->old);
 }
 
 int dp_commit(struct dp *dp, struct dp_error *err)
@@ -261,11 +274,14 @@ int dp_commit(struct dp *dp, struct dp_error *err)
 
 	if (dp->committed)
 		return 0;
+	pin_former(dp);
 	rc = dp_pins_stage(dp, err);
 	if (rc == 0)
 		rc = swap(dp, err);
 	if (rc) {
 		dp_pins_drop(dp);
+		if (!dp_has_former(dp))
+			dp_trial_unpin(dp);
 		return rc;
 	}
 	dp_grace(dp);
@@ -374,6 +390,7 @@ uint32_t dp_program_age_ms(const struct dp *dp, uint64_t *age_ms)
 
 void dp_drop_former(struct dp *dp)
 {
+	dp_trial_unpin(dp);
 	dp_set_fini(&dp->before);
 }
 
@@ -397,7 +414,7 @@ int dp_put_back(struct dp *dp, struct dp_error *err)
 	dp_grace(dp);
 	dp->stays = true;
 	rc = dp_pins_settle(dp, err);
-	dp_set_fini(&dp->before);
+	dp_drop_former(dp);
 	return rc;
 }
 

@@ -100,6 +100,23 @@ int dp_check(struct dp *dp, struct dp_check_result *out, struct dp_error *err)
  * then on. */
 int dp_stay(struct dp *dp) __attribute__((warn_unused_result));
 
+/* How long the program in force is watched, on the clock of mono_now(), and what had been counted before: what
+ * a daemon that starts within that time has to know. */
+struct dp_trial {
+	int64_t until_us; /* 0: it is not watched */
+	uint64_t before_packets,
+		before_errors; /* all that were counted before the swap was prepared, */
+	uint64_t swapped_packets, swapped_errors; /* and when it was done */
+};
+
+/* Before the commit: the former program is to be kept, over this daemon's end too, and until when. One that
+ * is kept already goes on to be so, and its trial too if the program in force is the same as before. */
+void dp_trial_begin(struct dp *dp, const struct dp_trial *trial);
+/* After it: whether an earlier daemon's trial goes on. */
+bool dp_trial_resumed(const struct dp *dp, struct dp_trial *trial);
+/* Changes what is known of it. */
+void dp_trial_note(struct dp *dp, const struct dp_trial *trial);
+
 /* Whether the program of an earlier daemon that worked on the same maps is still at hand. */
 bool dp_has_former(const struct dp *dp);
 /* Puts it back in the place of this daemon's, which works with it from then on as after dp_stay. */

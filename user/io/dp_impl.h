@@ -99,6 +99,8 @@ struct dp {
 	bool committed;
 	bool adopted;
 	bool kept; /* `before` has been filled, or is not to be */
+	struct dp_trial trial; /* of the program in force; until_us 0: none */
+	bool resumed; /* `before` and `trial` are an earlier daemon's */
 	bool one_way; /* see dp_is_one_way() */
 	bool stays; /* with a former daemon's program: see dp_stay() */
 	bool share; /* interfaces attached from now on are shared */
@@ -232,6 +234,16 @@ void dp_pins_drop(struct dp *dp);
 
 /* The kernel's id of a program; 0 if @fd is none. */
 uint32_t dp_program_id(int fd);
+
+/* ---- dp_trial.c -------------------------------------------------------------------------------*/
+
+/* Opens the former program that an earlier daemon may have kept, into dp->before, or clears away what is
+ * left of one. After dp_pins_open. */
+void dp_trial_open(struct dp *dp);
+/* Pins @former's program, which still runs, and what it needs. On failure nothing is pinned: a kill would
+ * end the way back. */
+void dp_trial_pin(struct dp *dp, const struct dp_set *former);
+void dp_trial_unpin(const struct dp *dp);
 
 /* ---- dp_former.c ------------------------------------------------------------------------------*/
 
