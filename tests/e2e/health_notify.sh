@@ -16,7 +16,7 @@ cat >>$W/out/json
 END
 chmod 755 "$W/tell"
 cat >"$W/hook.py" <<'END'
-import http.server, os, sys, time
+import http.server, os, socketserver, sys, time
 class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -25,9 +25,14 @@ class Hook(http.server.BaseHTTPRequestHandler):
         self.send_response(500 if os.path.exists(sys.argv[1] + "/refuse") else 204)
         self.end_headers()
     def log_message(self, *a): pass
-http.server.ThreadingHTTPServer(("127.0.0.1", 9009), Hook).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self): # not the base's, which asks a name server for its name
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "hook", 9009
+Server(("127.0.0.1", 9009), Hook).serve_forever()
 END
 start hook lb "$python" "$W/hook.py" "$W/out"
+wait_for 10 on lb bash -c 'exec 3<>/dev/tcp/127.0.0.1/9009'
 config <<END
 notify: { exec: [$W/tell, arg], webhook: "http://127.0.0.1:9009/x", timeout: 2s, rate: 600 }
 services:

@@ -6,7 +6,10 @@
 . "$(dirname "$0")/lib.sh"
 stage 3
 companion && decap 1 2
-second() { start "second$1" "b$1" "$python" -m http.server 81 --bind "$(addr4 "$1")" --directory "$W"; }
+second() {
+  start "second$1" "b$1" "$python" "$E2E/bulk.py" serve 81
+  wait_for 10 on "b$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/81'
+}
 for n in 1 2; do web $n && second $n; done
 web 3 179 # the gateway
 for last in 11 12; do route_vip 203.0.113.$last; for n in 1 2; do vip b$n 203.0.113.$last; done; done
