@@ -97,5 +97,5 @@ is "and each of them says why" "$(shunt backends panic --json | jq -r '[.backend
 is "on_empty: pass without a server on this host refuses" "$(get http://203.0.113.99/; echo $?)" 7
 start sorry lb "$python" -m http.server --bind 203.0.113.99 80 --directory "$W"
 is "on_empty: pass reaches this host's own server" \
-  "$(wait_for 5 get -f http://203.0.113.99/; get -o /dev/null -w '%{http_code}' http://203.0.113.99/)" 200
+  "$(wait_for 20 get -f http://203.0.113.99/; get -o /dev/null -w '%{http_code}' http://203.0.113.99/)" 200
 finish
