@@ -43,6 +43,8 @@ SHUNT_ARRAY(nat_requests, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_replies, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_conns, struct shunt_nat_conn, 1);
 SHUNT_ARRAY(nat_addrs, struct shunt_nat_addrs, 1);
+SHUNT_ARRAY(nat_backs, struct shunt_nat_backs, 1);
+SHUNT_ARRAY(nat_backs6, struct shunt_nat_back6, 1);
 SHUNT_ARRAY(nat_ctl, struct shunt_nat_ctl, 1);
 SHUNT_ARRAY(frags, struct shunt_frag_bucket, 64);
 SHUNT_ARRAY(answers, struct shunt_answer, 1);

@@ -8,6 +8,7 @@
 
 #include "fwd.h"
 #include "nat64.h"
+#include "nat_back.h"
 #include "nat_open.h"
 #include "nat_rewrite.h"
 #include "nat_table.h"
@@ -46,8 +47,11 @@ static __always_inline void nat_note(struct shunt_nat_conn *conn, const struct p
 		next = nat_tcp_state(state, flags, from_client);
 	else
 		next = from_client ? state : state | SHUNT_NAT_REPLIED;
-	if (unlikely(next != state))
+	if (unlikely(next != state)) {
 		__sync_val_compare_and_swap(&conn->state, state, next);
+		if (!nat_is_steady(next) || nat_timeout(next) < nat_timeout(state))
+			nat_back_forget(conn->reply_at, next);
+	}
 	if (unlikely(next != state || conn->seen != nat_now()))
 		nat_live_for(conn, nat_timeout(*(volatile __u32 *)&conn->state));
 }
@@ -67,7 +71,8 @@ static __always_inline int nat_note_l2(struct xdp_md *ctx, const struct pkt *pkt
 		return -1;
 	for (int i = 0; i < 6; i++)
 		differ |= conn->mac[i] ^ eth->mac[i];
-	if (differ || conn->ifindex != ctx->ingress_ifindex || conn->tags != tags) {
+	differ |= (conn->ifindex ^ ctx->ingress_ifindex) | (conn->tags ^ tags);
+	if (differ) {
 		for (int i = 0; i < 6; i++)
 			conn->mac[i] = eth->mac[i];
 		conn->ifindex = ctx->ingress_ifindex;
@@ -77,9 +82,13 @@ static __always_inline int nat_note_l2(struct xdp_md *ctx, const struct pkt *pkt
 		tag = take(&c, sizeof(*tag));
 		if (!tag)
 			return -1;
-		if (conn->vlan_tci[i] != tag->tci)
+		if (conn->vlan_tci[i] != tag->tci) {
 			conn->vlan_tci[i] = tag->tci;
+			differ = 1;
+		}
 	}
+	if (unlikely(differ) && conn->state & SHUNT_NAT_REPLIED)
+		nat_back_forget(conn->reply_at, conn->state);
 	return 0;
 }
 
@@ -274,6 +283,7 @@ static __always_inline struct shunt_backend nat_way_back(const struct shunt_nat_
 	struct shunt_backend way = {
 		.tags = conn->tags,
 		.vlan_tci = {conn->vlan_tci[0], conn->vlan_tci[1]},
+		.ifindex = conn->ifindex,
 	};
 
 	__builtin_memcpy(way.dmac, &conn->mac[3], ETH_ALEN);
@@ -294,13 +304,40 @@ static __always_inline __u32 nat_most_back(struct xdp_md *ctx, const struct pkt 
 	return mtu ? mtu : 0xffff;
 }
 
+/* What becomes of a backend's packet, by its record.  SHUNT_GO_ON, or the verdict. */
+static __always_inline enum shunt_verdict
+nat_reply_by(struct pkt *pkt, struct nat_found *f, struct nat_change *to, struct shunt_backend *way)
+{
+	*f = nat_find_reply(pkt);
+	if (!f->conn)
+		return SHUNT_PASS_NOT_VIP;
+	if (nat_to_client(f->conn, f->rec, to))
+		return SHUNT_DROP_BAD_TABLE;
+	*way = nat_way_back(f->conn);
+	if (unlikely(!nat_holds_reply(f)))
+		return SHUNT_DROP_NAT_FULL; /* taken this very moment */
+	return SHUNT_GO_ON;
+}
+
+/* A backend's packet has passed by record @f. */
+static __always_inline void nat_replied(const struct nat_found *f, const struct pkt *pkt,
+					__u32 flags)
+{
+	struct shunt_nat_place place =
+		shunt_nat_mix(pkt->hash, pkt->l4_proto, settings.nat_reply_mask);
+
+	nat_note(f->conn, pkt, flags, 0);
+	if (f->at == place.first) /* where the next one looks */
+		nat_back_keep(f->rec, f->at, f->way);
+}
+
 /* A packet for no service: a backend's reply, or somebody else's. */
 static __always_inline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
 {
 	enum shunt_verdict verdict;
+	struct shunt_backend way = {};
 	struct nat_change to = {};
-	struct shunt_backend way;
-	struct nat_found f;
+	struct nat_found f = {};
 	__u32 done;
 
 	if (!pkt)
@@ -308,19 +345,17 @@ static __always_inline int nat_reply(struct xdp_md *ctx, struct pkt *pkt)
 	pkt->row =
 		0; /* if the packet is too big, it is not for a backend's path: answer_sender() */
 	pkt->hash = flow_hash(pkt);
-	f = nat_find_reply(pkt);
-	if (!f.conn)
-		return SHUNT_PASS_NOT_VIP;
-	if (nat_to_client(f.conn, f.rec, &to))
-		return SHUNT_DROP_BAD_TABLE;
-	pkt->egress = f.conn->ifindex;
-	way = nat_way_back(f.conn);
-	if (unlikely(!nat_holds_reply(&f)))
-		return SHUNT_DROP_NAT_FULL; /* taken this very moment */
+	if (!nat_back_find(pkt, &to, &way)) {
+		verdict = nat_reply_by(pkt, &f, &to, &way);
+		if (verdict)
+			return verdict;
+	}
+	pkt->egress = way.ifindex;
 	done = nat_rewrite(ctx, pkt, &to, nat_most_back(ctx, pkt, &to, pkt->egress));
 	if (NAT_VERDICT(done))
 		return NAT_VERDICT(done);
-	nat_note(f.conn, pkt, NAT_FLAGS(done), 0);
+	if (f.conn)
+		nat_replied(&f, pkt, NAT_FLAGS(done));
 	verdict = nat_leave(ctx, pkt, &to, done, &way);
 	return verdict ? verdict : SHUNT_RETURN_NAT;
 }

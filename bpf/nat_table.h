@@ -50,13 +50,13 @@ static __always_inline __s32 nat_void_for(const struct shunt_nat_conn *conn)
 	return nat_now() - *(const volatile __u32 *)&conn->until;
 }
 
-/* From now on, or for @ticks more. */
+/* From now on, for a timeout of @ticks and the packets of the backend that are not noted. */
 static __always_inline void nat_live_for(struct shunt_nat_conn *conn, __u32 ticks)
 {
 	__u32 now = nat_now();
 
 	conn->seen = now;
-	*(volatile __u32 *)&conn->until = now + ticks;
+	*(volatile __u32 *)&conn->until = now + ticks + shunt_nat_lag(ticks);
 }
 
 /* Half open: who is connected does not lose it. */

@@ -4,7 +4,7 @@
 #ifndef SHUNT_NAT_TAKE_H
 #define SHUNT_NAT_TAKE_H
 
-#include "nat_table.h"
+#include "nat_back.h"
 
 /* ---- taking a record ----------------------------------------------------------------------------*/
 
@@ -16,19 +16,18 @@ static __always_inline __u64 *nat_word_of(__u32 rec)
 	return b ? &b->word[rec % SHUNT_NAT_WAYS] : NULL;
 }
 
-/* Removes the reply word of record @rec, if it has one. */
-static __always_inline void nat_unlink_reply(const struct shunt_nat_conn *conn, __u32 rec)
+/* Removes the reply word of record @rec; what it was, or 0: it has none. */
+static __always_inline __u64 nat_unlink_reply(const struct shunt_nat_conn *conn, __u32 rec)
 {
 	__u32 at = conn->reply_at / SHUNT_NAT_WAYS;
 	struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_replies, &at);
 	__u64 *word, w;
 
 	if (!b)
-		return;
+		return 0;
 	word = &b->word[conn->reply_at % SHUNT_NAT_WAYS];
 	w = nat_load(word);
-	if (w >> 63 && (__u32)w == rec)
-		nat_swap(word, w, 0);
+	return w >> 63 && (__u32)w == rec && nat_swap(word, w, 0) ? w : 0;
 }
 
 /* Ticks for which the word has been ready to be taken, as far as it knows; positive: it is. */
@@ -67,7 +66,7 @@ __noinline int nat_take(__u32 rec)
 }
 
 /* The same for the record of a half-open connection that has been silent since before NAT tick
- * @before. */
+ * @before.  One that has been answered may be in nat_backs, where of void ones nothing holds. */
 __noinline int nat_steal(__u32 rec, __u32 before)
 {
 	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
@@ -79,7 +78,10 @@ __noinline int nat_steal(__u32 rec, __u32 before)
 	if (!(w >> 63) || !nat_is_half_open(conn->state) || (__s32)(conn->seen - before) >= 0 ||
 	    !nat_swap(word, w, SHUNT_NAT_BUSY))
 		return 0;
-	nat_unlink_reply(conn, rec);
+	w = nat_unlink_reply(conn, rec);
+	if (w && conn->state & SHUNT_NAT_REPLIED)
+		nat_back_drop(conn->reply_at / SHUNT_NAT_WAYS, w >> 32,
+			      conn->state & SHUNT_NAT_BACKEND6);
 	return 1;
 }
 

@@ -456,8 +456,8 @@ struct shunt_settings {
  *   loads       rows x struct shunt_load
  *   news        cpus x struct shunt_news; 1 where it is not written
  *   nat_requests, nat_replies   buckets x struct shunt_nat_bucket; of one bucket without NAT
- *   nat_conns   8 * request buckets x struct shunt_nat_conn
- *   nat_addrs   as many x struct shunt_nat_addrs
+ *   nat_conns, nat_addrs   8 * request buckets x struct shunt_nat_conn, shunt_nat_addrs
+ *   nat_backs, nat_backs6   4, 8 * reply buckets x struct shunt_nat_backs, shunt_nat_back6
  *   nat_ctl     1 x struct shunt_nat_ctl
  *   policies    P x struct shunt_policy      by number; [0] is unused
  *   sources     W x struct shunt_source_line words of the policies' lists

@@ -47,7 +47,7 @@ struct shunt_nat_bucket {
 struct shunt_nat_conn {
 	__be32 client, vip; /* IPv4 */
 	__u32 client_ports; /* the client's and the service's port, in memory order */
-	__u32 until; /* NAT tick after which the record is void */
+	__u32 until; /* NAT tick after which the record is void: timeout and lag after `seen` */
 	__be32 backend, pool; /* IPv4 */
 	__u32 backend_ports; /* the backend's and the pool address's port, in memory order */
 	__u32 state;
@@ -58,13 +58,67 @@ struct shunt_nat_conn {
 	__u16 mac[6]; /* destination and source, as the client's frame had them */
 	__be16 vlan_tci[2]; /* outermost first; 0 where there is none */
 	__u32 reply_at; /* the word of nat_replies that names this record */
-	__u32 seen; /* NAT tick of the last packet */
+	__u32 seen; /* NAT tick of the last packet that was noted */
 };
 
 /* Of the record of the same number; only where IPv6 is. */
 struct shunt_nat_addrs {
 	__be32 client[4], vip[4], backend[4], pool[4];
 };
+
+/* ---- the way back, beside the records ------------------------------------------------------------
+ * What a backend's packet is found by and made to, copied from its record to where its hash alone says:
+ * element SHUNT_NAT_BACKS * b + (tag modulo SHUNT_NAT_BACKS) of nat_backs (IPv4 on both sides, two
+ * connections to an element), or the same with SHUNT_NAT_BACKS6 of nat_backs6 (IPv6 on both), b being the
+ * first of the tuple's two buckets of replies.  A cache: what is not there, or is another connection's, is looked for in nat_replies as
+ * if there were none.
+ *
+ * Packets that are sent by it are not noted in the record.  So an element holds for shunt_nat_lag() of
+ * the record's timeout, in NAT ticks, after a packet of the backend was noted, and every packet that is
+ * noted lets the record live for as much longer; and it holds only for packets that change nothing
+ * else of the record: not if they begin or end something, nor if its state is such that any of the
+ * backend's would change it.
+ *
+ * Whoever changes what is copied, or sees a FIN or a RST, sets `tag` to 0 afterwards; and so does who
+ * takes a record that may have an element, after its word of nat_replies is gone.  Whoever writes an
+ * element makes `turn` odd by compare-and-swap and even again, and then looks whether word and record
+ * still say what he has copied. */
+#define SHUNT_NAT_BACKS 4 /* elements of nat_backs to a bucket */
+#define SHUNT_NAT_BACKS6 8 /* of nat_backs6 */
+#define SHUNT_NAT_LAG 8u /* NAT ticks, at most */
+
+struct shunt_nat_back {
+	__u32 turn; /* odd: somebody writes */
+	__u32 until; /* last NAT tick in which it holds */
+	__u32 tag; /* as in the word of nat_replies; 0: none */
+	__u32 rec;
+	__be32 backend, pool; /* IPv4 */
+	__be32 vip, client; /* IPv4 */
+	__u32 ports; /* the backend's and the pool address's, in memory order */
+	__u32 to_ports; /* the service's and the client's */
+	__u32 ifindex; /* where it leaves */
+	__u8 proto, tags;
+	__u16 mac[6]; /* destination and source */
+	__be16 vlan_tci[2];
+	__u16 pad;
+};
+
+struct shunt_nat_backs {
+	struct shunt_nat_back way[2];
+};
+
+struct shunt_nat_back6 {
+	struct shunt_nat_back b;
+	struct shunt_nat_addrs addrs;
+};
+
+/* By how much a record may live longer than its timeout. */
+static inline __attribute__((always_inline)) __u32 shunt_nat_lag(__u32 timeout)
+{
+	__u32 lag = timeout / 8;
+
+	return lag < SHUNT_NAT_LAG ? lag : SHUNT_NAT_LAG;
+}
 
 enum shunt_nat_timeout {
 	SHUNT_NAT_T_UDP,
@@ -127,6 +181,9 @@ shunt_nat_timeout_of(__u32 state)
 _Static_assert(sizeof(struct shunt_nat_bucket) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_nat_conn) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_nat_addrs) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_nat_back) == 64, "a cache line");
+_Static_assert(sizeof(struct shunt_nat_backs) == 128, "two, in one page");
+_Static_assert(sizeof(struct shunt_nat_back6) == 128, "two, in one page");
 #endif
 
 #endif /* SHUNT_ABI_NAT_H */

@@ -71,6 +71,8 @@ struct bench {
 	struct shunt_nat_bucket *requests, *replies;
 	struct shunt_nat_conn *conns;
 	struct shunt_nat_addrs *addrs;
+	struct shunt_nat_backs *backs;
+	struct shunt_nat_back6 *backs6;
 	uint32_t n_requests, n_replies;
 };
 
@@ -247,6 +249,8 @@ static int open_bench(struct bench *b, struct dp_error *err)
 	b->replies = map_memory(dp_map_fd(b->dp, "nat_replies"), sizeof(*b->replies));
 	b->conns = map_memory(dp_map_fd(b->dp, "nat_conns"), sizeof(*b->conns));
 	b->addrs = map_memory(dp_map_fd(b->dp, "nat_addrs"), sizeof(*b->addrs));
+	b->backs = map_memory(dp_map_fd(b->dp, "nat_backs"), sizeof(*b->backs));
+	b->backs6 = map_memory(dp_map_fd(b->dp, "nat_backs6"), sizeof(*b->backs6));
 	b->n_requests = entries_of(dp_map_fd(b->dp, "nat_requests"));
 	b->n_replies = entries_of(dp_map_fd(b->dp, "nat_replies"));
 	return 0;
@@ -358,6 +362,14 @@ static double run(struct bench *b, const struct row *r, const struct frame *f, u
 	return o.retval == XDP_TX ? ns : -1;
 }
 
+static void forget_connections(struct bench *b)
+{
+	memset(b->requests, 0, b->n_requests * sizeof(*b->requests));
+	memset(b->replies, 0, b->n_replies * sizeof(*b->replies));
+	memset(b->backs, 0, (size_t)b->n_replies * SHUNT_NAT_BACKS * sizeof(*b->backs));
+	memset(b->backs6, 0, (size_t)b->n_replies * SHUNT_NAT_BACKS6 * sizeof(*b->backs6));
+}
+
 static int prepare(struct bench *b, const struct row *r, struct frame *f)
 {
 	const struct bench_case c = {.protocol = IPPROTO_TCP, .is_v6 = r->is_v6};
@@ -376,8 +388,7 @@ static int prepare(struct bench *b, const struct row *r, struct frame *f)
 		request_tuple(b, r, i);
 	if (r->kind == SHELL || r->kind == IPIP)
 		return run(b, r, f, r->flows / 4 + 10000) < 0 ? -1 : 0;
-	memset(b->requests, 0, b->n_requests * sizeof(*b->requests));
-	memset(b->replies, 0, b->n_replies * sizeof(*b->replies));
+	forget_connections(b);
 	request.kind = REQUEST;
 	reply.kind = REPLY;
 	if (run(b, &request, f, r->flows) < 0 || reply_tuples(b, r) ||

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "../packet/fixture_nat.h"
+
 #define POOLS 4
 
 struct oracle_nat fuzz_nat_maps(const struct fixture *f)
@@ -30,12 +32,19 @@ void fuzz_nat_from_maps(struct fuzz_world *w)
 	memcpy(w->nat.addrs, w->f->nat_addrs, sizeof(w->nat.addrs));
 }
 
-void fuzz_nat_to_maps(const struct fuzz_world *w)
+/* What is made of the records between two packets, the cache apart. */
+static void to_maps(const struct fuzz_world *w)
 {
 	memcpy(w->f->nat_requests, w->nat.requests, sizeof(w->nat.requests));
 	memcpy(w->f->nat_replies, w->nat.replies, sizeof(w->nat.replies));
 	memcpy(w->f->nat_conns, w->nat.conns, sizeof(w->nat.conns));
 	memcpy(w->f->nat_addrs, w->nat.addrs, sizeof(w->nat.addrs));
+}
+
+void fuzz_nat_to_maps(const struct fuzz_world *w)
+{
+	to_maps(w);
+	nat_backs_clear(w->f); /* or it might know what is yet to come */
 }
 
 /* ---- tables -------------------------------------------------------------------------------------*/
@@ -111,12 +120,13 @@ static __u64 *word_of(struct fuzz_nat *n, uint32_t rec)
 }
 
 /* The record as if so many ticks had passed; its word knows or does not. */
-static void age(struct fuzz_nat *n, uint32_t rec, uint32_t ticks, bool word_too)
+static void age(struct fuzz_world *w, uint32_t rec, uint32_t ticks, bool word_too)
 {
-	__u64 *word = word_of(n, rec);
+	__u64 *word = word_of(&w->nat, rec);
 
-	n->conns[rec].seen -= ticks;
-	n->conns[rec].until -= ticks;
+	w->nat.conns[rec].seen -= ticks;
+	w->nat.conns[rec].until -= ticks;
+	nat_backs_age(w->f, rec, ticks);
 	if (word_too && *word >> 33)
 		*word -= (uint32_t)*word >= ticks ? ticks : 0;
 }
@@ -135,7 +145,7 @@ void fuzz_nat_disturb(struct fuzz_world *w, struct dice *d)
 	case 0:
 	case 1: /* all at once */
 		for (rec = 0; rec < WORLD_NAT_RECORDS; rec++)
-			age(&w->nat, rec, ticks, true);
+			age(w, rec, ticks, true);
 		break;
 	case 2: /* somebody else is busy, or has done */
 		if (*word_of(&w->nat, rec) == SHUNT_NAT_BUSY)
@@ -146,11 +156,12 @@ void fuzz_nat_disturb(struct fuzz_world *w, struct dice *d)
 	case 3: /* the client is somewhere else */
 		w->nat.conns[rec].ifindex =
 			once_in(d, 2) ? WORLD_IFINDEX_MANAGED : WORLD_IFINDEX_UNMANAGED;
+		nat_backs_age(w->f, rec, SHUNT_NAT_LAG + 1);
 		break;
 	default:
-		age(&w->nat, rec, ticks, once_in(d, 2));
+		age(w, rec, ticks, once_in(d, 2));
 	}
-	fuzz_nat_to_maps(w);
+	to_maps(w);
 }
 
 /* ---- frames -------------------------------------------------------------------------------------*/

@@ -47,6 +47,11 @@ static uint32_t state_after(const struct oracle_case *c, uint32_t state, bool fr
 	return (state & ~SHUNT_NAT_RESET) | (flags & RST ? SHUNT_NAT_RESET : 0);
 }
 
+static uint32_t timeout_of(const struct oracle_case *c, uint32_t state)
+{
+	return c->t->nat->timeout[shunt_nat_timeout_of(state)];
+}
+
 /* A packet of the connection, which makes its state @state. */
 static void note(const struct oracle_case *c, struct shunt_nat_conn *conn, uint32_t state)
 {
@@ -54,7 +59,20 @@ static void note(const struct oracle_case *c, struct shunt_nat_conn *conn, uint3
 		return;
 	conn->state = state;
 	conn->seen = c->in->tick;
-	conn->until = c->in->tick + c->t->nat->timeout[shunt_nat_timeout_of(state)];
+	conn->until = c->in->tick + timeout_of(c, state);
+	conn->until += shunt_nat_lag(timeout_of(c, state));
+}
+
+/* Whether a backend's packet, after which the record's state is @state, may go by without a note: of one
+ * family, it neither begins nor ends anything, and the record lives on for long enough. */
+static bool may_go_unnoted(const struct oracle_case *c, const struct shunt_nat_conn *conn,
+			   uint32_t state)
+{
+	uint8_t flags = c->p.proto == PROTO_UDP ? 0 : c->in->frame[c->p.l4 + 13];
+
+	return state == conn->state && !(flags & (FIN | RST)) &&
+	       !(state & SHUNT_NAT_CLIENT6) == !(state & SHUNT_NAT_BACKEND6) &&
+	       (int32_t)(conn->until - c->in->tick - timeout_of(c, state)) >= 0;
 }
 
 /* The layer 2 that the client's packet came by. */
@@ -373,6 +391,14 @@ struct shunt_backend oracle_nat_way_back(const struct shunt_nat_conn *conn)
 	return way;
 }
 
+/* Whether the reply has left the record as it was, and might. */
+static bool goes_unnoted(const struct oracle_case *c, uint32_t rec)
+{
+	const struct shunt_nat_conn *was = &c->s->nat.conns[rec], *is = &c->seen->nat.conns[rec];
+
+	return may_go_unnoted(c, was, state_after(c, was->state, false)) && is_conn(*was, *is);
+}
+
 enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_result *r)
 {
 	struct oracle_tuple q = oracle_tuple_of(&c->p), request, to;
@@ -390,7 +416,7 @@ enum shunt_verdict oracle_nat_reply(const struct oracle_case *c, struct oracle_r
 	request = oracle_nat_of_client(&c->s->nat, rec);
 	to = oracle_turned(&request);
 	verdict = oracle_translate(c, &way, &to, UINT16_MAX, r);
-	if (verdict == SHUNT_GO_ON)
+	if (verdict == SHUNT_GO_ON && !goes_unnoted(c, rec))
 		note(c, &must, state_after(c, must.state, false));
 	if (!r->wrong && !is_conn(must, c->seen->nat.conns[rec]))
 		r->wrong = "the record does not say what came";

@@ -63,6 +63,10 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->nat_conns},                                                \
 			{"nat_addrs", WORLD_NAT_RECORDS, sizeof(*(f)->nat_addrs),                  \
 			 (void **)&(f)->nat_addrs},                                                \
+			{"nat_backs", WORLD_NAT_BACKS, sizeof(*(f)->nat_backs),                    \
+			 (void **)&(f)->nat_backs},                                                \
+			{"nat_backs6", WORLD_NAT_BACKS6, sizeof(*(f)->nat_backs6),                 \
+			 (void **)&(f)->nat_backs6},                                               \
 			{"nat_ctl", 1, sizeof(*(f)->nat_ctl), (void **)&(f)->nat_ctl},             \
 			{"policies", WORLD_POLICIES, sizeof(*(f)->policies),                       \
 			 (void **)&(f)->policies},                                                 \
@@ -76,7 +80,7 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->quic_servers},                                             \
 			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 25
+#define N_TABLES 27
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {

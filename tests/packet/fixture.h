@@ -70,6 +70,8 @@ void world_source(enum world_kind kind, uint8_t out[static 16]);
 #define WORLD_FLOW_BUCKETS 64
 #define WORLD_NAT_BUCKETS 4 /* of requests; twice as many of replies */
 #define WORLD_NAT_RECORDS (WORLD_NAT_BUCKETS * SHUNT_NAT_WAYS)
+#define WORLD_NAT_BACKS (2 * WORLD_NAT_BUCKETS * SHUNT_NAT_BACKS)
+#define WORLD_NAT_BACKS6 (2 * WORLD_NAT_BUCKETS * SHUNT_NAT_BACKS6)
 #define WORLD_POLICIES 8
 #define WORLD_SOURCE_WORDS (1u << 19)
 #define WORLD_RATE_LINES 4
@@ -103,6 +105,8 @@ struct fixture {
 	struct shunt_nat_bucket *nat_requests, *nat_replies;
 	struct shunt_nat_conn *nat_conns;
 	struct shunt_nat_addrs *nat_addrs;
+	struct shunt_nat_backs *nat_backs;
+	struct shunt_nat_back6 *nat_backs6;
 	struct shunt_nat_ctl *nat_ctl;
 	struct shunt_policy *policies;
 	uint64_t *sources;

@@ -17,6 +17,11 @@ uint8_t nat_family, nat_backend_family;
 
 static const uint8_t pool4[16] = {10, 255, 254, 253};
 static const uint8_t pool6[16] = {0xfd, 2, [6] = 0xcd, [15] = 9};
+uint32_t nat_life(enum shunt_nat_timeout type)
+{
+	return nat_timeouts[type] + shunt_nat_lag(nat_timeouts[type]);
+}
+
 static const uint8_t row_dmac[6] = {2, 0xbe, 0, 0, WORLD_DSR, 1};
 static const uint8_t row_smac[6] = {2, 0x5c, 0, 0, WORLD_DSR, 1};
 
@@ -278,12 +283,40 @@ struct shunt_nat_conn *nat_only_record(struct fixture *f)
 	return NULL;
 }
 
+void nat_backs_age(struct fixture *f, uint32_t rec, uint32_t ticks)
+{
+	for (uint32_t i = 0; i < 2 * WORLD_NAT_BACKS; i++)
+		if (f->nat_backs[i / 2].way[i % 2].rec == rec)
+			f->nat_backs[i / 2].way[i % 2].until -= ticks;
+	for (uint32_t i = 0; i < WORLD_NAT_BACKS6; i++)
+		if (f->nat_backs6[i].b.rec == rec)
+			f->nat_backs6[i].b.until -= ticks;
+}
+
+void nat_backs_clear(struct fixture *f)
+{
+	memset(f->nat_backs, 0, WORLD_NAT_BACKS * sizeof(*f->nat_backs));
+	memset(f->nat_backs6, 0, WORLD_NAT_BACKS6 * sizeof(*f->nat_backs6));
+}
+
+uint32_t nat_backs_used(const struct fixture *f)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 2 * WORLD_NAT_BACKS; i++)
+		n += f->nat_backs[i / 2].way[i % 2].tag != 0;
+	for (uint32_t i = 0; i < WORLD_NAT_BACKS6; i++)
+		n += f->nat_backs6[i].b.tag != 0;
+	return n;
+}
+
 /* All records, and what their words know, as if @ticks had passed. */
 void nat_pass_time(struct fixture *f, uint32_t ticks)
 {
 	for (uint32_t i = 0; i < WORLD_NAT_RECORDS; i++) {
 		f->nat_conns[i].seen -= ticks;
 		f->nat_conns[i].until -= ticks;
+		nat_backs_age(f, i, ticks);
 		if (*nat_word(f->nat_requests, i))
 			*nat_word(f->nat_requests, i) -= ticks;
 	}

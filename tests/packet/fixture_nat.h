@@ -15,6 +15,8 @@
 
 extern const uint8_t nat_protos[2]; /* TCP, UDP */
 extern const uint32_t nat_timeouts[SHUNT_NAT_T_MAX]; /* ticks */
+/* Ticks after which a record that is noted now is void. */
+uint32_t nat_life(enum shunt_nat_timeout type);
 
 extern uint8_t nat_family, nat_backend_family; /* 4 or 6: of the client's side and the backends' */
 
@@ -53,5 +55,11 @@ uint32_t nat_records(struct fixture *f);
 struct shunt_nat_conn *nat_only_record(struct fixture *f);
 /* All records, and what their words know, as if @ticks had passed. */
 void nat_pass_time(struct fixture *f, uint32_t ticks);
+
+/* The cache of the ways back: that of record @rec as if @ticks had passed; emptied, as whoever writes a
+ * record behind the packet path's back has to; and how many elements are used. */
+void nat_backs_age(struct fixture *f, uint32_t rec, uint32_t ticks);
+void nat_backs_clear(struct fixture *f);
+uint32_t nat_backs_used(const struct fixture *f);
 
 #endif

@@ -67,8 +67,8 @@ static void pin_v1_services(const struct dp *dp, enum dp_map_id i)
 
 static void move_to_v1(void *arg, const char *name)
 {
-	static const char *const today[] = {"services4", "services6", "bases", "loads",
-					    "flow_rows"};
+	static const char *const today[] = {"services4", "services6", "bases",	   "loads",
+					    "flow_rows", "nat_backs", "nat_backs6"};
 	char from[DP_PATH_MAX];
 	size_t i;
 
@@ -146,7 +146,8 @@ static void tables_of_version_1_are_taken_over(void **state)
 	assert_true(access(v1_path("link-" TWO), F_OK) == 0);
 	commit(dp);
 	assert_true(v1_is_gone());
-	assert_true(is_pinned("link-" TWO) && is_pinned("bases") && !new_pins());
+	assert_true(is_pinned("link-" TWO) && is_pinned("bases") && is_pinned("nat_backs") &&
+		    !new_pins());
 	assert_int_equal(row_packets(dp, 9), packets);
 	is_taken_over(dp);
 	close_dp(dp);

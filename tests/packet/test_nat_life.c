@@ -57,7 +57,7 @@ static void without_a_free_port_there_is_a_verdict(void **state)
 	second.proto = IPPROTO_UDP; /* another tuple */
 	assert_int_equal(nat_forwarded(f, &second, 1, &t), FIRST_PORT);
 	/* A port whose connection is void is free. */
-	nat_pass_time(f, nat_timeouts[SHUNT_NAT_T_ESTABLISHED] + SHUNT_NAT_GRACE + 1);
+	nat_pass_time(f, nat_life(SHUNT_NAT_T_ESTABLISHED) + SHUNT_NAT_GRACE + 1);
 	second.proto = IPPROTO_TCP;
 	assert_int_equal(nat_forwarded(f, &second, 1, &t), FIRST_PORT);
 	nat_assert_returned(f, &t, &second);
@@ -128,7 +128,7 @@ static void a_full_table_takes_nobody_in_and_nothing_away(void **state)
 	for (int i = 0; i < opened; i++)
 		nat_establish(f, &r[i], &t[i]);
 	/* Void, but not long enough for others. */
-	nat_pass_time(f, nat_timeouts[SHUNT_NAT_T_ESTABLISHED] + 1);
+	nat_pass_time(f, nat_life(SHUNT_NAT_T_ESTABLISHED) + 1);
 	r[0].sport = 1;
 	nat_assert_verdict(f, &r[0], SHUNT_DROP_NAT_FULL);
 	nat_pass_time(f, SHUNT_NAT_GRACE);
@@ -205,13 +205,15 @@ static void assert_lives(struct fixture *f, const struct recipe *t, enum shunt_n
 	struct outcome o;
 
 	a.tcp_flags = TCP_FLAG_ACK;
-	assert_int_equal(conn->until, seen + nat_timeouts[type]);
+	assert_int_equal(conn->until, seen + nat_life(type));
 	/* A tick may pass while the test runs. */
 	conn->until = seen + 1;
+	nat_backs_clear(f);
 	nat_arrive(f, &a, &o);
 	assert_int_equal(o.verdict, SHUNT_RETURN_NAT);
 	*conn = before;
 	conn->until = seen - 1;
+	nat_backs_clear(f);
 	nat_arrive(f, &a, &o);
 	assert_int_equal(o.verdict, SHUNT_PASS_NOT_VIP);
 	*conn = before;
@@ -276,7 +278,7 @@ static void a_void_connection_opens_anew(void **state)
 	struct recipe r = nat_request(IPPROTO_UDP, 40123), t, t2;
 	uint16_t port = nat_forwarded(f, &r, 1, &t);
 
-	nat_pass_time(f, nat_timeouts[SHUNT_NAT_T_UDP] + SHUNT_NAT_GRACE + 1);
+	nat_pass_time(f, nat_life(SHUNT_NAT_T_UDP) + SHUNT_NAT_GRACE + 1);
 	assert_int_equal(nat_forwarded(f, &r, 1, &t2),
 			 port); /* the old one's, which is free again */
 	nat_assert_returned(f, &t2, &r);

@@ -31,6 +31,7 @@ enum group {
 	GROUP_NEWS,
 	GROUP_RARE,
 	GROUP_NAT,
+	GROUP_BACKS, /* a cache of GROUP_NAT's */
 	GROUP_POLICIES,
 	GROUP_RATES,
 	GROUP_QUIC,
@@ -73,6 +74,8 @@ static const struct spec {
 			    false},
 	[DP_NAT_CONNS] = {"nat_conns", sizeof(struct shunt_nat_conn), GROUP_NAT, false, false},
 	[DP_NAT_ADDRS] = {"nat_addrs", sizeof(struct shunt_nat_addrs), GROUP_NAT, false, false},
+	[DP_NAT_BACKS] = {"nat_backs", sizeof(struct shunt_nat_backs), GROUP_BACKS, false, false},
+	[DP_NAT_BACKS6] = {"nat_backs6", sizeof(struct shunt_nat_back6), GROUP_BACKS, false, false},
 	[DP_NAT_CTL] = {"nat_ctl", sizeof(struct shunt_nat_ctl), GROUP_NAT, true, false},
 	[DP_POLICIES] = {"policies", sizeof(struct shunt_policy), GROUP_POLICIES, true, false},
 	[DP_SOURCES] = {"sources", sizeof(struct shunt_source_line), GROUP_POLICIES, true, false},
@@ -193,6 +196,7 @@ static void plan(const struct dp_set *from, uint32_t entries[static DP_MAP_MAX],
 	for (i = 0; i < DP_MAP_MAX; i++)
 		if (from->map[i].fd < 0 || from->map[i].entries < entries[i])
 			stays[specs[i].group] = false;
+	stays[GROUP_BACKS] = stays[GROUP_BACKS] && stays[GROUP_NAT];
 	for (i = 0; i < DP_MAP_MAX; i++) {
 		reuse[i] = stays[specs[i].group];
 		if (from->map[i].fd >= 0 && from->map[i].entries > entries[i])

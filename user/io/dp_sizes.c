@@ -143,6 +143,8 @@ static void nat_entries(const struct dp_sizes *want, uint32_t entries[static DP_
 	entries[DP_NAT_REPLIES] = buckets;
 	entries[DP_NAT_CONNS] = buckets * SHUNT_NAT_WAYS;
 	entries[DP_NAT_ADDRS] = want->nat && want->nat6 ? entries[DP_NAT_CONNS] : 1;
+	entries[DP_NAT_BACKS] = want->nat ? buckets * SHUNT_NAT_BACKS : 1;
+	entries[DP_NAT_BACKS6] = want->nat && want->nat6 ? buckets * SHUNT_NAT_BACKS6 : 1;
 	entries[DP_NAT_CTL] = 1;
 }
 
