@@ -284,6 +284,25 @@ static void a_transition_that_goes_on_begins_to_learn(void **state)
 	assert_int_equal(s.base.since, 1001);
 }
 
+/* Whatever the tick, and however long the daemon was away, if that is less than a wrap. */
+static void a_slot_settles_by_its_age_at_every_tick(void **state)
+{
+	static const uint16_t ages[] = {0,     1,     IDLE,  IDLE + 1, IDLE + 2, 32766,
+					32767, 32768, 40000, 60000,    65000,	 65400};
+	struct transit_slot s;
+
+	(void)state;
+	for (uint32_t now = 0; now < 65536; now += 7)
+		for (size_t i = 0; i < sizeof(ages) / sizeof(*ages); i++) {
+			s = change_at(owned_by(A), B, (uint16_t)(now - ages[i]));
+			assert_int_equal(settle_at(s, (uint16_t)now).slot,
+					 ages[i] > IDLE + 1 ? B : ON(B));
+			s = change_at(owned_by(A), B, (uint16_t)now);
+			s.base.used = (uint16_t)(now + ages[i] % SHUNT_FLOW_AHEAD);
+			check(settle_at(s, (uint16_t)now), ON(B), A);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +318,7 @@ int main(void)
 		T(a_slot_settles_when_nobody_has_gone_elsewhere_for_the_timeout),
 		T(a_slot_settles_at_the_cap_whoever_uses_it),
 		T(ticks_wrap),
+		T(a_slot_settles_by_its_age_at_every_tick),
 		T(since_passes_what_an_earlier_transition_left_in_the_same_tick),
 		T(a_service_without_syns_learns_first),
 		T(learning_outlasts_the_cap),

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pure/transit.h"
 
+/* By how many ticks one that is to come can be ahead, and some more: SHUNT_FLOW_AHEAD, and what the packet
+ * path writes while the daemon looks. */
+#define TO_COME 64u
+
 uint16_t transit_age(uint16_t now, uint16_t then)
 {
-	int16_t age = (int16_t)(uint16_t)(now - then);
-
-	return age < 0 ? 0 : (uint16_t)age;
+	return (uint16_t)(then - now) <= TO_COME ? 0 : (uint16_t)(now - then);
 }
 
 static uint16_t cur_of(uint16_t slot)

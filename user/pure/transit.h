@@ -54,7 +54,8 @@ static inline bool transit_is_on(uint16_t slot)
 	return slot & SHUNT_SLOT_CHANGED;
 }
 
-/* Ticks from @then to @now; 0 when @then is to come. */
+/* Ticks from @then to @now, also when that is nearly all of a wrap ago: a daemon may have been away for
+ * hours. 0 when @then is to come. */
 uint16_t transit_age(uint16_t now, uint16_t then);
 
 #endif
