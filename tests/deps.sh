@@ -52,6 +52,7 @@ nginx-light          | nginx                | nginx         | backends
 curl                 | curl                 | curl          | requests, one by one
 wrk                  | wrk (copr)           | wrk           | requests, many at once
 xdp-tools            | xdp-tools            | xdp-tools     | other programs beside shunt's
+libfaketime          | libfaketime          | libfaketime   | a wall clock that jumps
 jq                   | jq                   | jq            | reads JSON output
 END
 }

@@ -23,6 +23,7 @@ O=$(realpath "${O:-build}")
 E2E=$PWD/tests/e2e
 P=${P:-sh$$} # of the namespaces' names
 INSTANCE=${INSTANCE:-e2e-$$}
+SHUNTD_ENV=()
 VIP4=203.0.113.10
 VIP6=2001:db8::10
 W=$(mktemp -d /tmp/shunt-e2e.XXXXXX) || exit 1
@@ -376,10 +377,11 @@ is_state() {
     jq -e --arg name "$2" --arg state "$3" '.backends[] | select(.name == $name) | .state == $state'
 }
 
-# shuntd_start [OPTION...]: 1 and the end of its log when it is not ready in ten seconds.
+# shuntd_start [OPTION...]: 1 and the end of its log when it is not ready in ten seconds. SHUNTD_ENV: NAME=VALUE
+# of its environment, and a command that runs it.
 shuntd_start() {
   mkdir -p "$W/run" "$W/state"
-  start shuntd lb "$O/shuntd" -c "$W/shunt.yaml" "$@"
+  start shuntd lb env "${SHUNTD_ENV[@]}" "$O/shuntd" -c "$W/shunt.yaml" "$@"
   wait_for "${READY_WITHIN:-10}" shuntd_settled && shunt status >/dev/null 2>&1 && return
   note "shuntd is not ready:"
   tail -n 20 "$W/shuntd.log" | sed 's/^/#   /'

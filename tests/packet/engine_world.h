@@ -174,6 +174,7 @@ static inline int set_up(void **state)
 	network_make(b);
 	snprintf(b->instance, sizeof(b->instance), "test-engine-%d", getpid());
 	snprintf(b->dir, sizeof(b->dir), "/tmp/shunt-%s", b->instance);
+	shell("rm -rf %s /sys/fs/bpf/shunt/%s", b->dir, b->instance); /* of one that was killed */
 	assert_int_equal(mkdir(b->dir, 0755), 0);
 	snprintf(b->config, sizeof(b->config), "%s/shunt.yaml", b->dir);
 	snprintf(path, sizeof(path), "%s/answers", b->dir);

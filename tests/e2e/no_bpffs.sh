@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Where no bpf filesystem is mounted the daemon mounts one, and where it cannot be written to says so.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+stage 2
+companion && decap 1 2
+for n in 1 2; do web $n; done
+backends4 1 2 >"$W/b"
+config <<END
+services:
+$(service web tcp $VIP4 80 "forward: ipip" "$FAST" "backends_file: b")
+END
+# shellcheck disable=SC2034 # of shuntd_start
+SHUNTD_ENV=(unshare -m sh -c 'umount -l /sys/fs/bpf && exec "$@"' sh)
+running 2
+is "requests are answered" "$(spread 40 http://$VIP4/ | awk '{n += $1} END {print n}')" 40
+is "the pins are on what it has mounted" "$(stat -f -c %T "/proc/${pids[shuntd]}/root/sys/fs/bpf")" bpf_fs
+check "and nowhere else" test ! -e "/sys/fs/bpf/shunt/$INSTANCE"
+check "shuntd stops" shuntd_stop
+refuses "one that is read-only is named" 1 "/sys/fs/bpf.*Read-only" on lb unshare -m sh -c \
+  'umount -l /sys/fs/bpf && mount -t bpf -o ro none /sys/fs/bpf && exec "$@"' sh "$O/shuntd" -c "$W/shunt.yaml"
+finish
