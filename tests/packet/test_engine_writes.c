@@ -411,7 +411,7 @@ static void flows_stay_wherever_a_reload_is_killed(void **state)
 	want_after(b);
 	all = all_writes(b);
 	see(b, &after);
-	assert_true(all > 40); /* a list is one, however long: it is copied by a string instruction */
+	assert_true(all > 40); /* a list, however long, is one: a string instruction's */
 	assert_int_equal(moved(&before, &after, 0), 0); /* their backends live */
 	assert_int_equal(moved(&before, &after, 5), 0);
 	assert_in_range(moved(&before, &after, 1), 1, FLOWS - 1); /* its fourth is gone */
