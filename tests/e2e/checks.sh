@@ -1,13 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Every kind of check against servers of others and some that misbehave: what each finds, and in which
-# words; down when a server goes, up when it comes back. The rows are the story.
+# words; down when a server goes, up when it comes back. The rows are the story. VIA: direct, to the
+# backend's own address, or auto, a client's way for all that can go it (checks_path.sh).
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 "$python" -c 'import h2' 2>/dev/null || skip_all "python3-h2 is not here"
 command -v dnsmasq >/dev/null || [ -x /usr/sbin/dnsmasq ] || skip_all "dnsmasq is not here"
 stage 1
-at=$(addr4 1)
+at=$(addr4 1) asked=$(addr4 1) via=${VIA:-direct} nobody="port unreachable"
+if [ "$via" = auto ]; then
+  companion && decap 1
+  asked=$VIP4 nobody="no " # ICMP errors do not come back on that way
+fi
 chmod 755 "$W"
 
 # ---- certificates --------------------------------------------------------------------------------
@@ -75,7 +80,7 @@ END
   start grpc-tls b1 "$python" "$E2E/grpc_health.py" 5002 "$pki/good.key" "$pki/good.pem"
   start grpc-empty b1 "$python" "$E2E/grpc_health.py" 5003 empty
   start dns b1 "$(command -v dnsmasq || echo /usr/sbin/dnsmasq)" -k -C /dev/null --no-resolv --no-hosts \
-    --bind-interfaces --listen-address="$at" -p 5353 -u root --pid-file= \
+    --bind-interfaces --listen-address="$at" --listen-address="$VIP4" -p 5353 -u root --pid-file= \
     --address=/web.example/192.0.2.80 --mx-host=web.example,mail.example,10 --txt-record=web.example,hello
   start s_server b1 openssl s_server -accept 8500 -cert "$pki/good.pem" -key "$pki/good.key" -quiet
   start hostile b1 "$python" "$E2E/hostile.py" 7001:silent 7002:slow 7003:headers 7004:flood 7005:garbage
@@ -102,7 +107,7 @@ https-bare   | down | HTTP status 400, wanted 200-399     | type: https, port: 8
 https-old    | down | certificate expired on 20[0-9-]*    | type: https, port: 8445, $ca
 https-self   | down | certificate is self-signed          | type: https, port: 8446, $ca
 https-name   | down | certificate is for www.example.com, not for other.example | type: https, port: 8443, ca: $pki/ca.pem, sni: other.example
-https-addr   | down | certificate is for www.example.com, not for $at | type: https, port: 8443, ca: $pki/ca.pem
+https-addr   | down | certificate is for www.example.com, not for $asked | type: https, port: 8443, ca: $pki/ca.pem
 https-issuer | down | certificate's issuer "house" is not trusted | type: https, port: 8443, host: www.example.com
 https-any    | up   | HTTP status 200                     | type: https, port: 8446, verify: "no", expiry_warn: "no"
 https-plain  | down | TLS handshake failed: .*            | type: https, port: 8080, $ca
@@ -123,7 +128,7 @@ dns-mx       | up   | 1 MX record, as expected            | type: dns, port: 535
 dns-txt      | up   | 1 TXT record, as expected           | type: dns, port: 5353, name: web.example, record: TXT, transport: tcp, expect: hello
 dns-answer   | down | 1 A record, none as expected: "192.0.2.80" | type: dns, port: 5353, name: web.example, expect: 192.0.2.81
 dns-refused  | down | DNS status REFUSED                  | type: dns, port: 5353, name: other.example
-dns-nobody   | down | port unreachable: nobody listens    | type: dns, port: 5999, name: web.example
+dns-nobody   | down | $nobody.*                           | type: dns, port: 5999, name: web.example
 udp          | up   | reply                               | type: udp, port: 5353, send_hex: "12340100000100000000000003776562076578616d706c650000010001", expect_hex: "c0000250"
 udp-closed   | down | port unreachable: nobody listens    | type: udp, port: 5999, send: hello
 icmp         | up   | echo reply                          | type: icmp
@@ -148,7 +153,7 @@ pace="interval: 500ms, timeout: 400ms, rise: 1, fall: 2"
   echo "services:"
   while IFS='|' read -r name _ _ how; do
     n=$((n + 1))
-    service "${name// /}" tcp "$VIP4" "$((1000 + n))" "forward: ipip" "check: { $pace, ${how# } }" \
+    service "${name// /}" tcp "$VIP4" "$((1000 + n))" "forward: ipip" "check: { via: $via, $pace, ${how# } }" \
       "backends: [\"$at name=b1\"]"
   done < <(rows)
 } | config
@@ -183,7 +188,7 @@ check "http: down when the server goes" wait_for 5 of http down "connection refu
 check "https: likewise" wait_for 5 of https down "connection refused"
 check "http2: likewise" wait_for 5 of http2 down "connection refused"
 check "grpc: likewise" wait_for 5 of grpc down "connection refused"
-check "dns: likewise" wait_for 5 of dns down "port unreachable"
+check "dns: likewise" wait_for 5 of dns down "$nobody"
 check "tls: likewise" wait_for 5 of tls down "connection refused"
 servers
 for name in http https http2 grpc dns tls; do
