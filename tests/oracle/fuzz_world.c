@@ -177,7 +177,7 @@ static void slots_vary(struct fuzz_world *w, const struct shunt_service *svc, bo
 			number = 0;
 		if (broken && once_in(d, 4))
 			number = number_at_the_end(svc, d);
-		if (!(svc->flags & SHUNT_SVC_NAT) && once_in(d, changed_in)) {
+		if (!(broken && svc->flags & SHUNT_SVC_NAT) && once_in(d, changed_in)) {
 			number |= SHUNT_SLOT_CHANGED;
 			base_vary(world_base(w->f, svc, i), w->tick, d);
 		}

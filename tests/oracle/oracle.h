@@ -344,6 +344,11 @@ static inline bool oracle_translates(const struct shunt_backend *be)
 	return be->method == SHUNT_NAT || be->method == SHUNT_MASQ;
 }
 
+/* Whether flows of the service may be backend @number's by slots and flow table: it is usable, and what
+ * translates has its connections elsewhere, unless the service remembers every flow. */
+bool oracle_may_have(const struct oracle_tables *t, const struct shunt_service *svc,
+		     uint32_t number);
+
 /* A client's packet for a service that translates, or, without SHUNT_SVC_NAT, one whose backend in
  * @r's row does; and a packet for no service. */
 enum shunt_verdict oracle_nat_request(const struct oracle_case *c, const struct shunt_service *svc,

@@ -83,7 +83,6 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 				 struct oracle_result *r)
 {
 	struct candidates c;
-	uint32_t row;
 	uint64_t w;
 	size_t i;
 
@@ -97,8 +96,7 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 		return ORACLE_UNKNOWN;
 	if (number_in(w) == 0 || is_expired(flow, w) || number_in(w) > flow->svc->backends)
 		return ORACLE_UNKNOWN;
-	row = flow->svc->row + number_in(w);
-	if (row >= t->rows || !(t->backends[row].flags & SHUNT_BE_USABLE))
+	if (!oracle_may_have(t, flow->svc, number_in(w)))
 		return ORACLE_ORPHANED;
 	*number = number_in(w);
 	if (flow->is_about)

@@ -4,13 +4,24 @@
 
 #include <netinet/in.h>
 
+bool oracle_may_have(const struct oracle_tables *t, const struct shunt_service *svc,
+		     uint32_t number)
+{
+	const struct shunt_backend *be = &t->backends[svc->row + number];
+
+	if (svc->row + number >= t->rows || !(be->flags & SHUNT_BE_USABLE))
+		return false;
+	/* a method that is none may be taken for any */
+	return !(svc->flags & SHUNT_SVC_NAT) || svc->flags & SHUNT_SVC_FLOWS ||
+	       !((1u << SHUNT_NAT | 1u << SHUNT_MASQ) >> be->method % 32 & 1);
+}
+
 bool oracle_slot_at(const struct oracle_case *c, const struct shunt_service *svc, uint64_t hash,
 		    struct oracle_slot *slot)
 {
 	uint32_t n = shunt_slot_of(hash, svc->slot_mask);
 	size_t line = (size_t)svc->slots_at + n / SHUNT_SLOTS_PER_LINE;
 	uint16_t word;
-	uint32_t row;
 
 	if (line >= c->t->n_lines)
 		return false;
@@ -20,9 +31,7 @@ bool oracle_slot_at(const struct oracle_case *c, const struct shunt_service *svc
 	slot->cur = word & SHUNT_SLOT_BACKEND;
 	slot->base = c->s->bases[line].slot[n % SHUNT_SLOTS_PER_LINE];
 	slot->old = slot->cur;
-	row = svc->row + slot->base.base;
-	if (slot->changed && slot->base.base && row < c->t->rows &&
-	    c->t->backends[row].flags & SHUNT_BE_USABLE)
+	if (slot->changed && slot->base.base && oracle_may_have(c->t, svc, slot->base.base))
 		slot->old = slot->base.base;
 	return true;
 }
@@ -102,8 +111,12 @@ static uint32_t plan(const struct oracle_case *c, const struct oracle_flow *flow
 	bool learning = learns && slot->base.flags & SHUNT_BASE_LEARNING;
 	bool begins = is_orphan || (learns ? !learning : c->p.is_syn);
 
+	uint32_t number = begins ? slot->cur : slot->old;
+
 	*remembers = (begins || learning) && !flow->is_about;
-	return begins ? slot->cur : slot->old;
+	if (flow->svc->flags & SHUNT_SVC_NAT && !oracle_may_have(c->t, flow->svc, number))
+		*remembers = false;
+	return number;
 }
 
 uint32_t oracle_by_slot(const struct oracle_case *c, struct oracle_flow *flow,
