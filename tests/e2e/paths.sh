@@ -30,6 +30,11 @@ $(service four-in-six tcp $VIP4 80 "forward: ipip" "$usual" "backends_file: v6.b
 $(service straight tcp $VIP4 81 "forward: ipip" "$direct" "backends_file: v4.backends")
 END
 running 45
+# in_own_users: 1 when the process for these probes is in a user namespace of its own.
+in_own_users() {
+  readlink "/proc/$(pgrep -P "${pids[shuntd]}" -f -- --probe-path)/ns/user" | grep -Fvxc "$(readlink /proc/self/ns/user)"
+}
+is "who may makes the network namespace as root" "$(in_own_users)" 0
 says() { shunt backends "$1" | grep -q "$2"; }
 
 on b2 ip address del $VIP4/32 dev lo
@@ -78,6 +83,11 @@ shuntd_stop KILL
 check "a daemon that is killed leaves no way" wait_for 5 bash -c "! nsenter --net=/run/netns/$P-lb ip link | grep -q shuntp"
 running 60
 is "the next one has the only filter" "$(on lb tc filter show dev eth0 ingress | grep -c shunt_path_in)" 1
+shuntd_stop
+# shellcheck disable=SC2034 # of shuntd_start
+SHUNTD_ENV=(setpriv --inh-caps -sys_admin --bounding-set -sys_admin)
+running 60
+is "who may not make a network namespace makes it as a user" "$(in_own_users)" 1
 shuntd_stop
 is "which ends with it" "$(on lb tc filter show dev eth0 ingress | grep -c shunt_path_in)" 0
 finish

@@ -109,6 +109,8 @@ static int link_up(uint32_t ifindex)
 
 int nl_space_leave(void)
 {
+	if (unshare(CLONE_NEWNET) == 0)
+		return 0;
 	return unshare(CLONE_NEWUSER | CLONE_NEWNET) ? -errno : 0;
 }
 

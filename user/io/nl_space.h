@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The network namespace of the path probes (shunt_path.h), and the veth that is all there is in it. Its
- * process makes the namespace, without privileges, in a user namespace of its own; the daemon, which may
- * do so in the host's, makes the veth and puts one end of it there. */
+ * process makes the namespace, as itself or else in a user namespace of its own; the daemon makes the veth
+ * and puts one end of it there. */
 #ifndef SHUNT_NL_SPACE_H
 #define SHUNT_NL_SPACE_H
 
@@ -17,9 +17,9 @@ extern const uint8_t nl_space_mac[6];
 
 /* ---- of the process that probes ------------------------------------------------------------------*/
 
-/* Leaves the host's network: from here on the process is in a user and a network namespace that nobody else
- * has, with all capabilities there and none elsewhere. -EPERM and -ENOSPC where the host does not let
- * users make namespaces (user.max_user_namespaces). */
+/* Leaves the host's network: from here on the process is in a network namespace that nobody else has. Without
+ * CAP_SYS_ADMIN it is in a user namespace of its own as well, with all capabilities there and none elsewhere;
+ * -EPERM and -ENOSPC where the host does not let users make these (user.max_user_namespaces). */
 int nl_space_leave(void) __attribute__((warn_unused_result));
 
 /* Waits for the daemon's end and has all addresses of path probes be this process's, every other one

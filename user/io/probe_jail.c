@@ -59,7 +59,13 @@ static int has_no_capabilities(void)
 	return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
 }
 
-/* In the new namespaces the process has all capabilities, until it is settled. */
+static bool may_leave_as_is(void)
+{
+	return capng_get_caps_process() == 0 &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN) &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+}
+
 static int enter_space(const struct probe_space *space)
 {
 	const struct probe_report here = {.type = PROBE_MSG_SPACE};
@@ -67,8 +73,22 @@ static int enter_space(const struct probe_space *space)
 
 	if (err == 0 && send(PROBE_FD, &here, sizeof(here), MSG_NOSIGNAL) != sizeof(here))
 		err = -errno;
+	return err < 0 ? err : space->settle();
+}
+
+/* Who may make a network namespace does so before it gives that up, since hosts may not let users have any
+ * (kernel.apparmor_restrict_unprivileged_userns); else it is in a user namespace of its own, where it has
+ * all capabilities until it is settled. */
+static int give_up(const struct probe_identity *who, const struct probe_space *space)
+{
+	bool first = space && may_leave_as_is();
+	int err = first ? enter_space(space) : 0;
+
 	if (err == 0)
-		err = space->settle();
+		err = who->switch_user ? switch_user(who) : drop_capabilities();
+	if (err < 0 || !space || first)
+		return err;
+	err = enter_space(space);
 	return err < 0 ? err : drop_capabilities();
 }
 
@@ -79,9 +99,7 @@ int probe_jail_enter(const struct probe_identity *who, const struct probe_space 
 	if (err == 0 && chdir("/") < 0)
 		err = -errno;
 	if (err == 0)
-		err = who->switch_user ? switch_user(who) : drop_capabilities();
-	if (err == 0 && space)
-		err = enter_space(space);
+		err = give_up(who, space);
 	if (err == 0)
 		err = has_no_capabilities();
 	if (err < 0)

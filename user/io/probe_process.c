@@ -156,7 +156,9 @@ static const char *exit_words(int status)
 	case PROBE_EXIT_JAIL:
 		return "privileges could not be given up";
 	case PROBE_EXIT_SPACE:
-		return "no network namespace, or no way out of it: see user.max_user_namespaces";
+		return "no network namespace, or no way out of it: see user.max_user_namespaces, "
+		       "or "
+		       "write via: direct";
 	case PROBE_EXIT_SETUP:
 		return "no memory or descriptors";
 	case PROBE_EXIT_MESSAGE:
