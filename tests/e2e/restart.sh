@@ -26,6 +26,7 @@ sleep 1
 # A backend that is down must not come back by the restart.
 stop web2 KILL
 wait_for 5 is_state web b2 down
+wait_for 5 is_state turns b2 down # each by probes of its own
 detected=$(now_ms)
 shuntd_stop KILL
 sleep 1.5

@@ -28,9 +28,9 @@ configured
 check "shuntd starts" shuntd_start
 check "to lc, the first service that remembers flows" change "scheduler: lc"
 note "least connections"
-hold lc 90
+hold lc 180
 for n in 1 2 3; do
-  holds "b$n has about a third" "$(open_at lc b$n) >= 20 && $(open_at lc b$n) <= 40"
+  holds "b$n has about a third" "$(open_at lc b$n) >= 40 && $(open_at lc b$n) <= 80"
 done
 check "b1 is drained, and its connections end" shunt drain held b1
 echo b1 >"$W/held-lc.close"
@@ -38,8 +38,8 @@ gone() { [ "$(open_at lc b1)" -eq 0 ]; }
 wait_for 5 gone
 check "it is enabled again" shunt enable held b1
 sleep 2 # a pass of counting, and one of being counted
-hold lc2 60 # it is one of the two that are asked five times in nine
-holds "as it has none it gets most of the next" "$(open_at lc2 b1) >= 25"
+hold lc2 120 # it is one of the two that are asked five times in nine, by chance fewer than 48 once in 5,000 runs
+holds "as it has none it gets most of the next" "$(open_at lc2 b1) >= 48"
 
 note "how many there are is shown, also when the service's rows move"
 all_open() { # those of the two clients

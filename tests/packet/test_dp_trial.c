@@ -35,18 +35,16 @@ int unlink(const char *path)
 	return unlinkat(AT_FDCWD, path, 0);
 }
 
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#define KILLS_AT_CALLS 1
 static long raw(long nr, long a, long b, long c)
 {
 	long ret = nr;
 
-#if defined(__x86_64__)
 	__asm__ volatile("syscall" : "+a"(ret) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-#endif
 	return ret;
 }
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define KILLS_AT_CALLS 1
 long syscall(long nr, ...)
 {
 	long arg[3], ret;
