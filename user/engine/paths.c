@@ -17,7 +17,7 @@
 
 /* An address of this host, where a backend's route says none of the family. */
 struct own_source {
-	uint32_t ifindex;
+	struct addr own; /* that which the route says, of the other family */
 	struct addr addr;
 	uint8_t family;
 };
@@ -69,15 +69,15 @@ static int take_number(struct paths *p, struct backend *b)
 /* ---- where they lead ----------------------------------------------------------------------------*/
 
 /* Asking takes as long as there are addresses on this host, and many backends share an interface. */
-static struct addr source_at(struct paths *p, const struct nl_nexthop *nh, uint8_t family)
+static struct addr source_beside(struct paths *p, const struct addr *own, uint8_t family)
 {
-	struct own_source one = {.ifindex = nh->ifindex, .family = family};
+	struct own_source one = {.own = *own, .family = family};
 	size_t i;
 
 	for (i = 0; i < p->n_sources; i++)
-		if (p->sources[i].ifindex == nh->ifindex && p->sources[i].family == family)
+		if (p->sources[i].family == family && addr_compare(&p->sources[i].own, own) == 0)
 			return p->sources[i].addr;
-	one.addr = nl_space_source(nh->ifindex, family);
+	one.addr = nl_space_source(own, family);
 	if (!addr_is_none(&one.addr) && p->n_sources < SOURCES)
 		p->sources[p->n_sources++] = one;
 	return one.addr;
@@ -88,7 +88,7 @@ static struct addr host_towards(struct paths *p, const struct backend *b, uint8_
 {
 	if (b->nexthop.source.family == family)
 		return b->nexthop.source;
-	return b->nexthop.ifindex ? source_at(p, &b->nexthop, family) : (struct addr){0};
+	return b->nexthop.ifindex ? source_beside(p, &b->nexthop.source, family) : (struct addr){0};
 }
 
 void paths_aim(struct engine *e, const struct backend *b)

@@ -298,22 +298,38 @@ static struct addr source_by_route(uint8_t family)
 	return addr_from_sockaddr(&ss);
 }
 
-struct addr nl_space_source(uint32_t ifindex, uint8_t family)
+static struct addr addr_at(const struct ifaddrs *one)
 {
-	char ifname[IF_NAMESIZE] = "";
+	return one->ifa_addr ? addr_from_sockaddr((const void *)one->ifa_addr) : (struct addr){0};
+}
+
+/* The name of the interface that has @own; NULL: none. */
+static const char *interface_of(const struct ifaddrs *all, const struct addr *own)
+{
+	for (; all; all = all->ifa_next) {
+		struct addr a = addr_at(all);
+
+		if (addr_compare(&a, own) == 0)
+			return all->ifa_name;
+	}
+	return NULL;
+}
+
+struct addr nl_space_source(const struct addr *own, uint8_t family)
+{
 	struct addr found = {0};
 	struct ifaddrs *all, *one;
+	const char *name;
 
-	if (if_indextoname(ifindex, ifname) && getifaddrs(&all) == 0) {
-		for (one = all; one && addr_is_none(&found); one = one->ifa_next) {
-			struct addr a = {0};
+	if (getifaddrs(&all))
+		return source_by_route(family);
+	name = addr_is_none(own) ? NULL : interface_of(all, own);
+	for (one = all; name && one && addr_is_none(&found); one = one->ifa_next) {
+		struct addr a = addr_at(one);
 
-			if (one->ifa_addr && strcmp(one->ifa_name, ifname) == 0)
-				a = addr_from_sockaddr((const void *)one->ifa_addr);
-			if (a.family == family && !addr_is_unusable(&a))
-				found = a;
-		}
-		freeifaddrs(all);
+		if (a.family == family && !addr_is_unusable(&a) && strcmp(one->ifa_name, name) == 0)
+			found = a;
 	}
+	freeifaddrs(all);
 	return addr_is_none(&found) ? source_by_route(family) : found;
 }

@@ -33,8 +33,8 @@ int nl_space_settle(void) __attribute__((warn_unused_result));
  * @ifindex. It ends with that namespace. -errno. */
 int nl_space_join(pid_t pid, uint32_t *ifindex) __attribute__((warn_unused_result));
 
-/* An address of this host of that family: of interface @ifindex if it has one, else the one that a packet by
- * the default route has; none where there is neither. */
-struct addr nl_space_source(uint32_t ifindex, uint8_t family);
+/* An address of this host of that family: of the interface that has its address @own, if that has one, else the
+ * one that a packet by the default route has; none where there is neither. */
+struct addr nl_space_source(const struct addr *own, uint8_t family);
 
 #endif
