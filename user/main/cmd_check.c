@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* shunt check: is this configuration one that shuntd would take? */
 #include "io/conf_file.h"
-#include "main/cli.h"
+#include "main/commands.h"
 #include "main/json.h"
 #include "pure/conf_parse.h"
 
@@ -28,7 +28,7 @@ static void check_json(const struct cli *cli, const char *file, const struct con
 	json_close(&j);
 }
 
-enum cli_exit cmd_check(struct cli *cli, int argc, char **argv)
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
 	struct conf_error e = {""};
 	struct conf *c = NULL;
@@ -46,3 +46,19 @@ enum cli_exit cmd_check(struct cli *cli, int argc, char **argv)
 	conf_free(c);
 	return err < 0 ? CLI_FAILED : CLI_DONE;
 }
+
+const struct command command_check = {
+	.name = "check",
+	.arguments = "FILE",
+	.summary = "would shuntd take this configuration?",
+	.help = "Reads FILE and the backend files that it names as shuntd would. Says where "
+		"the first mistake is, what is allowed there, and ends with 1; no daemon is "
+		"needed.\n",
+	.json = "ok, file, services, backends, error (null: none)",
+	.examples = "shunt check /etc/shunt/shunt.yaml && shunt reload",
+	.group = CLI_GROUP_CONFIGURE,
+	.min_args = 1,
+	.max_args = 1,
+	.kinds = {CLI_FILE},
+	.run = run,
+};

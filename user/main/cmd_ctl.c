@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/ctl_client.h"
+#include "main/commands.h"
 #include "main/json.h"
 #include "pure/conf.h"
 
@@ -67,6 +68,13 @@ enum cli_exit ctl_ask(const struct cli *cli, const struct ctl_command *c, struct
 
 enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv)
 {
+	const char *reason = cli_option(cli, "reason");
+
+	if (reason &&
+	    (strlen(reason) >= EDIT_REASON_MAX || !*reason || !edit_reason_is_good(reason)))
+		return cli_misused("--reason: one line of 1 to %d bytes that does not begin with a "
+				   "space",
+				   EDIT_REASON_MAX - 1);
 	if (!argv[0][0] || !argv[1][0])
 		return cli_misused("the name of a service or backend cannot be empty");
 	if (strlen(argv[0]) >= sizeof(c->service))
@@ -75,13 +83,13 @@ enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, 
 		return cli_failed("no backend \"%s\": the name is too long", argv[1]);
 	strcpy(c->service, argv[0]);
 	strcpy(c->backend, argv[1]);
-	if (cli->reason)
-		snprintf(c->reason, sizeof(c->reason), "%s", cli->reason);
+	if (reason)
+		snprintf(c->reason, sizeof(c->reason), "%s", reason);
 	say_who(c->user);
 	return ctl_call(cli, c);
 }
 
-enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
+static enum cli_exit run_reload(struct cli *cli, int argc, char **argv)
 {
 	struct ctl_command c = {.verb = CTL_RELOAD};
 
@@ -89,7 +97,21 @@ enum cli_exit cmd_reload(struct cli *cli, int argc, char **argv)
 	return ctl_call(cli, &c);
 }
 
-enum cli_exit cmd_enable(struct cli *cli, int argc, char **argv)
+const struct command command_reload = {
+	.name = "reload",
+	.arguments = "",
+	.summary = "make shuntd read its configuration again",
+	.help = "A configuration with a mistake changes nothing: the mistake is shown, the "
+		"exit status is 1, and the daemon goes on with what it had.\n",
+	.json = "ok, errno, text",
+	.examples = "shunt reload",
+	.group = CLI_GROUP_CONFIGURE,
+	.run = run_reload,
+};
+
+static const struct cli_option with_reason[] = {CTL_REASON, {0}};
+
+static enum cli_exit run_enable(struct cli *cli, int argc, char **argv)
 {
 	struct ctl_command c = {.verb = CTL_ENABLE};
 
@@ -97,7 +119,22 @@ enum cli_exit cmd_enable(struct cli *cli, int argc, char **argv)
 	return ctl_call_on_backend(cli, &c, argv);
 }
 
-enum cli_exit cmd_disable(struct cli *cli, int argc, char **argv)
+const struct command command_enable = {
+	.name = "enable",
+	.arguments = "SERVICE BACKEND",
+	.summary = "give a drained or disabled backend new flows again",
+	.help = "Undoes shunt drain and shunt disable.\n",
+	.json = "ok, errno, text",
+	.examples = "shunt enable web web1",
+	.group = CLI_GROUP_STEER,
+	.min_args = 2,
+	.max_args = 2,
+	.kinds = {CLI_SERVICE, CLI_BACKEND},
+	.options = with_reason,
+	.run = run_enable,
+};
+
+static enum cli_exit run_disable(struct cli *cli, int argc, char **argv)
 {
 	struct ctl_command c = {.verb = CTL_DISABLE};
 
@@ -105,7 +142,24 @@ enum cli_exit cmd_disable(struct cli *cli, int argc, char **argv)
 	return ctl_call_on_backend(cli, &c, argv);
 }
 
-enum cli_exit cmd_weight(struct cli *cli, int argc, char **argv)
+const struct command command_disable = {
+	.name = "disable",
+	.arguments = "SERVICE BACKEND",
+	.summary = "take a backend out at once: maintenance",
+	.help = "It gets no packets, also none of flows that it has, which move, also not "
+		"while nobody else is up. It is probed all the same. Holds until shunt enable, "
+		"also over a restart of the daemon. To keep its flows use shunt drain.\n",
+	.json = "ok, errno, text",
+	.examples = "shunt disable --reason 'disk swap, ticket 4711' web web1",
+	.group = CLI_GROUP_STEER,
+	.min_args = 2,
+	.max_args = 2,
+	.kinds = {CLI_SERVICE, CLI_BACKEND},
+	.options = with_reason,
+	.run = run_disable,
+};
+
+static enum cli_exit run_weight(struct cli *cli, int argc, char **argv)
 {
 	struct ctl_command c = {.verb = CTL_WEIGHT};
 	char *end;
@@ -118,3 +172,19 @@ enum cli_exit cmd_weight(struct cli *cli, int argc, char **argv)
 	c.weight = (uint16_t)weight;
 	return ctl_call_on_backend(cli, &c, argv);
 }
+
+const struct command command_weight = {
+	.name = "weight",
+	.arguments = "SERVICE BACKEND N",
+	.summary = "change a backend's weight",
+	.help = "N is 0 to 1000; 0 gives it no new flows. Holds also over a restart of the "
+		"daemon.\n",
+	.json = "ok, errno, text",
+	.examples = "shunt weight web web1 5",
+	.group = CLI_GROUP_STEER,
+	.min_args = 3,
+	.max_args = 3,
+	.kinds = {CLI_SERVICE, CLI_BACKEND},
+	.options = with_reason,
+	.run = run_weight,
+};

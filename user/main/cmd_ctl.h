@@ -6,6 +6,13 @@
 #include "main/cli.h"
 #include "pure/ctl.h"
 
+/* An option of those that call ctl_call_on_backend(), which reads it. */
+#define CTL_REASON                                                                                 \
+	{                                                                                          \
+		"reason", "TEXT", "shown by shunt backends and history, with who did it", 0,       \
+			CLI_ANYTHING, NULL                                                         \
+	}
+
 /* Has the daemon carry out @c on the service argv[0] and its backend argv[1], whose names it fills in,
  * and prints the answer. */
 enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv);

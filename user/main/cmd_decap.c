@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "main/cli.h"
+#include "main/commands.h"
 
 #ifndef SHUNT_LIBEXECDIR
 #define SHUNT_LIBEXECDIR "/usr/local/libexec/shunt"
@@ -29,7 +29,7 @@ static bool beside_us(char *path, size_t size, const char *name)
 	return n > 0 && (size_t)n < size;
 }
 
-enum cli_exit cmd_decap(struct cli *cli, int argc, char **argv)
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
 	char path[2 * PATH_MAX] = "";
 
@@ -42,3 +42,16 @@ enum cli_exit cmd_decap(struct cli *cli, int argc, char **argv)
 	return cli_failed("cannot run shunt-decap, neither %s nor %s: %s", path,
 			  SHUNT_LIBEXECDIR "/shunt-decap", strerror(errno));
 }
+
+const struct command command_decap = {
+	.name = "decap",
+	.arguments = "ARGUMENTS...",
+	.summary = "take off the tunnel headers (runs shunt-decap)",
+	.help = "The addresses are the backend's own, which the tunnel leads to, not the VIP. "
+		"shunt decap --help says more.\n",
+	.examples = "shunt decap attach eth0 10.0.0.12",
+	.group = CLI_GROUP_BACKEND,
+	.raw = true,
+	.max_args = 1000,
+	.run = run,
+};

@@ -9,6 +9,7 @@
 #include "base/own.h"
 #include "io/stats_client.h"
 #include "main/cmd_ctl.h"
+#include "main/commands.h"
 #include "main/json.h"
 #include "main/units.h"
 #include "main/words.h"
@@ -120,14 +121,62 @@ static enum cli_exit wait_for_end(const struct cli *cli, char **argv)
 	}
 }
 
-enum cli_exit cmd_drain(struct cli *cli, int argc, char **argv)
+static enum cli_exit read_deadline(const struct cli *cli, uint32_t *deadline_s)
 {
-	struct ctl_command c = {.verb = CTL_DRAIN, .deadline_s = cli->deadline_s};
-	enum cli_exit result = ctl_call_on_backend(cli, &c, argv);
+	const char *text = cli_option(cli, "deadline");
+	uint64_t ms = 0;
+
+	if (!text)
+		return CLI_DONE;
+	if (!units_read_duration(text, &ms) || ms < 1000 || ms > CTL_DEADLINE_MAX_S * 1000ull)
+		return cli_misused("--deadline %s: a duration with a unit, 1s to %dh; write 90s, "
+				   "10m or 2h",
+				   text, CTL_DEADLINE_MAX_S / 3600);
+	*deadline_s = (uint32_t)((ms + 999) / 1000);
+	return CLI_DONE;
+}
+
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
+{
+	struct ctl_command c = {.verb = CTL_DRAIN};
+	enum cli_exit result = read_deadline(cli, &c.deadline_s);
 
 	(void)argc;
-	if (result != CLI_DONE || !cli->wait)
+	if (result == CLI_DONE)
+		result = ctl_call_on_backend(cli, &c, argv);
+	if (result != CLI_DONE || !cli_option(cli, "wait"))
 		return result;
 	fflush(cli->out);
 	return wait_for_end(cli, argv);
 }
+
+static const struct cli_option options[] = {
+	{"deadline", "TIME",
+	 "flows that are left after this time (90s, 10m, 2h) move to other backends; again with "
+	 "another time to change it",
+	 0, CLI_ANYTHING, NULL},
+	{"wait", NULL,
+	 "show how it goes until there are none: exit status 0 when they have ended, 3 when the "
+	 "deadline moved some; Ctrl-C ends the waiting, not the drain",
+	 0, CLI_ANYTHING, NULL},
+	CTL_REASON,
+	{0},
+};
+
+const struct command command_drain = {
+	.name = "drain",
+	.arguments = "SERVICE BACKEND",
+	.summary = "give a backend no new flows, and keep those that it has",
+	.help = "Holds until shunt enable, also over a restart of the daemon. Flows that the "
+		"backend has stay with it until they end: when it has had no packet for the "
+		"service's flow_timeout, with nat and masq the timeout of connections.\n",
+	.json = "ok, errno, text\n"
+		"with --wait then, a document a line: backends [as in backends]",
+	.examples = "shunt drain web web1 --deadline 10m --wait",
+	.group = CLI_GROUP_STEER,
+	.min_args = 2,
+	.max_args = 2,
+	.kinds = {CLI_SERVICE, CLI_BACKEND},
+	.options = options,
+	.run = run,
+};

@@ -6,7 +6,7 @@
 
 #include "base/own.h"
 #include "io/stats_client.h"
-#include "main/cli.h"
+#include "main/commands.h"
 #include "main/json.h"
 #include "main/table.h"
 #include "pure/fingerprint.h"
@@ -167,7 +167,7 @@ static void print_all(const struct cli *cli, const struct view_fingerprint *rows
 	print_services(cli, rows, n);
 }
 
-enum cli_exit cmd_fingerprint(struct cli *cli, int argc, char **argv)
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
 	const char *service = argc > 0 ? argv[0] : NULL;
 	auto_client struct stats_client *c = NULL;
@@ -193,3 +193,30 @@ enum cli_exit cmd_fingerprint(struct cli *cli, int argc, char **argv)
 	print_backends(cli, rows + 1, n - 1);
 	return CLI_DONE;
 }
+
+const struct command command_fingerprint = {
+	.name = "fingerprint",
+	.arguments = "[SERVICE]",
+	.summary = "a few digits that are the same on every host that does the same",
+	.help = "Hosts with the same configuration and the same health pick the same backend "
+		"for the same flow, and print the same here, whatever the order of their files "
+		"and of what happened. Where \"all\" differs: compare \"secret\" (hash_secret), "
+		"then the services, then with SERVICE its backends.\n"
+		"  SETTINGS  of a service: name, address, ports, protocol, scheduler, "
+		"on_empty, flow_timeout, min_healthy, quic; of a backend: name, address, port, "
+		"weight, pool, method\n"
+		"  BACKENDS  the settings of all backends\n"
+		"  TABLE     which slot is whose: differs also where health, next hops or a "
+		"drain do\n"
+		"  MOVING    slots whose former flows are still elsewhere, on this host; "
+		"counts in no fingerprint\n",
+	.json = "fingerprint? (without SERVICE), secret, services [name, fingerprint, "
+		"settings, backends, table, slots, moving], backends? [name, fingerprint, "
+		"settings, table, slots] (with SERVICE) (fingerprints are text)",
+	.examples = "shunt fingerprint\n"
+		    "shunt fingerprint web",
+	.group = CLI_GROUP_WHY,
+	.max_args = 1,
+	.kinds = {CLI_SERVICE},
+	.run = run,
+};

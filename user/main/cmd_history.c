@@ -7,7 +7,7 @@
 
 #include "base/own.h"
 #include "io/stats_client.h"
-#include "main/cli.h"
+#include "main/commands.h"
 #include "main/json.h"
 #include "main/table.h"
 #include "main/units.h"
@@ -91,7 +91,7 @@ static void print_history(const struct cli *cli, const struct history_event *row
 	table_free(t);
 }
 
-enum cli_exit cmd_history(struct cli *cli, int argc, char **argv)
+static enum cli_exit run_history(struct cli *cli, int argc, char **argv)
 {
 	const char *const names[2] = {argv[0], argv[1]};
 	auto_free struct history_event *rows = NULL;
@@ -122,6 +122,23 @@ enum cli_exit cmd_history(struct cli *cli, int argc, char **argv)
 	json_close(&j);
 	return CLI_DONE;
 }
+
+const struct command command_history = {
+	.name = "history",
+	.arguments = "SERVICE BACKEND",
+	.summary = "what has become of a backend, and why: its last hundred changes",
+	.help = "The newest first. WAS and IS are the same where only the reason is another. "
+		"The daemon keeps them in memory: they begin with it.\n",
+	.json = "history [time_ms (since 1970), from, to (starting, up, down, unchecked, "
+		"drained, maintenance, leaving), code (\"L7STS 503\"), check, latency_us, by, "
+		"reason] (code, check, by and reason may be null)",
+	.examples = "shunt history web web1",
+	.group = CLI_GROUP_WHY,
+	.min_args = 2,
+	.max_args = 2,
+	.kinds = {CLI_SERVICE, CLI_BACKEND},
+	.run = run_history,
+};
 
 /* ---- events -----------------------------------------------------------------------------------*/
 
@@ -160,7 +177,7 @@ static void tell_lost(uint64_t *last, uint64_t seq)
 	*last = seq;
 }
 
-enum cli_exit cmd_events(struct cli *cli, int argc, char **argv)
+static enum cli_exit run_events(struct cli *cli, int argc, char **argv)
 {
 	auto_client struct stats_client *c = NULL;
 	struct client_error e;
@@ -182,3 +199,25 @@ enum cli_exit cmd_events(struct cli *cli, int argc, char **argv)
 	}
 	return ferror(cli->out) ? CLI_FAILED : cli_failed("%s", e.text);
 }
+
+static const struct cli_option events_options[] = {
+	{"follow", NULL, "wait for what comes; is so in any case", 0, CLI_ANYTHING, NULL},
+	{0},
+};
+
+const struct command command_events = {
+	.name = "events",
+	.arguments = "",
+	.summary = "what happens, as it happens",
+	.help = "A line for each change of a backend's health or next hop, each edit, each "
+		"change of a service, until Ctrl-C or the daemon's end. Needs root.\n",
+	.json = "seq, time_ms (since 1970), kind (health, edited, next_hop, service_empty, "
+		"drain, pool, transition, ...), service, backend, text, from? (this and the "
+		"rest: of kind health and edited, as in history), to?, code?, check?, "
+		"latency_us?, by?, reason? (a document a line)",
+	.examples = "shunt events\n"
+		    "shunt events --json | jq 'select(.to == \"down\")'",
+	.group = CLI_GROUP_SEE,
+	.options = events_options,
+	.run = run_events,
+};

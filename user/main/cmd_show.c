@@ -6,7 +6,7 @@
 
 #include "base/own.h"
 #include "io/stats_client.h"
-#include "main/cli.h"
+#include "main/commands.h"
 #include "main/json.h"
 #include "main/table.h"
 #include "main/units.h"
@@ -180,7 +180,7 @@ static void print_status(const struct cli *cli, const struct view_status *s)
 		print_peers(cli, &s->peers);
 }
 
-enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
+static enum cli_exit run_status(struct cli *cli, int argc, char **argv)
 {
 	auto_client struct stats_client *c = NULL;
 	auto_free struct view_interface *rows = NULL;
@@ -201,6 +201,25 @@ enum cli_exit cmd_status(struct cli *cli, int argc, char **argv)
 	print_interfaces(cli, rows, n);
 	return CLI_DONE;
 }
+
+const struct command command_status = {
+	.name = "status",
+	.arguments = "",
+	.summary = "is shuntd well: its age, configuration and interfaces",
+	.help = "Shows the running daemon, the configuration in force and when it was loaded, "
+		"why the last reload was refused if it was, and how XDP is attached to each "
+		"interface.\n",
+	.json = "version, instance, pid, uptime_ms, config_file, config_age_ms, config_error "
+		"(null: none), services, backends, usable_backends, edits, events, map_bytes, "
+		"flow_lookups, flows_remembered, flows_no_room, peers {peers, told, delayed, "
+		"lost, heard, taken, early, waiting, unknown, no_room, unsent, good, malformed "
+		"(this and the next: dropped), other_version, forged, replayed, stale, "
+		"crowded, other_secret, stranger}, upgrade [as in upgrade], interfaces [name, "
+		"ifindex, xdp, link_up, note]",
+	.examples = "shunt status",
+	.group = CLI_GROUP_SEE,
+	.run = run_status,
+};
 
 /* ---- services ---------------------------------------------------------------------------------*/
 
@@ -250,7 +269,7 @@ static void print_services(const struct cli *cli, const struct view_service *row
 		      cli->out);
 }
 
-enum cli_exit cmd_services(struct cli *cli, int argc, char **argv)
+static enum cli_exit run_services(struct cli *cli, int argc, char **argv)
 {
 	auto_client struct stats_client *c = NULL;
 	auto_free struct view_service *rows = NULL;
@@ -274,6 +293,24 @@ enum cli_exit cmd_services(struct cli *cli, int argc, char **argv)
 	json_close(&j);
 	return CLI_DONE;
 }
+
+const struct command command_services = {
+	.name = "services",
+	.arguments = "",
+	.summary = "every service, its backends that are usable, its traffic",
+	.help = "USABLE counts the backends that get packets, of all that are configured; a ! "
+		"after it says that none is usable and all of them are used instead (on_empty: "
+		"all), !! that less are than panic says, and all are used.\n",
+	.json = "services [name, vip, port (0: any), protocol, scheduler, forward, on_empty, "
+		"check, slots, moving (of these in transition), backends, usable, "
+		"failing_open, panicking, packets, bytes, flows, packets_per_s, bytes_per_s, "
+		"flows_per_s, no_backend, over_rate, last_pool (that gets new flows; 16: the "
+		"backups)]",
+	.examples = "shunt services\n"
+		    "shunt services --json | jq '.services[] | select(.usable == 0).name'",
+	.group = CLI_GROUP_SEE,
+	.run = run_services,
+};
 
 /* ---- backends ---------------------------------------------------------------------------------*/
 
@@ -313,7 +350,7 @@ static void print_backends(const struct cli *cli, const struct view_backend *row
 		fputs("* edited at run time, not as the configuration says\n", cli->out);
 }
 
-enum cli_exit cmd_backends(struct cli *cli, int argc, char **argv)
+static enum cli_exit run_backends(struct cli *cli, int argc, char **argv)
 {
 	auto_client struct stats_client *c = NULL;
 	auto_free struct view_backend *rows = NULL;
@@ -336,3 +373,41 @@ enum cli_exit cmd_backends(struct cli *cli, int argc, char **argv)
 	json_close(&j);
 	return CLI_DONE;
 }
+
+const struct command command_backends = {
+	.name = "backends",
+	.arguments = "[SERVICE]",
+	.summary = "every backend, its state, since when and why",
+	.help = "States, the first that holds:\n"
+		"  leaving      no longer configured: no new flows, goes when it has none left\n"
+		"  maintenance  disabled by hand: gets no packets\n"
+		"  drained      by hand: gets no new flows\n"
+		"  down         its check fails; REASON is the last probe's result\n"
+		"  no next hop  no way to it: REASON says whether route, neighbour or link\n"
+		"  standby      up, but its pool gets no new flows as long as others are\n"
+		"  starting     no verdict yet; gets packets like one that is up\n"
+		"  up           gets packets\n"
+		"\n"
+		"BY is the forwarding method.\n"
+		"\n"
+		"A * after the weight says that weight or state were changed at run time and "
+		"are not as the configuration says.\n",
+	.json = "backends [service, name, address, port (0: any), forward, state, weight, "
+		"configured_weight, drained, disabled, edited, edit_age_ms, edited_by, "
+		"edit_reason, health, health_age_ms, check (that decided; null: the service's "
+		"own), code (\"L7STS 503\"), reason, latency_us, next_hop, mac, egress, slots, "
+		"packets, bytes, flows, packets_per_s, bytes_per_s, flows_per_s, pool (16: "
+		"backup), standby, gets (what, and why, in words), share (of 16 parts, those "
+		"that it has while it climbs; 16: all), leaving, drain (none, going, done, "
+		"expired), idle_ms, quiet_ms (as long without a packet: its flows have ended), "
+		"deadline_ms (null: none), flows_now (that it has; null: not known), "
+		"flows_left (the same while it drains), oldest_ms (of these, the longest "
+		"without a packet; null as well)] (edited_by, edit_reason, code, reason, mac "
+		"and egress may be null)",
+	.examples = "shunt backends web\n"
+		    "shunt backends --json | jq '.backends[] | select(.state == \"down\").reason'",
+	.group = CLI_GROUP_SEE,
+	.max_args = 1,
+	.kinds = {CLI_SERVICE},
+	.run = run_backends,
+};

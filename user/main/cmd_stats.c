@@ -9,11 +9,13 @@
 
 #include "base/own.h"
 #include "io/stats_client.h"
-#include "main/cli.h"
+#include "main/commands.h"
 #include "main/json.h"
 #include "main/table.h"
 #include "main/units.h"
 #include "main/words.h"
+
+#define WATCH_DEFAULT_S 2.0
 
 struct snapshot {
 	struct view_service *services;
@@ -83,7 +85,7 @@ static void stats_json(const struct cli *cli, const struct snapshot *s)
 	struct json j;
 	size_t i, at = 0;
 
-	json_open(&j, cli->out, cli->watch_s > 0);
+	json_open(&j, cli->out, cli_option(cli, "watch") != NULL);
 	json_number(&j, "time", (uint64_t)time(NULL));
 	json_list(&j, "services");
 	for (i = 0; i < s->n_services; i++)
@@ -183,7 +185,7 @@ static void print_verdicts(const struct cli *cli, const struct snapshot *s)
 	for (i = 0; i < s->n_verdicts; i++) {
 		const struct view_verdict *v = &s->verdicts[i];
 
-		if (v->packets == 0 && !cli->all)
+		if (v->packets == 0 && !cli_option(cli, "all"))
 			continue;
 		table_cell(t, "%s", words_verdict(v->verdict));
 		table_cell(t, "%s", units_count(v->packets).text);
@@ -219,14 +221,14 @@ static enum cli_exit show(const struct cli *cli, const char *service)
 	return err < 0 ? cli_failed("%s", e.text) : CLI_DONE;
 }
 
-static void print_clock(const struct cli *cli)
+static void print_clock(const struct cli *cli, double watch_s)
 {
 	time_t now = time(NULL);
 	char text[32];
 
 	strftime(text, sizeof(text), "%H:%M:%S", localtime(&now));
 	fprintf(cli->out, "shunt stats, instance %s, %s, every %g s\n\n", cli->instance, text,
-		cli->watch_s);
+		watch_s);
 }
 
 /* Writes the lines that the screen has room for over what it showed before, without a blank moment
@@ -247,7 +249,7 @@ static void redraw(FILE *out, const char *text)
 }
 
 /* One frame on a terminal. A daemon that is gone is shown in its place: it may come back. */
-static int frame(const struct cli *cli, const char *service)
+static int frame(const struct cli *cli, const char *service, double watch_s)
 {
 	struct cli to_memory = *cli;
 	auto_free char *text = NULL;
@@ -259,7 +261,7 @@ static int frame(const struct cli *cli, const char *service)
 	to_memory.out = open_memstream(&text, &len);
 	if (!to_memory.out)
 		return -ENOMEM;
-	print_clock(&to_memory);
+	print_clock(&to_memory, watch_s);
 	err = take(cli, service, &s, &e);
 	if (err == 0)
 		print_stats(&to_memory, &s);
@@ -279,31 +281,78 @@ static void wait_s(double seconds)
 	nanosleep(&t, NULL);
 }
 
-static enum cli_exit watch_terminal(const struct cli *cli, const char *service)
+static enum cli_exit watch_terminal(const struct cli *cli, const char *service, double watch_s)
 {
 	fputs("\033[2J", cli->out);
-	while (frame(cli, service) == 0)
-		wait_s(cli->watch_s);
+	while (frame(cli, service, watch_s) == 0)
+		wait_s(watch_s);
 	return cli_failed("out of memory");
 }
 
-enum cli_exit cmd_stats(struct cli *cli, int argc, char **argv)
+/* How often; 0: once. */
+static enum cli_exit read_watch(const struct cli *cli, double *watch_s)
+{
+	const char *text = cli_option(cli, "watch");
+	char *end;
+
+	*watch_s = !text ? 0 : *text ? strtod(text, &end) : WATCH_DEFAULT_S;
+	if (!text || !*text)
+		return CLI_DONE;
+	if (*end || end == text || !(*watch_s >= 0.1 && *watch_s <= 86400))
+		return cli_misused("--watch %s: seconds, from 0.1 to 86400", text);
+	return CLI_DONE;
+}
+
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
 	const char *service = argc > 0 ? argv[0] : NULL;
-	enum cli_exit result;
+	double watch_s;
+	enum cli_exit result = read_watch(cli, &watch_s);
 
-	if (cli->watch_s > 0 && !cli->json && isatty(STDOUT_FILENO))
-		return watch_terminal(cli, service);
+	if (result != CLI_DONE)
+		return result;
+	if (watch_s > 0 && !cli->json && isatty(STDOUT_FILENO))
+		return watch_terminal(cli, service, watch_s);
 	for (;;) {
-		if (cli->watch_s > 0 && !cli->json)
-			print_clock(cli);
+		if (watch_s > 0 && !cli->json)
+			print_clock(cli, watch_s);
 		result = show(cli, service);
-		if (result != CLI_DONE || cli->watch_s <= 0)
+		if (result != CLI_DONE || watch_s <= 0)
 			return result;
 		if (!cli->json)
 			fputc('\n', cli->out);
 		if (fflush(cli->out) == EOF)
 			return CLI_FAILED;
-		wait_s(cli->watch_s);
+		wait_s(watch_s);
 	}
 }
+
+static const struct cli_option options[] = {
+	{"watch", "[SECONDS]", "again every so many seconds (2), until Ctrl-C", 'w', CLI_ANYTHING,
+	 NULL},
+	{"all", NULL, "verdicts that no packet has had, too", 'a', CLI_ANYTHING, NULL},
+	{0},
+};
+
+const struct command command_stats = {
+	.name = "stats",
+	.arguments = "[SERVICE]",
+	.summary = "packets, bytes and new flows, and what became of all packets",
+	.help = "Totals since a backend was configured, and rates over the daemon's last "
+		"sampling interval. Bytes are those of the IP packets as they came in. Below, "
+		"the verdicts: every packet has exactly one. NOW is how many flows there are; "
+		"it is known where every flow is remembered (rr, wrr, lc, wlc), of sources "
+		"with affinity, and while a backend drains.\n",
+	.json = "time (seconds since 1970), services [name, packets, bytes, flows, "
+		"packets_per_s, bytes_per_s, flows_per_s, no_backend, over_rate, backends "
+		"[name, packets, bytes, flows, packets_per_s, bytes_per_s, flows_per_s, "
+		"flows_now (null: not known)]], verdicts [name, class, meaning, packets, "
+		"packets_per_s] (with --watch, a document a line)",
+	.examples = "shunt stats --watch 5 web\n"
+		    "shunt stats --json | jq '.verdicts[] | select(.class == \"drop\")'",
+	.group = CLI_GROUP_SEE,
+	.max_args = 1,
+	.kinds = {CLI_SERVICE},
+	.options = options,
+	.run = run,
+};

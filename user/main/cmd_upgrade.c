@@ -112,7 +112,8 @@ static enum cli_exit wait_for_it(const struct cli *cli, mono_t since, struct sta
 
 static enum cli_exit replace(const struct cli *cli, struct state *s)
 {
-	struct ctl_command c = {.verb = CTL_UPGRADE, .accept = cli->accept};
+	struct ctl_command c = {.verb = CTL_UPGRADE,
+				.accept = cli_option(cli, "accept-changes") != NULL};
 	const mono_t since = mono_now();
 	struct ctl_reply r = {0};
 	enum cli_exit result = ctl_ask(cli, &c, &r);
@@ -133,24 +134,60 @@ static enum cli_exit roll_back(const struct cli *cli)
 	return ctl_call(cli, &c);
 }
 
-enum cli_exit cmd_upgrade(struct cli *cli, int argc, char **argv)
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
+	const bool rollback = cli_option(cli, "rollback"), status = cli_option(cli, "status");
 	struct state s = {0};
 	struct client_error e;
 	enum cli_exit result = CLI_DONE;
 
 	(void)argc, (void)argv;
-	if (cli->rollback)
+	if (rollback + status + (cli_option(cli, "accept-changes") != NULL) > 1)
+		return cli_misused("--rollback, --status and --accept-changes exclude each other");
+	if (rollback)
 		return roll_back(cli);
-	if (!cli->status)
+	if (!status)
 		result = replace(cli, &s);
 	else if (look(cli, &s, &e))
 		result = cli_failed("%s", e.text);
 	if (result == CLI_DONE) {
 		print(cli, &s);
-		if (!cli->status && is_bad(&s.status.upgrade))
+		if (!status && is_bad(&s.status.upgrade))
 			result = CLI_FAILED;
 	}
 	free(s.interfaces);
 	return result;
 }
+
+static const struct cli_option options[] = {
+	{"accept-changes", NULL, "have it take over even where it would do something else", 0,
+	 CLI_ANYTHING, NULL},
+	{"rollback", NULL, "put the former packet path back, within rollback_window (30s)", 0,
+	 CLI_ANYTHING, NULL},
+	{"status", NULL, "what is in force since when, and what became of the last one", 0,
+	 CLI_ANYTHING, NULL},
+	{0},
+};
+
+const struct command command_upgrade = {
+	.name = "upgrade",
+	.arguments = "",
+	.summary = "put the installed version in the running daemon's place",
+	.help = "To be run when a new package is in place. The daemon asks the new executable "
+		"to read the configuration and to load its packet path, and becomes it only if "
+		"it could, in the same process; a new version that cannot start after all "
+		"hands back to the former one. Forwarding goes on all the time. The new packet "
+		"path is compared with the running one by made-up packets before it takes "
+		"over: where they differ, the running one stays, and the exit status is 1.\n",
+	.json = "version, upgrade {program (the kernel's number), program_age_ms, state (none, "
+		"watched, kept, one_way, refused, fell_back, rolled_back), why, left_ms (of "
+		"being watched), packets, errors (since then), from (version), failed (why the "
+		"new version ended), asked (services), compared (packets)}, interfaces [as in "
+		"status] (why, from and failed may be null)\n"
+		"refused, and with --rollback: ok, errno, text",
+	.examples = "apt install shunt && shunt upgrade\n"
+		    "shunt upgrade --rollback",
+	.group = CLI_GROUP_CONFIGURE,
+	.options = options,
+	.run = run,
+};

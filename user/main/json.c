@@ -92,6 +92,7 @@ void json_open(struct json *j, FILE *out, bool one_line)
 {
 	*j = (struct json){.out = out, .one_line = one_line, .first = true, .depth = 1};
 	putc('{', out);
+	json_number(j, "schema", JSON_SCHEMA);
 }
 
 void json_close(struct json *j)

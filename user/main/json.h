@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Every document begins with "schema": this. Keys may come to it within one; it changes when a key goes
+ * or means something else. */
+#define JSON_SCHEMA 1
+
 struct json {
 	FILE *out;
 	bool one_line;

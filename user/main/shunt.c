@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* shunt: shows and steers shuntd. Options here, subcommands in commands.c and cmd_*.c. */
+/* shunt: shows and steers shuntd. Options here, subcommands in cmd_*.c. */
 #include <errno.h>
 #include <getopt.h>
 #include <locale.h>
@@ -11,10 +11,7 @@
 #include <unistd.h>
 
 #include "main/cli.h"
-#include "main/json.h"
 #include "main/table.h"
-#include "main/units.h"
-#include "pure/ctl.h"
 #include "shunt_msg.h"
 
 /* Folds each line of @text to the terminal that standard error may be. */
@@ -66,208 +63,167 @@ enum cli_exit cli_misused(const char *format, ...)
 	return CLI_MISUSED;
 }
 
-enum cli_exit cmd_version(struct cli *cli, int argc, char **argv)
-{
-	struct json j;
-
-	(void)argc, (void)argv;
-	if (!cli->json) {
-		fprintf(cli->out, "shunt %s (message protocol %d)\n", SHUNT_VERSION,
-			SHUNT_MSG_VERSION);
-		return CLI_DONE;
-	}
-	json_open(&j, cli->out, false);
-	json_text(&j, "version", SHUNT_VERSION);
-	json_number(&j, "protocol", SHUNT_MSG_VERSION);
-	json_close(&j);
-	return CLI_DONE;
-}
-
 /* ---- options ----------------------------------------------------------------------------------*/
 
-enum {
-	OPT_RUN_DIR = 256,
-	OPT_JSON,
-	OPT_NO_COLOR,
-	OPT_DEADLINE,
-	OPT_WAIT,
-	OPT_FOLLOW,
-	OPT_REASON,
-	OPT_ROLLBACK,
-	OPT_STATUS,
-	OPT_ACCEPT
-};
+/* What getopt returns: letters of options that every subcommand takes, these, and OPT_OWN + i for the
+ * i-th option of the subcommand. */
+enum { OPT_RUN_DIR = 256, OPT_JSON, OPT_NO_COLOR, OPT_OWN };
 
-static const struct option long_options[] = {
+static const struct option common_options[] = {
 	{"instance", required_argument, NULL, 'i'},
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"no-color", no_argument, NULL, OPT_NO_COLOR},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
-	{"watch", optional_argument, NULL, 'w'},
-	{"all", no_argument, NULL, 'a'},
-	{"deadline", required_argument, NULL, OPT_DEADLINE},
-	{"wait", no_argument, NULL, OPT_WAIT},
-	{"follow", no_argument, NULL, OPT_FOLLOW},
-	{"reason", required_argument, NULL, OPT_REASON},
-	{"rollback", no_argument, NULL, OPT_ROLLBACK},
-	{"status", no_argument, NULL, OPT_STATUS},
-	{"accept-changes", no_argument, NULL, OPT_ACCEPT},
-	{0},
 };
+#define N_COMMON (sizeof(common_options) / sizeof(common_options[0]))
 
 struct parsed {
 	bool help, version;
-	unsigned int taken; /* CLI_TAKES_* of the options given */
 };
 
-/* "--watch 5" as well as "--watch=5": the next word if it is a number. */
-static enum cli_exit parse_watch(struct cli *cli, int argc, char **argv)
+/* For getopt: the common options and those of @c, which may be NULL. */
+struct spelling {
+	struct option long_options[N_COMMON + CLI_OPTIONS_MAX + 1];
+	char letters[16 + 3 * CLI_OPTIONS_MAX];
+};
+
+static void spell(struct spelling *s, const struct command *c)
 {
-	const char *text = optarg;
+	const struct cli_option *o = c ? c->options : NULL;
+	size_t i, n;
+
+	*s = (struct spelling){.letters = "+:hVi:"}; /* before the subcommand: end at it */
+	memcpy(s->long_options, common_options, sizeof(common_options));
+	if (!c)
+		return;
+	n = (size_t)snprintf(s->letters, sizeof(s->letters), ":hVi:");
+	for (i = 0; o && o[i].name && i < CLI_OPTIONS_MAX; i++) {
+		int has = !o[i].argument	  ? no_argument
+			  : *o[i].argument == '[' ? optional_argument
+						  : required_argument;
+
+		s->long_options[N_COMMON + i] =
+			(struct option){o[i].name, has, NULL, OPT_OWN + (int)i};
+		if (o[i].letter)
+			n += (size_t)snprintf(s->letters + n, sizeof(s->letters) - n, "%c%.*s",
+					      o[i].letter, has, "::");
+	}
+}
+
+/* "--watch 5" as well as "--watch=5": the next word if it is a number. */
+static const char *optional_number(int argc, char **argv)
+{
+	const char *next = optind < argc ? argv[optind] : "";
 	char *end;
 
-	if (!text && optind < argc && argv[optind][0] >= '0' && argv[optind][0] <= '9') {
-		strtod(argv[optind], &end);
-		text = *end ? NULL : argv[optind++];
-	}
-	cli->watch_s = CLI_WATCH_DEFAULT_S;
-	if (!text)
-		return CLI_DONE;
-	cli->watch_s = strtod(text, &end);
-	if (*end || end == text || !(cli->watch_s >= 0.1 && cli->watch_s <= 86400))
-		return cli_misused("--watch %s: seconds, from 0.1 to 86400", text);
-	return CLI_DONE;
+	if (optarg || *next < '0' || *next > '9')
+		return optarg;
+	strtod(next, &end);
+	return *end ? NULL : argv[optind++];
 }
 
-static enum cli_exit parse_deadline(struct cli *cli)
+/* The option that getopt's @value stands for; NULL: none of @c's. */
+static const struct cli_option *own_option(const struct command *c, int value)
 {
-	uint64_t ms = 0;
+	const struct cli_option *o;
 
-	if (!units_read_duration(optarg, &ms) || ms < 1000 || ms > CTL_DEADLINE_MAX_S * 1000ull)
-		return cli_misused("--deadline %s: a duration with a unit, 1s to %dh; write 90s, "
-				   "10m or 2h",
-				   optarg, CTL_DEADLINE_MAX_S / 3600);
-	cli->deadline_s = (uint32_t)((ms + 999) / 1000);
-	return CLI_DONE;
+	if (value >= OPT_OWN)
+		return &c->options[value - OPT_OWN];
+	for (o = c ? c->options : NULL; o && o->name; o++)
+		if (o->letter == value)
+			return o;
+	return NULL;
 }
 
-static enum cli_exit parse_reason(struct cli *cli)
+static enum cli_exit complain_of_option(const struct command *c, int found, int argc, char **argv)
 {
-	if (strlen(optarg) >= EDIT_REASON_MAX || !optarg[0] || !edit_reason_is_good(optarg))
-		return cli_misused("--reason: one line of 1 to %d bytes that does not begin with a "
-				   "space",
-				   EDIT_REASON_MAX - 1);
-	cli->reason = optarg;
-	return CLI_DONE;
+	const char *name = c ? c->name : "shunt", *help = c ? c->name : "";
+	const char *word = argv[optind > 1 && optind <= argc ? optind - 1 : argc - 1];
+	const struct cli_option *o = optopt ? own_option(c, optopt) : NULL;
+	const char *gap = *help ? " " : "";
+
+	if (found == ':')
+		return cli_misused("%s wants %s after it; see shunt help%s%s", word,
+				   o ? o->argument : "a value", gap, help);
+	if (optopt >= OPT_RUN_DIR)
+		return cli_misused("%s takes no value; see shunt help%s%s", word, gap, help);
+	if (optopt && optopt < OPT_RUN_DIR && strncmp(word, "--", 2) != 0)
+		return cli_misused("%s has no option -%c; see shunt help%s%s", name, optopt, gap,
+				   help);
+	return cli_misused("%s has no option %.*s; see shunt help%s%s", name,
+			   (int)strcspn(word, "="), word, gap, help);
 }
 
-/* One of them at most. */
-static enum cli_exit parse_upgrade(struct cli *cli, int option)
-{
-	cli->rollback |= option == OPT_ROLLBACK;
-	cli->status |= option == OPT_STATUS;
-	cli->accept |= option == OPT_ACCEPT;
-	if (cli->rollback + cli->status + cli->accept > 1)
-		return cli_misused("--rollback, --status and --accept-changes exclude each other");
-	return CLI_DONE;
-}
-
-static enum cli_exit parse_option(struct cli *cli, int option, struct parsed *p)
+static bool parse_common(struct cli *cli, int option, struct parsed *p)
 {
 	switch (option) {
 	case 'i':
 		cli->instance = optarg;
-		break;
+		return true;
 	case OPT_RUN_DIR:
 		cli->run_dir = optarg;
-		break;
+		return true;
 	case OPT_JSON:
 		cli->json = true;
-		p->taken |= CLI_TAKES_JSON;
-		break;
+		return true;
 	case OPT_NO_COLOR:
 		cli->colour = false;
-		break;
-	case OPT_DEADLINE:
-		p->taken |= CLI_TAKES_DRAIN;
-		return parse_deadline(cli);
-	case OPT_WAIT:
-		cli->wait = true;
-		p->taken |= CLI_TAKES_DRAIN;
-		break;
-	case OPT_REASON:
-		p->taken |= CLI_TAKES_REASON;
-		return parse_reason(cli);
-	case OPT_ROLLBACK:
-	case OPT_STATUS:
-	case OPT_ACCEPT:
-		p->taken |= CLI_TAKES_UPGRADE;
-		return parse_upgrade(cli, option);
-	case OPT_FOLLOW:
-		p->taken |= CLI_TAKES_FOLLOW;
-		break;
+		return true;
 	case 'h':
 		p->help = true;
-		break;
+		return true;
 	case 'V':
 		p->version = true;
-		break;
-	case 'a':
-		cli->all = true;
-		p->taken |= CLI_TAKES_ALL;
-		break;
-	default: /* getopt has said what is wrong */
-		fputs("Try shunt --help.\n", stderr);
-		return CLI_MISUSED;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Reads the options of argv[1..], those of cli->command among them; optind is the first word that is
+ * none. */
+static enum cli_exit parse(struct cli *cli, int argc, char **argv, struct parsed *p)
+{
+	const struct command *c = cli->command;
+	const struct cli_option *o;
+	struct spelling s;
+	int option;
+
+	spell(&s, c);
+	optind = 0; /* begin anew */
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, s.letters, s.long_options, NULL)) != -1) {
+		if (option == '?' || option == ':')
+			return complain_of_option(c, option, argc, argv);
+		if (parse_common(cli, option, p))
+			continue;
+		o = own_option(c, option);
+		if (o->argument && *o->argument == '[')
+			optarg = (char *)optional_number(argc, argv);
+		cli->given[o - c->options] = optarg ? optarg : "";
 	}
 	return CLI_DONE;
 }
 
-/* Reads the options of argv[1..]; optind is the first word after them. @short_options begins with
- * "+" to stop at the first word that is none. */
-static enum cli_exit parse(struct cli *cli, int argc, char **argv, const char *short_options,
-			   struct parsed *p)
+const char *cli_option(const struct cli *cli, const char *name)
 {
-	enum cli_exit result = CLI_DONE;
-	int option;
+	const struct cli_option *o = cli->command->options;
 
-	optind = 0; /* begin anew */
-	while (result == CLI_DONE &&
-	       (option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
-		if (option == 'w') {
-			p->taken |= CLI_TAKES_WATCH;
-			result = parse_watch(cli, argc, argv);
-		} else {
-			result = parse_option(cli, option, p);
-		}
-	}
-	return result;
+	while (strcmp(o->name, name) != 0)
+		o++;
+	return cli->given[o - cli->command->options];
 }
 
 /* ---- running a command ------------------------------------------------------------------------*/
 
-static enum cli_exit check_use(const struct command *c, const struct parsed *p, int n)
+static enum cli_exit check_use(const struct cli *cli, int n)
 {
-	static const struct {
-		unsigned int bit;
-		const char *name;
-	} options[] = {
-		{CLI_TAKES_JSON, "--json"},
-		{CLI_TAKES_WATCH, "--watch"},
-		{CLI_TAKES_ALL, "--all"},
-		{CLI_TAKES_DRAIN, "--deadline or --wait"},
-		{CLI_TAKES_FOLLOW, "--follow"},
-		{CLI_TAKES_REASON, "--reason"},
-		{CLI_TAKES_UPGRADE, "--rollback, --status or --accept-changes"},
-	};
-	size_t i;
+	const struct command *c = cli->command;
 
-	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (p->taken & ~c->takes & options[i].bit)
-			return cli_misused("%s does not take %s; see shunt help %s", c->name,
-					   options[i].name, c->name);
+	if (cli->json && !c->json)
+		return cli_misused("%s does not take --json; see shunt help %s", c->name, c->name);
 	if (n < c->min_args)
 		return cli_misused("%s wants %s; see shunt help %s", c->name, c->arguments,
 				   c->name);
@@ -278,22 +234,21 @@ static enum cli_exit check_use(const struct command *c, const struct parsed *p, 
 }
 
 /* argv[0] is the command's name. */
-static enum cli_exit run(struct cli *cli, const struct command *c, int argc, char **argv,
-			 struct parsed *p)
+static enum cli_exit run(struct cli *cli, int argc, char **argv, struct parsed *p)
 {
+	const struct command *c = cli->command;
 	enum cli_exit result;
 
-	if (c->takes & CLI_TAKES_RAW)
+	if (c->raw)
 		return c->run(cli, argc - 1, argv + 1);
-	argv[0] = (char *)"shunt"; /* for getopt's complaints */
-	result = parse(cli, argc, argv, "hVi:w::a", p);
+	result = parse(cli, argc, argv, p);
 	if (result != CLI_DONE)
 		return result;
 	if (p->help) {
-		cli_command_help(cli->out, c);
+		cli_command_help(cli, c);
 		return CLI_DONE;
 	}
-	result = check_use(c, p, argc - optind);
+	result = check_use(cli, argc - optind);
 	return result == CLI_DONE ? c->run(cli, argc - optind, argv + optind) : result;
 }
 
@@ -321,25 +276,24 @@ static void look_at_terminal(struct cli *cli)
 static enum cli_exit dispatch(struct cli *cli, int argc, char **argv)
 {
 	struct parsed p = {0};
-	enum cli_exit result = parse(cli, argc, argv, "+hVi:w::a", &p);
-	const struct command *c;
+	enum cli_exit result = parse(cli, argc, argv, &p);
 
 	if (result != CLI_DONE)
 		return result;
 	if (p.version)
-		return cmd_version(cli, 0, NULL);
+		return cli_print_version(cli);
 	if (p.help) {
-		cli_usage(cli->out);
+		cli_usage(cli, cli->out);
 		return CLI_DONE;
 	}
 	if (optind == argc) {
-		cli_usage(stderr);
+		cli_usage(cli, stderr);
 		return CLI_MISUSED;
 	}
-	c = cli_find_command(argv[optind]);
-	if (!c)
+	cli->command = cli_find_command(argv[optind]);
+	if (!cli->command)
 		return unknown(argv[optind]);
-	return run(cli, c, argc - optind, argv + optind, &p);
+	return run(cli, argc - optind, argv + optind, &p);
 }
 
 int main(int argc, char **argv)
