@@ -93,7 +93,8 @@ void cli_usage(const struct cli *cli, FILE *out)
 	enum cli_group g;
 	size_t i;
 
-	fputs("Usage: shunt [OPTIONS] COMMAND [ARGUMENTS]\n\n", out);
+	wrap_hang(out, columns, "Usage: shunt ", 13, "[OPTIONS] COMMAND [ARGUMENTS]");
+	fputc('\n', out);
 	wrap_text(out, columns, "Shows and steers shuntd, the layer-4 load balancer.\n");
 	for (g = 0; g < CLI_GROUP_HIDDEN; g++) {
 		bool any = false;
@@ -178,6 +179,12 @@ void cli_command_help(const struct cli *cli, const struct command *c)
 
 /* ---- as JSON ----------------------------------------------------------------------------------*/
 
+static const char *const kind_names[] = {
+	[CLI_ANYTHING] = "anything", [CLI_SERVICE] = "service",	    [CLI_BACKEND] = "backend",
+	[CLI_FILE] = "file",	     [CLI_INTERFACE] = "interface", [CLI_COMMAND] = "command",
+	[CLI_WORDS] = "words",
+};
+
 static void json_options(struct json *j, const char *name, const struct cli_option *o)
 {
 	char letter[2] = "";
@@ -189,7 +196,24 @@ static void json_options(struct json *j, const char *name, const struct cli_opti
 		letter[0] = o->letter;
 		json_text_or_null(j, "letter", letter);
 		json_text_or_null(j, "argument", o->argument ? o->argument : "");
+		json_text(j, "kind", kind_names[o->kind]);
+		json_text_or_null(j, "words", o->words ? o->words : "");
 		json_text(j, "help", o->help);
+		json_object_end(j);
+	}
+	json_list_end(j);
+}
+
+static void json_arguments(struct json *j, const struct command *c)
+{
+	int i;
+
+	json_list(j, "takes");
+	for (i = 0; i < c->max_args && i < CLI_ARGUMENTS_MAX; i++) {
+		json_object(j, NULL);
+		json_text(j, "kind", kind_names[c->kinds[i]]);
+		json_text_or_null(j, "words", c->kinds[i] == CLI_WORDS && c->words ? c->words : "");
+		json_bool(j, "needed", i < c->min_args);
 		json_object_end(j);
 	}
 	json_list_end(j);
@@ -200,6 +224,7 @@ static void json_command(struct json *j, const struct command *c)
 	json_object(j, NULL);
 	json_text(j, "name", c->name);
 	json_text(j, "arguments", c->arguments);
+	json_arguments(j, c);
 	json_text(j, "group", headings[c->group]);
 	json_text(j, "summary", c->summary);
 	json_text(j, "help", c->help);
@@ -253,10 +278,11 @@ const struct command command_help = {
 	.arguments = "[COMMAND]",
 	.summary = "this, or all about one command",
 	.help = "",
-	.json = "commands [name, arguments, group, summary, help, json (its keys, as here; null: "
-		"it "
-		"prints none), examples, options [name, letter, argument, help]], options [name, "
-		"letter, argument, help], statuses [status, meaning]",
+	.json = "commands [name, arguments, takes [kind, words, needed], group, summary, help, "
+		"json "
+		"(its keys, as here; null: it prints none), examples, options [name, letter, "
+		"argument, kind, words, help]], options [name, letter, argument, kind, words, "
+		"help], statuses [status, meaning]",
 	.examples = "shunt help stats",
 	.group = CLI_GROUP_SELF,
 	.max_args = 1,

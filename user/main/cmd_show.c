@@ -301,7 +301,9 @@ const struct command command_services = {
 	.help = "USABLE counts the backends that get packets, of all that are configured; a ! "
 		"after it says that none is usable and all of them are used instead (on_empty: "
 		"all), !! that less are than panic says, and all are used.\n",
-	.json = "services [name, vip, port (0: any), protocol, scheduler, forward, on_empty, "
+	.json = "services [name, vip, port (0: any), ports (several, as text), protocol, "
+		"scheduler, "
+		"forward, on_empty, "
 		"check, slots, moving (of these in transition), backends, usable, "
 		"failing_open, panicking, packets, bytes, flows, packets_per_s, bytes_per_s, "
 		"flows_per_s, no_backend, over_rate, last_pool (that gets new flows; 16: the "
