@@ -125,6 +125,9 @@ static void who_and_why_survive(void **state)
 	strcpy(x.user, "alice.b-c_d@e");
 	memset(x.reason, '=', sizeof(x.reason) - 1);
 	assert_int_equal(edits_put(e, &x), 0);
+	x = edit_of("web", "b4");
+	x.enabled = true;
+	assert_int_equal(edits_put(e, &x), 0);
 	x = edit_of("web", "b3");
 	x.drained = true;
 	strcpy(x.reason, "user=bob reason=\xc3\xa4");
@@ -132,6 +135,7 @@ static void who_and_why_survive(void **state)
 	assert_int_equal(edits_format(e, &text, &len), 0);
 	assert_int_equal(edits_parse(again, text, len, &line), 0);
 	assert_true(edits_find(again, "web", "b2")->disabled);
+	assert_true(edits_find(again, "web", "b4")->enabled);
 	assert_string_equal(edits_find(again, "web", "b2")->user, "alice.b-c_d@e");
 	assert_int_equal(strlen(edits_find(again, "web", "b2")->reason), EDIT_REASON_MAX - 1);
 	assert_string_equal(edits_find(again, "web", "b3")->user, "");

@@ -153,13 +153,13 @@ static void an_agent_says_how_it_is(void **state)
 
 	(void)state;
 	is(&r, "L7OK", "agent says \"up 50% drain\"");
-	assert_int_equal(r.notes, CHECK_NOTE_DRAIN | CHECK_NOTE_WEIGHT);
+	assert_int_equal(r.notes, CHECK_NOTE_READY | CHECK_NOTE_DRAIN | CHECK_NOTE_WEIGHT);
 	assert_int_equal(r.weight_percent, 50);
 	r = answer_of(serve_down, q);
 	is(&r, "L7STS", "agent says \"down #disk full, 50%\"");
 	assert_int_equal(r.notes, 0); /* what is behind the # are words */
 	r = answer_of(serve_maint, q);
-	is(&r, "L7STS", "agent says \"maint\"");
+	is(&r, "L7OK", "agent says \"maint\"");
 	assert_int_equal(r.notes, CHECK_NOTE_MAINT);
 	question_text(&q, CONF_TEXT_SEND, "hello\n");
 	r = answer_of(serve_ready, q);

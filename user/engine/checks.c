@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "engine/agents.h"
 #include "engine/paths.h"
 
 /* What its kind says beyond address and time. */
@@ -170,6 +171,7 @@ int checks_start(struct engine *e, struct backend *b)
 	}
 	if (err)
 		checks_stop(e, b);
+	agents_begin(e, b);
 	if (joined(b) != b->health.state || mono_is_never(b->health.since))
 		health_init(&b->health, joined(b), mono_now());
 	return err;
@@ -418,6 +420,8 @@ static void on_result(void *arg, uint64_t id, const struct check_result *r)
 	p->has_result = true;
 	if (p->by_path && r->code == CHECK_TIMEOUT && r->layer == CHECK_LAYER_4)
 		say_silent(p);
+	if (p->backend && check_of(p)->kind == CONF_CHECK_AGENT)
+		agents_hear(e, p);
 	if (check_verdict(r) == CHECK_NO_VERDICT)
 		return;
 	gate = p->backend ? p->backend->service->gate : NULL;

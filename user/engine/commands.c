@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "engine/agents.h"
 #include "engine/drain.h"
 #include "engine/successor.h"
 #include "engine/upgrade.h"
@@ -96,6 +97,17 @@ int edits_save(const struct engine *e)
 
 /* ---- onto the model -----------------------------------------------------------------------------*/
 
+/* By hand nothing is said. */
+static void agent_decides(struct engine *e, struct backend *b)
+{
+	b->drained = b->agent.in_force.admin == AGENT_DRAIN;
+	b->disabled = b->agent.in_force.admin == AGENT_MAINT;
+	if (b->drained)
+		drain_begin(e, b, 0, 0);
+	else
+		drain_end(b);
+}
+
 void edits_to_backend(struct engine *e, struct backend *b)
 {
 	const struct edit *edit = edits_find(e->edits, b->service->name, b->name);
@@ -105,12 +117,14 @@ void edits_to_backend(struct engine *e, struct backend *b)
 		b->drained = b->disabled = b->edited = false;
 		return;
 	}
-	b->weight = edit && edit->has_weight ? edit->weight : b->conf->weight;
+	b->weight = edit && edit->has_weight ? edit->weight : agents_weight(b);
 	b->drained = edit && edit->drained;
 	b->disabled = edit && edit->disabled;
 	b->edited = edit != NULL;
 	if (b->drained)
 		drain_begin(e, b, edit->deadline, edit->deadline - edit->at);
+	else if (agents_admin_counts(e, b))
+		agent_decides(e, b);
 	else
 		drain_end(b);
 }
@@ -239,18 +253,20 @@ static void change(struct edit *x, const struct backend *b, const struct ctl_com
 	switch (c->verb) {
 	case CTL_DRAIN:
 		x->drained = true;
-		x->disabled = false;
+		x->disabled = x->enabled = false;
 		if (c->deadline_s)
 			x->deadline = x->at + c->deadline_s;
 		break;
 	case CTL_ENABLE:
 	case CTL_DISABLE:
 		x->disabled = c->verb == CTL_DISABLE;
+		x->enabled = c->verb == CTL_ENABLE && b->agent.in_force.admin != AGENT_READY;
 		x->drained = false;
 		x->deadline = 0;
 		break;
 	case CTL_WEIGHT:
-		x->has_weight = c->weight != b->conf->weight;
+		x->has_weight = c->weight != b->conf->weight ||
+				(agents_weight(b) != b->conf->weight && !x->has_weight);
 		x->weight = c->weight;
 		x->configured = b->conf->weight;
 		break;
@@ -267,14 +283,18 @@ static void explain_edit(const struct backend *b, const struct ctl_command *c, s
 		snprintf(deadline, sizeof(deadline), "; those that it has move in %lld s",
 			 (long long)drain_left_s(&b->drain));
 	if (c->verb == CTL_WEIGHT)
-		snprintf(what, sizeof(what), "weight %u (configured %u)", b->weight,
-			 b->conf->weight);
+		snprintf(what, sizeof(what), "weight %u (configured %u%s)", b->weight,
+			 b->conf->weight,
+			 b->weight == c->weight ? "" : "; its agent asks for another one");
 	else if (c->verb == CTL_DRAIN)
 		snprintf(what, sizeof(what), "drained: it gets no new flows%s", deadline);
 	else if (c->verb == CTL_DISABLE)
 		snprintf(what, sizeof(what), "in maintenance: it gets no packets");
 	else
-		snprintf(what, sizeof(what), "enabled");
+		snprintf(what, sizeof(what), "enabled%s",
+			 b->agent.in_force.admin == AGENT_READY
+				 ? ""
+				 : ", whatever its agent says, until that is ready itself");
 	snprintf(r->text, sizeof(r->text), "%s/%s: %s%s", b->service->name, b->name, what,
 		 b->edited ? "; kept over reloads and restarts until changed back" : "");
 }

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "engine/agents.h"
 #include "engine/drain.h"
 #include "engine/loads.h"
 #include "engine/paths.h"
@@ -274,9 +275,10 @@ static int interfaces_first(struct engine *e, struct engine_error *err)
 static int open_all(struct engine *e, struct engine_error *err)
 {
 	static int (*const steps[])(struct engine *, struct engine_error *) = {
-		reload_open,	reload_first, allocate,	     members_open,     transitions_open,
-		loads_open,	drain_open,   nexthops_open, interfaces_first, edits_load,
-		open_dataplane, checks_open,  apply_first,   views_open,       commands_open,
+		reload_open,	  reload_first, allocate,    members_open,
+		transitions_open, loads_open,	drain_open,  nexthops_open,
+		interfaces_first, edits_load,	agents_open, open_dataplane,
+		checks_open,	  apply_first,	views_open,  commands_open,
 	};
 	size_t i;
 
@@ -339,6 +341,7 @@ void engine_close(struct engine *e)
 	ctl_server_close(e->ctl);
 	stats_server_close(e->stats);
 	alerts_close(e);
+	agents_close(e);
 	checks_drop_gates(e);
 	if (e->probes)
 		probe_pool_close(e->probes);

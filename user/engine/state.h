@@ -16,6 +16,7 @@
 #include "io/nl.h"
 #include "io/probe.h"
 #include "io/watch.h"
+#include "pure/agent.h"
 #include "pure/conf.h"
 #include "pure/conf_parse.h"
 #include "pure/edits.h"
@@ -32,6 +33,7 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
+struct agents;
 struct backend_row_spec;
 struct event;
 struct alerts;
@@ -68,6 +70,16 @@ struct probing {
 	struct check_result result; /* the last one */
 	bool has_result;
 	bool by_path; /* it goes a client's way */
+	bool agent_spoke;
+	struct agent_wish agent; /* what that asks for, if it is one, and has spoken */
+};
+
+/* What the agents of a backend ask for. */
+struct agent {
+	bool begun; /* it has one; else the rest means nothing */
+	struct agent_wish wanted, in_force;
+	mono_t since; /* when what is in force began; never: before the daemon started */
+	char words[CHECK_TEXT_MAX]; /* the line that asked */
 };
 
 /* What services need: a check with an address of its own. */
@@ -106,6 +118,7 @@ struct backend {
 	struct probing *checks; /* in the configuration's order */
 	size_t n_checks;
 	size_t decided; /* which of them made the state what it is */
+	struct agent agent;
 	uint32_t path; /* what it is called when probed on a client's way; 0: it is not */
 	struct history history;
 	struct meter meter;
@@ -145,6 +158,7 @@ struct service {
 	uint16_t last_number; /* given to a backend most recently */
 	bool dirty; /* waits in the engine's flush */
 	bool drains; /* some backend's drain goes on */
+	bool agents_step; /* what some agent asks for is not in force yet */
 	bool failing_open;
 	struct pool_answer pools; /* as last decided */
 	uint32_t usable; /* backends in the slots by their own merit */
@@ -223,6 +237,7 @@ struct engine {
 	size_t n_vips;
 	struct interface *interfaces;
 	size_t n_interfaces;
+	struct agents *agents;
 	struct alerts *alerts; /* NULL: nobody is told of events */
 	struct gate **gates;
 	size_t n_gates;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/agents.h"
 #include "engine/drain.h"
 #include "engine/transitions.h"
 #include "engine/replicate.h"
@@ -312,7 +313,8 @@ static void view_edit(const struct engine *e, const struct backend *b, struct vi
 		     : b->drained ? VIEW_ADMIN_DRAINED
 				  : VIEW_ADMIN_ENABLED;
 	out->edited = b->edited;
-	if (!edit)
+	agents_view(e, b, out);
+	if (!edit || out->admin_by[0])
 		return;
 	age_s = time(NULL) - edit->at;
 	out->admin_age_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "io/probe_stream.h"
@@ -18,11 +19,12 @@ struct agent_word {
 };
 
 static const struct agent_word words[] = {
-	{"up", 0, false},
+	{"up", CHECK_NOTE_READY, false},
 	{"ready", CHECK_NOTE_READY, false},
 	{"drain", CHECK_NOTE_DRAIN, false},
-	{"maint", CHECK_NOTE_MAINT, true},
+	{"maint", CHECK_NOTE_MAINT, false},
 	{"down", 0, true},
+	{"fail", 0, true},
 	{"failed", 0, true},
 	{"stopped", 0, true},
 };
@@ -30,7 +32,7 @@ static const struct agent_word words[] = {
 static const struct agent_word *word_find(const char *word)
 {
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(words[i].word, word) == 0)
+		if (strcasecmp(words[i].word, word) == 0)
 			return &words[i];
 	return NULL;
 }

@@ -195,6 +195,9 @@ static void up_reason(const struct view_backend *b, char *out, size_t size)
 	if (b->climb)
 		used = (size_t)snprintf(out, size, "climbs: %u/%u of its share; ", b->climb,
 					POOL_STEPS);
+	if (b->admin_by[0] && !b->edited && b->weight != b->configured_weight)
+		used += (size_t)snprintf(out + used, size - used, "weight %u of %u: %s; ",
+					 b->weight, b->configured_weight, b->admin_reason);
 	if (b->health == HEALTH_UNCHECKED)
 		snprintf(out + used, size - used, "not checked");
 	else if (b->latency_us)

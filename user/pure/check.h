@@ -43,7 +43,8 @@ enum check_layer {
  * backend asks for itself in the reply to an `agent` check. */
 enum check_note {
 	CHECK_NOTE_WARNING = 1, /* text says what: the certificate expires soon, say */
-	CHECK_NOTE_READY = 2, /* neither draining nor in maintenance */
+	CHECK_NOTE_READY =
+		2, /* up: neither draining nor in maintenance, unless that is said, too */
 	CHECK_NOTE_DRAIN = 4,
 	CHECK_NOTE_MAINT = 8,
 	CHECK_NOTE_WEIGHT = 16, /* weight_percent is said */

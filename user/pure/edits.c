@@ -119,12 +119,17 @@ static int make_room_at(struct edits *e, size_t i)
 	return 0;
 }
 
+static bool says_nothing(const struct edit *x)
+{
+	return !x->drained && !x->disabled && !x->enabled && !x->has_weight;
+}
+
 int edits_put(struct edits *e, const struct edit *edit)
 {
 	size_t i = place_of(e, edit->service, edit->backend);
 	bool stands = stands_at(e, i, edit->service, edit->backend);
 
-	if (!edit->drained && !edit->disabled && !edit->has_weight) {
+	if (says_nothing(edit)) {
 		if (stands)
 			remove_at(e, i);
 		return 0;
@@ -150,7 +155,7 @@ static struct edit reconciled(const struct edit *edit, int configured, edits_dro
 		snprintf(sentence, sizeof(sentence),
 			 "the edit of %s/%s is dropped: the configuration no longer has it",
 			 edit->service, edit->backend);
-		left.drained = left.disabled = left.has_weight = false;
+		left.drained = left.disabled = left.enabled = left.has_weight = false;
 	} else if (edit->has_weight && configured != edit->configured) {
 		snprintf(sentence, sizeof(sentence),
 			 "the runtime weight %u of %s/%s is dropped: the configuration changed its "
@@ -175,7 +180,7 @@ size_t edits_reconcile(struct edits *e, edits_configured_fn *configured, edits_d
 		struct edit left = reconciled(edit, configured(arg, edit->service, edit->backend),
 					      dropped, arg, &told);
 
-		if (left.drained || left.disabled || left.has_weight)
+		if (!says_nothing(&left))
 			e->list[kept++] = left;
 	}
 	e->count = kept;
@@ -191,11 +196,11 @@ static int line_of(const struct edit *x, char out[LINE_MAX_BYTES])
 			 x->configured);
 	if (x->drained && x->deadline)
 		snprintf(deadline, sizeof(deadline), " deadline=%" PRId64, x->deadline);
-	return snprintf(out, LINE_MAX_BYTES,
-			"%s %s drained=%d%s%s%s uid=%u at=%" PRId64 "%s%s%s%s\n", x->service,
-			x->backend, x->drained, x->disabled ? " disabled=1" : "", weight, deadline,
-			x->uid, x->at, x->user[0] ? " user=" : "", x->user,
-			x->reason[0] ? " reason=" : "", x->reason);
+	return snprintf(
+		out, LINE_MAX_BYTES, "%s %s drained=%d%s%s%s%s uid=%u at=%" PRId64 "%s%s%s%s\n",
+		x->service, x->backend, x->drained, x->disabled ? " disabled=1" : "",
+		x->enabled ? " enabled=1" : "", weight, deadline, x->uid, x->at,
+		x->user[0] ? " user=" : "", x->user, x->reason[0] ? " reason=" : "", x->reason);
 }
 
 int edits_format(const struct edits *e, char **text, size_t *len)
@@ -246,6 +251,10 @@ static int read_line(const char *whole, struct edit *x)
 	if (strncmp(line, " disabled=1", 11) == 0) {
 		x->disabled = true;
 		line += 11;
+	}
+	if (strncmp(line, " enabled=1", 10) == 0) {
+		x->enabled = true;
+		line += 10;
 	}
 	if (sscanf(line, " weight=%hu configured=%hu%n", &x->weight, &x->configured, &used) == 2) {
 		x->has_weight = true;

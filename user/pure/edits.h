@@ -24,6 +24,7 @@ struct edit {
 	char service[SHUNT_NAME_MAX], backend[SHUNT_NAME_MAX];
 	bool drained;
 	bool disabled; /* in maintenance: no packets */
+	bool enabled; /* although its agent asks for one of these */
 	int64_t deadline; /* when the flows that are left move, in seconds since 1970; 0: never */
 	bool has_weight;
 	uint16_t weight;
@@ -49,7 +50,7 @@ size_t edits_count(const struct edits *e);
 /* NULL when the backend has none. Valid until the next change. */
 const struct edit *edits_find(const struct edits *e, const char *service, const char *backend);
 
-/* Adds @edit or replaces the backend's; one that neither drains, disables nor weighs removes it. Returns 0 or
+/* Adds @edit or replaces the backend's; one that neither drains, disables, enables nor weighs removes it. Returns 0 or
  * -ENOMEM. */
 int edits_put(struct edits *e, const struct edit *edit) __attribute__((warn_unused_result));
 
@@ -63,7 +64,7 @@ size_t edits_reconcile(struct edits *e, edits_configured_fn *configured, edits_d
 		       void *arg);
 
 /* One line an edit:
- *   SERVICE BACKEND drained=0|1 [disabled=1] [weight=N configured=N] [deadline=SECONDS] uid=N
+ *   SERVICE BACKEND drained=0|1 [disabled=1] [enabled=1] [weight=N configured=N] [deadline=SECONDS] uid=N
  *     at=SECONDS [user=NAME] [reason=TEXT TO THE END]
  * where only what is drained has a deadline.
  * *text is malloc'd, the caller's, NUL-terminated. Returns 0 or -ENOMEM. */
