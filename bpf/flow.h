@@ -50,6 +50,8 @@ static __always_inline __u64 flow_read(const __u64 *word)
 
 static __always_inline void flow_write(__u64 *word, __u64 w)
 {
+	if (settings.dry)
+		return;
 	*(volatile __u64 *)word = w;
 }
 
@@ -176,7 +178,7 @@ static __always_inline void flow_note_row(const struct flow_place *place, __u32 
 	__u32 bucket = place->at / SHUNT_FLOWS_PER_BUCKET;
 	struct shunt_flow_rows *rows = element(flow_rows, bucket);
 
-	if (rows)
+	if (rows && !settings.dry)
 		rows->row[place->at % SHUNT_FLOWS_PER_BUCKET] = row;
 }
 

@@ -33,7 +33,7 @@ static __always_inline void load_add(const struct shunt_service *svc, __u32 numb
 {
 	struct shunt_load *l = element(loads, svc->row + number);
 
-	if (l)
+	if (l && !settings.dry)
 		__sync_fetch_and_add(&l->load, l->step);
 }
 

@@ -78,6 +78,10 @@ struct {
 	__type(value, __u32);
 } stages SEC(".maps");
 
+/* With settings.dry this is a twin of the program that only says what would become of a packet: it goes by
+ * the same maps and writes none of them.  Its own are counters (one for all CPUs: rows is 0), verdicts,
+ * answers, handover, stages, and news, in which stands the connection that it would open (SHUNT_NAT_DRY).
+ * Where it is 0, which the verifier knows, nothing of this is left. */
 const volatile struct shunt_settings settings = {.rows = 64,
 						 .flow_mask = 63,
 						 .cpus = 1,

@@ -43,6 +43,8 @@ static __always_inline void nat_note(struct shunt_nat_conn *conn, const struct p
 {
 	__u32 state = conn->state, next;
 
+	if (settings.dry)
+		return;
 	if (pkt->l4_proto == IPPROTO_TCP)
 		next = nat_tcp_state(state, flags, from_client);
 	else
@@ -67,6 +69,8 @@ static __always_inline int nat_note_l2(struct xdp_md *ctx, const struct pkt *pkt
 	const struct vlan_tag *tag;
 	__u32 tags = (pkt->l2_len - sizeof(*eth)) / sizeof(*tag), differ = 0;
 
+	if (settings.dry)
+		return 0;
 	if (!eth)
 		return -1;
 	for (int i = 0; i < 6; i++)
@@ -107,7 +111,7 @@ static __always_inline int nat_to_backend(const struct shunt_nat_conn *conn, __u
 		to->daddr[0] = conn->backend;
 		return 0;
 	}
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	six = nat_addrs_at(rec);
 	if (!six)
 		return -1;
 	__builtin_memcpy(to->saddr, six->pool, sizeof(to->saddr));
@@ -128,7 +132,7 @@ static __always_inline int nat_to_client(const struct shunt_nat_conn *conn, __u3
 		to->daddr[0] = conn->client;
 		return 0;
 	}
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	six = nat_addrs_at(rec);
 	if (!six)
 		return -1;
 	__builtin_memcpy(to->saddr, six->vip, sizeof(to->saddr));
@@ -172,7 +176,7 @@ static __always_inline enum shunt_verdict nat_leave(struct xdp_md *ctx, const st
 
 static __always_inline int nat_same_backend6(__u32 rec, const struct shunt_backend *be)
 {
-	const struct shunt_nat_addrs *six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	const struct shunt_nat_addrs *six = nat_addrs_at(rec);
 
 	return six && !((six->backend[1] ^ be->addr[1]) | (six->backend[2] ^ be->addr[2]) |
 			(six->backend[3] ^ be->addr[3]));
@@ -268,7 +272,7 @@ static __always_inline int nat_request(struct xdp_md *ctx, struct pkt *pkt,
 		f.rec = got;
 		f.at = f.rec / SHUNT_NAT_WAYS;
 		f.way = f.rec % SHUNT_NAT_WAYS;
-		f.conn = bpf_map_lookup_elem(&nat_conns, &f.rec);
+		f.conn = nat_conn_at(f.rec);
 		if (!f.conn)
 			return SHUNT_DROP_BAD_TABLE;
 	}

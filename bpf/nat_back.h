@@ -229,7 +229,7 @@ static __always_inline void nat_back_keep6(__u32 at, const struct nat_back_of *o
 	const struct shunt_nat_addrs *six;
 	__u32 rec = of->rec;
 
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	six = nat_addrs_at(rec);
 	if (!b || !six || !nat_back_take(&b->b))
 		return;
 	nat_back_fill(&b->b, of);
@@ -242,10 +242,10 @@ static __always_inline void nat_back_keep6(__u32 at, const struct nat_back_of *o
 __noinline int nat_back_keep(__u32 rec, __u32 bucket, __u32 way)
 {
 	const struct shunt_nat_bucket *r = bpf_map_lookup_elem(&nat_replies, &bucket);
-	struct nat_back_of of = {.conn = bpf_map_lookup_elem(&nat_conns, &rec), .rec = rec};
+	struct nat_back_of of = {.conn = nat_conn_at(rec), .rec = rec};
 	__u32 six;
 
-	if (!of.conn || !r)
+	if (!of.conn || !r || settings.dry)
 		return 0;
 	of.word = &r->word[way % SHUNT_NAT_WAYS];
 	of.w = nat_load(of.word);
@@ -269,6 +269,8 @@ static __always_inline int nat_back_drop(__u32 bucket, __u32 tag, __u32 six)
 	struct shunt_nat_backs *two;
 	struct shunt_nat_back6 *one;
 
+	if (settings.dry)
+		return 0;
 	if (six) {
 		one = bpf_map_lookup_elem(&nat_backs6, &at);
 		if (one)

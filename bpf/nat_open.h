@@ -116,7 +116,7 @@ static __always_inline void nat_fill_client(struct shunt_nat_conn *conn, __u32 r
 	conn->client_ports = pkt->ports;
 	if (!pkt->is_v6)
 		return;
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	six = nat_addrs_at(rec);
 	if (!six)
 		return; /* then nobody finds the record, and it is void soon */
 	for (int i = 0; i < 4; i++)
@@ -130,7 +130,7 @@ static __always_inline void nat_fill_client(struct shunt_nat_conn *conn, __u32 r
 static __always_inline enum shunt_verdict nat_fill(__u32 rec, struct pkt *pkt,
 						   struct shunt_backend *be, __u32 number)
 {
-	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	struct shunt_nat_conn *conn = nat_conn_at(rec);
 	int bound = NAT_TAKEN;
 
 	if (!conn)

@@ -107,7 +107,7 @@ __noinline int nat_of_first(struct pkt *pkt, struct nat_of *of)
 /* Whether the addresses of @pkt are those of record @rec, one way or the other. */
 __noinline int nat_of_addrs(__u32 rec, struct pkt *pkt, struct nat_of *of)
 {
-	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	struct shunt_nat_conn *conn = nat_conn_at(rec);
 	struct pkt whole;
 
 	if (!pkt || !of || !conn)
@@ -147,7 +147,7 @@ __noinline int nat_plan(struct pkt *pkt, struct nat_of *of, struct nat_plan *pla
 	f.at = of->at;
 	f.way = of->way;
 	f.tag = of->tag;
-	f.conn = bpf_map_lookup_elem(&nat_conns, &f.rec);
+	f.conn = nat_conn_at(f.rec);
 	be = backend_at(pkt->row);
 	if (!f.conn || !be)
 		return SHUNT_DROP_BAD_TABLE;
@@ -254,7 +254,7 @@ static __always_inline enum shunt_verdict nat_send_first(struct xdp_md *ctx, str
 							 __u32 delta, __u32 ports)
 {
 	__u32 rec = of->rec, done;
-	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	struct shunt_nat_conn *conn = nat_conn_at(rec);
 	struct cursor c;
 
 	if (!conn || cursor_at(ctx, l4, &c))

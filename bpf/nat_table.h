@@ -26,11 +26,15 @@ static __always_inline __u64 nat_load(const __u64 *word)
 
 static __always_inline void nat_store(__u64 *word, __u64 w)
 {
+	if (settings.dry)
+		return;
 	*(volatile __u64 *)word = w;
 }
 
 static __always_inline int nat_swap(__u64 *word, __u64 from, __u64 to)
 {
+	if (settings.dry)
+		return nat_load(word) == from;
 	return __sync_val_compare_and_swap(word, from, to) == from;
 }
 
@@ -67,6 +71,57 @@ static __always_inline int nat_is_half_open(__u32 state)
 	return !(state & SHUNT_NAT_REPLIED);
 }
 
+/* ---- a dry run's record --------------------------------------------------------------------------
+ * Where a dry run writes what it finds out about a connection that it would open: in `news`, which it
+ * does not need and has for itself. */
+
+struct nat_dry {
+	__u64 word;
+	__u64 pad[7];
+	struct shunt_nat_conn conn;
+	struct shunt_nat_addrs addrs;
+};
+_Static_assert(sizeof(struct nat_dry) <= sizeof(struct shunt_news), "there is room");
+
+/* Whether @rec is that record.  The barrier keeps clang from asking for @rec first, which the verifier
+ * would have to leave in where nothing is dry. */
+static __always_inline int nat_is_dry(__u32 rec)
+{
+	if (!settings.dry)
+		return 0;
+	barrier();
+	return rec == SHUNT_NAT_DRY;
+}
+
+static __always_inline struct nat_dry *nat_dry(void)
+{
+	__u32 zero = 0;
+
+	return (struct nat_dry *)bpf_map_lookup_elem(&news, &zero);
+}
+
+static __always_inline struct shunt_nat_conn *nat_conn_at(__u32 rec)
+{
+	struct nat_dry *dry;
+
+	if (nat_is_dry(rec)) {
+		dry = nat_dry();
+		return dry ? &dry->conn : NULL;
+	}
+	return bpf_map_lookup_elem(&nat_conns, &rec);
+}
+
+static __always_inline struct shunt_nat_addrs *nat_addrs_at(__u32 rec)
+{
+	struct nat_dry *dry;
+
+	if (nat_is_dry(rec)) {
+		dry = nat_dry();
+		return dry ? &dry->addrs : NULL;
+	}
+	return bpf_map_lookup_elem(&nat_addrs, &rec);
+}
+
 /* ---- comparing ----------------------------------------------------------------------------------*/
 
 static __always_inline int nat_same4(const __be32 pair[2], const struct pkt *p)
@@ -101,7 +156,7 @@ static __always_inline int nat_is_request(const struct shunt_nat_conn *conn, __u
 		return 0;
 	if (!p->is_v6)
 		return nat_same4(&conn->client, p);
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	six = nat_addrs_at(rec);
 	return six && nat_same6(six->client, six->vip, p);
 }
 
@@ -115,28 +170,28 @@ static __always_inline int nat_is_reply(const struct shunt_nat_conn *conn, __u32
 		return 0;
 	if (!p->is_v6)
 		return nat_same4(&conn->backend, p);
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	six = nat_addrs_at(rec);
 	return six && nat_same6(six->backend, six->pool, p);
 }
 
 /* The same by number alone. */
 __noinline int nat_has_request(__u32 rec, struct pkt *p)
 {
-	const struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	const struct shunt_nat_conn *conn = nat_conn_at(rec);
 
 	return p && conn && nat_is_request(conn, rec, p);
 }
 
 __noinline int nat_has_reply(__u32 rec, struct pkt *p)
 {
-	const struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	const struct shunt_nat_conn *conn = nat_conn_at(rec);
 
 	return p && conn && nat_is_reply(conn, rec, p);
 }
 
 __noinline int nat_is_alive(__u32 rec)
 {
-	const struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	const struct shunt_nat_conn *conn = nat_conn_at(rec);
 
 	return conn && nat_void_for(conn) <= 0;
 }
@@ -230,7 +285,7 @@ static __always_inline struct nat_found nat_find_request(struct pkt *p)
 			return f;
 	}
 	f.rec = f.at * SHUNT_NAT_WAYS + f.way;
-	f.conn = bpf_map_lookup_elem(&nat_conns, &f.rec);
+	f.conn = nat_conn_at(f.rec);
 	if (likely(f.conn && nat_is_request(f.conn, f.rec, p)))
 		return f;
 	f.conn = NULL;
@@ -239,7 +294,7 @@ static __always_inline struct nat_found nat_find_request(struct pkt *p)
 		return f;
 	f.at = f.rec / SHUNT_NAT_WAYS;
 	f.way = f.rec % SHUNT_NAT_WAYS;
-	f.conn = bpf_map_lookup_elem(&nat_conns, &f.rec);
+	f.conn = nat_conn_at(f.rec);
 	return f;
 }
 
@@ -263,14 +318,14 @@ static __always_inline struct nat_found nat_find_reply(struct pkt *p)
 			return f;
 	}
 	f.rec = nat_load(&b->word[f.way % SHUNT_NAT_WAYS]);
-	f.conn = bpf_map_lookup_elem(&nat_conns, &f.rec);
+	f.conn = nat_conn_at(f.rec);
 	if (likely(f.conn && nat_void_for(f.conn) <= 0 && nat_is_reply(f.conn, f.rec, p)))
 		return f;
 	f.conn = NULL;
 	f.rec = nat_search_reply(p) - 1;
 	if (f.rec == -1u)
 		return f;
-	f.conn = bpf_map_lookup_elem(&nat_conns, &f.rec);
+	f.conn = nat_conn_at(f.rec);
 	if (f.conn) {
 		f.at = f.conn->reply_at / SHUNT_NAT_WAYS;
 		f.way = f.conn->reply_at % SHUNT_NAT_WAYS;
@@ -283,6 +338,8 @@ static __always_inline int nat_holds_request(const struct nat_found *f)
 {
 	const struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_requests, &f->at);
 
+	if (settings.dry)
+		return 1;
 	barrier();
 	return b && nat_tag(&b->word[f->way % SHUNT_NAT_WAYS]) == f->tag;
 }

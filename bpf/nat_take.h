@@ -11,9 +11,18 @@
 static __always_inline __u64 *nat_word_of(__u32 rec)
 {
 	__u32 at = rec / SHUNT_NAT_WAYS;
-	struct shunt_nat_bucket *b = bpf_map_lookup_elem(&nat_requests, &at);
+	struct shunt_nat_bucket *b;
+	struct nat_dry *dry;
 
-	return b ? &b->word[rec % SHUNT_NAT_WAYS] : NULL;
+	if (nat_is_dry(rec)) {
+		dry = nat_dry();
+		return dry ? &dry->word : NULL;
+	}
+	b = bpf_map_lookup_elem(&nat_requests, &at);
+	if (!b)
+		return NULL;
+	barrier_var(b); /* or clang adds to it before it is known not to be NULL */
+	return &b->word[rec % SHUNT_NAT_WAYS];
 }
 
 /* Removes the reply word of record @rec; what it was, or 0: it has none. */
@@ -51,7 +60,7 @@ __noinline int nat_take(__u32 rec)
 		return nat_swap(word, 0, SHUNT_NAT_BUSY);
 	if (nat_ready_for(w) <= 0)
 		return 0;
-	conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	conn = nat_conn_at(rec);
 	if (!conn)
 		return 0;
 	void_for = nat_void_for(conn);
@@ -69,7 +78,7 @@ __noinline int nat_take(__u32 rec)
  * @before.  One that has been answered may be in nat_backs, where of void ones nothing holds. */
 __noinline int nat_steal(__u32 rec, __u32 before)
 {
-	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	struct shunt_nat_conn *conn = nat_conn_at(rec);
 	__u64 *word = nat_word_of(rec), w;
 
 	if (!word || !conn)
@@ -88,7 +97,7 @@ __noinline int nat_steal(__u32 rec, __u32 before)
 /* Ticks that the half-open record has been silent for, and one; 0 of one that is not half open. */
 __noinline __u32 nat_silent_for(__u32 rec)
 {
-	const struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	const struct shunt_nat_conn *conn = nat_conn_at(rec);
 	const __u64 *word = nat_word_of(rec);
 
 	if (!conn || !word || !(nat_load(word) >> 63) || !nat_is_half_open(conn->state))
@@ -154,9 +163,11 @@ __noinline __u32 nat_take_for(struct pkt *p)
 		if (i == SHUNT_NAT_WAYS)
 			at = place.first ^ place.second ^ at;
 		if (nat_take(at * SHUNT_NAT_WAYS + i % SHUNT_NAT_WAYS))
-			return at * SHUNT_NAT_WAYS + i % SHUNT_NAT_WAYS + 1;
+			return settings.dry ? SHUNT_NAT_DRY + 1
+					    : at * SHUNT_NAT_WAYS + i % SHUNT_NAT_WAYS + 1;
 	}
-	return nat_evict(&place);
+	at = nat_evict(&place);
+	return settings.dry && at ? SHUNT_NAT_DRY + 1 : at;
 }
 
 /* The client's packets do not find the record any more; the backend's do until it is void. */
@@ -259,7 +270,7 @@ static __always_inline void nat_fill_reply(struct shunt_nat_conn *conn, __u32 re
 	conn->backend_ports = p->ports;
 	if (!p->is_v6)
 		return;
-	six = bpf_map_lookup_elem(&nat_addrs, &rec);
+	six = nat_addrs_at(rec);
 	if (!six)
 		return;
 	for (int i = 0; i < 4; i++)
@@ -274,7 +285,7 @@ static __always_inline void nat_fill_reply(struct shunt_nat_conn *conn, __u32 re
  * is seen by the second look, by at least one of the two. */
 static __always_inline int nat_bind(__u32 rec, struct pkt *p, __u32 before)
 {
-	struct shunt_nat_conn *conn = bpf_map_lookup_elem(&nat_conns, &rec);
+	struct shunt_nat_conn *conn = nat_conn_at(rec);
 	struct shunt_nat_place place;
 	__u32 at;
 

@@ -80,7 +80,7 @@ static __always_inline __u16 slot_flags(const struct slot *s)
 /* A packet goes elsewhere than to cur: then there is a base. */
 static __always_inline void slot_use(const struct slot *s, __u16 now)
 {
-	if (slot_used(s) != now)
+	if (slot_used(s) != now && !settings.dry)
 		*(volatile __u16 *)&s->base->used = now;
 }
 
@@ -88,7 +88,7 @@ static __always_inline void slot_use(const struct slot *s, __u16 now)
  * flag could be undone. */
 static __always_inline void slot_is_full(const struct slot *s)
 {
-	if (!(slot_flags(s) & SHUNT_BASE_FULL))
+	if (!(slot_flags(s) & SHUNT_BASE_FULL) && !settings.dry)
 		__sync_fetch_and_or((__u64 *)s->base, (__u64)SHUNT_BASE_FULL << 48);
 }
 

@@ -135,7 +135,7 @@ static __always_inline int rate_take(__u64 *word, const struct shunt_rate *rate,
 		if (ahead + cost > limit)
 			return 0;
 		next = (was & ~mask) | ((now + ahead + cost) & mask);
-		if (likely(__sync_val_compare_and_swap(word, was, next) == was))
+		if (settings.dry || likely(__sync_val_compare_and_swap(word, was, next) == was))
 			return 1;
 	}
 	return 1;
@@ -172,7 +172,8 @@ static __always_inline int rate_take_source(__u64 a, const struct shunt_policy *
 	word = &line->word[rate_place_in(line, tag, now)];
 	if ((*word & ~SHUNT_RATE_TIME) == tag)
 		return rate_take(word, &p->source, now, SHUNT_RATE_TIME);
-	*(volatile __u64 *)word = tag | ((now + p->source.cost) & SHUNT_RATE_TIME);
+	if (!settings.dry)
+		*(volatile __u64 *)word = tag | ((now + p->source.cost) & SHUNT_RATE_TIME);
 	return 1;
 }
 

@@ -433,7 +433,7 @@ struct shunt_settings {
 	__u32 staged; /* SHUNT_SVC_NAT, SHUNT_SVC_QUIC: there are services with it */
 	__u32 flow_shift; /* SHUNT_FLOW_TICK_SHIFT, or less in tests whose time is to pass faster */
 	__u32 news; /* 1: `news` is written */
-	__u32 pad;
+	__u32 dry; /* 1: only to say what would become of a packet: bpf/maps.h */
 };
 
 /* ---- maps --------------------------------------------------------------------------------------

@@ -146,6 +146,9 @@ struct shunt_nat_ctl {
 	struct shunt_nat_pool pool[SHUNT_NAT_POOLS];
 };
 
+/* Number of the record of a connection that a dry run would open; no other is so large. */
+#define SHUNT_NAT_DRY 0x80000000u
+
 /* Where a packet's words are: two buckets and the tag. @hash is the packet's, as struct
  * shunt_settings says. */
 struct shunt_nat_place {

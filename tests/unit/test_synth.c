@@ -88,10 +88,22 @@ static void an_error_quotes_what_the_service_has_sent(void **state)
 	assert_int_equal(f[54], 1);
 }
 
+static void the_first_packet_is_a_syn_when_it_is_wanted(void **state)
+{
+	struct synth s = of(SYNTH_TCP, 4);
+	uint8_t f[SYNTH_FRAME_MAX];
+
+	(void)state;
+	s.syn = true;
+	assert_int_equal(synth_frame(&s, f), 14 + 20 + 20);
+	assert_int_equal(f[14 + 20 + 13], 0x02);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp_is_an_ack_in_a_right_ip_header),
+		cmocka_unit_test(the_first_packet_is_a_syn_when_it_is_wanted),
 		cmocka_unit_test(udp_over_ipv6_says_its_length),
 		cmocka_unit_test(an_error_quotes_what_the_service_has_sent),
 	};

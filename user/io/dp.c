@@ -147,6 +147,7 @@ int dp_open(const struct dp_options *opt, struct dp **out, struct dp_error *err)
 	dp_set_init(&dp->set);
 	dp_set_init(&dp->old);
 	dp_set_init(&dp->before);
+	dp_set_init(&dp->dry);
 	memcpy(dp->hash_key, opt->hash_key, sizeof(dp->hash_key));
 	dp->share = opt->share;
 	snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s", pin_dir);
@@ -172,6 +173,7 @@ void dp_close(struct dp *dp)
 	dp_set_fini(&dp->set);
 	dp_set_fini(&dp->old);
 	dp_set_fini(&dp->before);
+	dp_set_fini(&dp->dry);
 	free(dp->old_counts);
 	if (dp->grace_fd >= 0)
 		close(dp->grace_fd);

@@ -95,6 +95,7 @@ struct dp {
 	uint64_t hash_key[SHUNT_HASH_WORDS];
 	struct dp_set set; /* what dp's functions read and write */
 	struct dp_set old; /* until the commit: what the interfaces run */
+	struct dp_set dry; /* a twin's own maps and program, and which of `set` it goes by */
 	struct dp_set before; /* of an earlier daemon: its program and that one's own maps */
 	struct dp_counter
 		*old_counts; /* [rows of old] its sums when its counters were left behind */
@@ -135,6 +136,10 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set) __attribute__((warn_
 /* How many elements each map is to have for @want; 0 where the program says it. */
 void dp_entries_for(const struct dp *dp, const struct dp_sizes *want,
 		    uint32_t entries[static DP_MAP_MAX]);
+
+/* What the program is to know, with maps of @entries. @settings comes as the program has it. */
+void dp_settings_fill(const struct dp *dp, const uint32_t entries[static DP_MAP_MAX],
+		      struct shunt_settings *settings);
 
 /* True when the set has every map that carries what adoption needs. */
 bool dp_set_is_whole(const struct dp_set *set);

@@ -262,21 +262,9 @@ static void clear_attach_types(struct bpf_object *obj)
 		bpf_program__set_expected_attach_type(program, 0);
 }
 
-static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes *want,
-		struct dp_set *out, struct dp_error *err)
+void dp_settings_fill(const struct dp *dp, const uint32_t entries[static DP_MAP_MAX],
+		      struct shunt_settings *settings)
 {
-	uint32_t entries[DP_MAP_MAX];
-	bool reuse[DP_MAP_MAX];
-	struct shunt_settings *settings;
-	struct shunt_bpf *skel;
-	int rc;
-
-	dp_entries_for(dp, want, entries);
-	plan(from, entries, reuse);
-	skel = shunt_bpf__open();
-	if (!skel)
-		return dp_fail_os(err, -errno, "cannot read the packet path's program");
-	settings = (struct shunt_settings *)&skel->rodata->settings;
 	memcpy(settings->hash_key, dp->hash_key, sizeof(settings->hash_key));
 	settings->rows = entries[DP_BACKENDS];
 	settings->flow_mask = entries[DP_FLOWS] - 1;
@@ -292,6 +280,24 @@ static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes 
 	settings->news = entries[DP_NEWS] > 1;
 	settings->staged = (settings->nat_mask ? SHUNT_SVC_NAT : 0) |
 			   (entries[DP_QUIC_RECORDS] > 1 ? SHUNT_SVC_QUIC : 0);
+}
+
+static int load(struct dp *dp, const struct dp_set *from, const struct dp_sizes *want,
+		struct dp_set *out, struct dp_error *err)
+{
+	uint32_t entries[DP_MAP_MAX];
+	bool reuse[DP_MAP_MAX];
+	struct shunt_settings *settings;
+	struct shunt_bpf *skel;
+	int rc;
+
+	dp_entries_for(dp, want, entries);
+	plan(from, entries, reuse);
+	skel = shunt_bpf__open();
+	if (!skel)
+		return dp_fail_os(err, -errno, "cannot read the packet path's program");
+	settings = (struct shunt_settings *)&skel->rodata->settings;
+	dp_settings_fill(dp, entries, settings);
 	rc = prepare_maps(skel, from, entries, reuse);
 	dp_stages_choose(skel->obj, settings);
 	if (dp->share)

@@ -8,6 +8,7 @@
 #define TCP_LEN 20
 #define UDP_LEN 9
 #define ICMP_LEN 8
+#define TCP_SYN 0x02
 #define TCP_ACK 0x10
 
 static void put16(uint8_t *at, uint32_t v)
@@ -62,20 +63,20 @@ static size_t put_ip(uint8_t *ip, const struct addr *from, const struct addr *to
 				 : put_ip4(ip, from, to, proto, len);
 }
 
-/* TCP or UDP; returns its length. */
-static size_t put_l4(uint8_t *l4, bool is_tcp, uint16_t from, uint16_t to)
+/* TCP with @flags, or UDP if there are none; returns its length. */
+static size_t put_l4(uint8_t *l4, uint8_t flags, uint16_t from, uint16_t to)
 {
-	size_t len = is_tcp ? TCP_LEN : UDP_LEN;
+	size_t len = flags ? TCP_LEN : UDP_LEN;
 
 	memset(l4, 0, len);
 	put16(l4, from);
 	put16(l4 + 2, to);
-	if (!is_tcp) {
+	if (!flags) {
 		put16(l4 + 4, UDP_LEN);
 		return len;
 	}
 	l4[12] = TCP_LEN / 4 << 4;
-	l4[13] = TCP_ACK;
+	l4[13] = flags;
 	put16(l4 + 14, 1024);
 	return len;
 }
@@ -94,7 +95,7 @@ static size_t put_icmp(uint8_t *ip, const struct synth *s)
 	icmp[1] = v6 ? 3 : 1; /* the address, the host, cannot be reached */
 	at += ICMP_LEN;
 	at += put_ip(ip + at, &s->vip, &s->client, is_tcp ? IPPROTO_TCP : IPPROTO_UDP, l4);
-	return at + put_l4(ip + at, is_tcp, s->port, s->client_port);
+	return at + put_l4(ip + at, is_tcp ? TCP_ACK : 0, s->port, s->client_port);
 }
 
 static size_t put_flow(uint8_t *ip, const struct synth *s)
@@ -103,7 +104,11 @@ static size_t put_flow(uint8_t *ip, const struct synth *s)
 	size_t at = put_ip(ip, &s->client, &s->vip, is_tcp ? IPPROTO_TCP : IPPROTO_UDP,
 			   is_tcp ? TCP_LEN : UDP_LEN);
 
-	return at + put_l4(ip + at, is_tcp, s->client_port, s->port);
+	return at + put_l4(ip + at,
+			   !is_tcp  ? 0
+			   : s->syn ? TCP_SYN
+				    : TCP_ACK,
+			   s->client_port, s->port);
 }
 
 size_t synth_frame(const struct synth *s, uint8_t frame[static SYNTH_FRAME_MAX])

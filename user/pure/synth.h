@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packets that nobody has sent, to ask a program what it would do with such: what a flow in the middle of
- * its life sends, so that no program remembers anything of it. */
+ * its life sends, so that no program remembers anything of it; or its first one. */
 #ifndef SHUNT_SYNTH_H
 #define SHUNT_SYNTH_H
 
@@ -23,6 +23,7 @@ struct synth {
 	enum synth_kind kind;
 	struct addr client, vip; /* of the same family */
 	uint16_t client_port, port; /* host order */
+	bool syn; /* SYNTH_TCP: the flow's first packet */
 };
 
 /* Writes an Ethernet frame and returns its length. Checksums of TCP, UDP and ICMP are 0: who sends
