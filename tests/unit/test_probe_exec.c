@@ -163,17 +163,21 @@ static void the_child_says_how_it_does(void **state)
 {
 	struct server s = server_start(AF_INET, serve_good);
 	struct probe_question q = question_tcp(s.port);
-	struct probe_vitals v;
+	struct probe_vitals v = {0};
+	bool settled = false;
 	struct world w;
 
 	(void)state;
 	world_open(&w);
 	add(&w, 1, &q);
-	world_run(&w, 0, 1400);
-	v = probe_pool_vitals(w.pool);
+	for (int i = 0; i < 15 && !settled; i++) { /* a slow machine may have one that waits */
+		world_run(&w, 0, 1400);
+		v = probe_pool_vitals(w.pool);
+		settled = v.started > 0 && v.waiting == 0;
+	}
+	assert_true(settled);
 	assert_in_range(v.started, 1, 20);
 	assert_true(v.late_max_us <= v.late_p99_us);
-	assert_int_equal(v.waiting, 0);
 	world_close(&w);
 	server_stop(&s);
 }

@@ -25,6 +25,7 @@
 #define FILES_MAX 1024
 #define PROCESSES_MAX 512 /* of the user */
 #define WORDS_MAX 1024
+#define CLOSE_MS 2000 /* that killed programs get to be gone */
 
 struct program {
 	struct probe_call call;
@@ -369,7 +370,16 @@ int probe_programs_open(struct probe_programs **out)
 	return 0;
 }
 
+/* What a killed program leaves becomes ours only once it is dead, so until nobody is left. */
 void probe_programs_close(struct probe_programs *programs)
 {
+	for (int i = 0; i < CLOSE_MS && programs->any; i++) {
+		probe_programs_sweep(programs);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (waitpid(-1, NULL, WNOHANG) < 0)
+			break; /* ECHILD */
+		usleep(1000);
+	}
 	free(programs);
 }

@@ -8,6 +8,7 @@ struct probe_programs; /* those that run */
 
 /* Makes this process the one that orphans of programs come to. Returns 0 or -ENOMEM. */
 int probe_programs_open(struct probe_programs **out) __attribute__((warn_unused_result));
+/* Waits for the end of what was killed and ends what it leaves, for 2 s at most. */
 void probe_programs_close(struct probe_programs *programs);
 
 /* Ends what programs have left behind outside their group. */

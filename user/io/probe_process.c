@@ -17,7 +17,7 @@
 #include "base/own.h"
 #include "io/probe_msg.h"
 
-#define GRACE_MS 100 /* for the child to end when its socket closes */
+#define GRACE_MS 500 /* for the child to end when its socket closes */
 #define KILLED_MS 1000 /* and after SIGKILL */
 
 /* What the program gets: its socket, and those for echo requests (-1: none). */
