@@ -42,6 +42,7 @@ LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)
 MAIN_SRC  := $(wildcard user/main/*.c)
 CLI_SRC   := $(filter-out user/main/shuntd.c user/main/shunt_decap.c,$(MAIN_SRC))
 obj        = $(patsubst %.c,$O/%.o,$(1))
+COMPLETIONS := $O/completion/shunt $O/completion/_shunt $O/completion/shunt.fish
 SKEL      := $(patsubst bpf/%.bpf.c,$O/%.skel.h,$(wildcard bpf/*.bpf.c))
 
 UNIT      := $(patsubst %.c,$O/%,$(wildcard tests/unit/test_*.c))
@@ -55,7 +56,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench bench-health fuzz-packets
 .PHONY: all help deps tests lint format install uninstall clean $(RUNS) $(RUNS:%=run-%)
 
-all: $O/shuntd $O/shunt $O/shunt-decap
+all: $O/shuntd $O/shunt $O/shunt-decap $(COMPLETIONS)
 
 help:
 	@echo 'make            build $O/shuntd and $O/shunt'
@@ -119,6 +120,15 @@ $O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/*.h)
 $O/%.skel.h: $O/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@
+
+# Where each shell looks for it, by the name that it wants.
+$O/completion/shunt: SHELL_NAME = bash
+$O/completion/_shunt: SHELL_NAME = zsh
+$O/completion/shunt.fish: SHELL_NAME = fish
+$(COMPLETIONS): $O/shunt
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$O/shunt completion $(SHELL_NAME) > $@
 
 # ---- tests ---------------------------------------------------------------------------------------
 
@@ -218,6 +228,9 @@ format:
 SBIN  = $(DESTDIR)$(PREFIX)/sbin
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share/doc/shunt
+BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 install: all
@@ -227,12 +240,17 @@ install: all
 	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(filter-out %.service,$(wildcard configs/*)) LICENSE $(wildcard README.md) $(SHARE)
 	install -m 644 $(wildcard docs/*.md) $(SHARE)/docs
+	install -d $(BASH_DIR) $(ZSH_DIR) $(FISH_DIR)
+	install -m 644 $O/completion/shunt $(BASH_DIR)
+	install -m 644 $O/completion/_shunt $(ZSH_DIR)
+	install -m 644 $O/completion/shunt.fish $(FISH_DIR)
 	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service | install -m 644 /dev/stdin $(UNIT_DIR)/shunt.service
 
 # The operator's own files in SYSCONFDIR stay.
 uninstall:
 	rm -f $(SBIN)/shuntd $(BIN)/shunt $(BIN)/shunt-decap $(UNIT_DIR)/shunt.service
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(wildcard include/*.h))
+	rm -f $(BASH_DIR)/shunt $(ZSH_DIR)/_shunt $(FISH_DIR)/shunt.fish
 	rm -rf $(SHARE)
 	-rmdir $(DESTDIR)$(SYSCONFDIR)/shunt 2>/dev/null
 

@@ -54,6 +54,9 @@ wrk                  | wrk (copr)           | wrk           | requests, many at 
 xdp-tools            | xdp-tools            | xdp-tools     | other programs beside shunt's
 libfaketime          | libfaketime          | libfaketime   | a wall clock that jumps
 jq                   | jq                   | jq            | reads JSON output
+tmux                 | tmux                 | tmux          | a terminal that can be looked at
+zsh                  | zsh                  | zsh           | its completion
+fish                 | fish                 | fish          | its completion
 END
 }
 

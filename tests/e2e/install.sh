@@ -12,6 +12,8 @@ check "make install" install install
 mkdir -p "$root/etc/shunt" && : >"$root/etc/shunt/shunt.yaml"
 (cd "$root" && find . -type f | sort) >"$W/files"
 for f in ./usr/sbin/shuntd ./usr/bin/shunt ./usr/bin/shunt-decap ./usr/include/shunt_msg.h \
+  ./usr/share/bash-completion/completions/shunt ./usr/share/zsh/vendor-completions/_shunt \
+  ./usr/share/fish/vendor_completions.d/shunt.fish \
   ./usr/lib/systemd/system/shunt.service ./usr/share/doc/shunt/shunt.yaml ./usr/share/doc/shunt/LICENSE; do
   check "$f is there" grep -qxF "$f" "$W/files"
 done

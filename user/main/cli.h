@@ -100,6 +100,9 @@ struct cli {
  * NULL when it was not given. The name must be one that the command declares. */
 const char *cli_option(const struct cli *cli, const char *name);
 
+/* Those that every command takes; end with one without a name. */
+extern const struct cli_option cli_common_options[];
+
 /* Ends with NULL. */
 extern const struct command *const cli_commands[];
 

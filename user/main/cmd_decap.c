@@ -53,5 +53,7 @@ const struct command command_decap = {
 	.group = CLI_GROUP_BACKEND,
 	.raw = true,
 	.max_args = 1000,
+	.kinds = {CLI_WORDS, CLI_INTERFACE},
+	.words = "attach add del detach status",
 	.run = run,
 };

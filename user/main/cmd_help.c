@@ -13,8 +13,8 @@ static const char *const headings[CLI_GROUP_MAX] = {
 	[CLI_GROUP_BACKEND] = "On a backend", [CLI_GROUP_SELF] = "This program",
 };
 
-/* Those that every subcommand takes; shunt.c reads them. */
-static const struct cli_option common[] = {
+/* shunt.c reads them. */
+const struct cli_option cli_common_options[] = {
 	{"instance", "NAME", "which daemon (default)", 'i', CLI_ANYTHING, NULL},
 	{"run-dir", "DIR", "where its sockets are (/run/shunt)", 0, CLI_FILE, NULL},
 	{"json", NULL, "JSON instead of a table", 0, CLI_ANYTHING, NULL},
@@ -110,7 +110,7 @@ void cli_usage(const struct cli *cli, FILE *out)
 		}
 	}
 	fputs("\nOptions:\n", out);
-	print_options(out, columns, common);
+	print_options(out, columns, cli_common_options);
 	print_statuses(out, columns);
 }
 
@@ -246,7 +246,7 @@ static void print_json(const struct cli *cli, const struct command *only)
 		if (only ? cli_commands[i] == only : cli_commands[i]->group != CLI_GROUP_HIDDEN)
 			json_command(&j, cli_commands[i]);
 	json_list_end(&j);
-	json_options(&j, "options", common);
+	json_options(&j, "options", cli_common_options);
 	json_list(&j, "statuses");
 	for (s = cli_statuses; s->meaning; s++) {
 		json_object(&j, NULL);

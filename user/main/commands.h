@@ -22,6 +22,8 @@
 	X(reload)                                                                                  \
 	X(upgrade)                                                                                 \
 	X(decap)                                                                                   \
+	X(completion)                                                                              \
+	X(complete)                                                                                \
 	X(version)                                                                                 \
 	X(help)
 
