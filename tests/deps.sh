@@ -47,6 +47,7 @@ iproute2             | iproute              | iproute2      | namespaces, links,
 iputils-ping         | iputils              | iputils       | echo requests
 ethtool              | ethtool              | ethtool       | checksum offload of veth off
 dnsmasq-base         | dnsmasq              | dnsmasq       | a name server to be checked
+systemd              | systemd              | systemd       | a journal; its opinion of the units
 python3-h2           | python3-h2           | python-h2     | a gRPC server to be checked
 nginx-light          | nginx                | nginx         | backends
 curl                 | curl                 | curl          | requests, one by one

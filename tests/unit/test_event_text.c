@@ -87,12 +87,25 @@ static void what_comes_up_at_the_start_is_no_news(void **state)
 	assert_true(event_is_news(&e));
 }
 
+static void every_kind_has_an_id_of_its_own(void **state)
+{
+	(void)state;
+	for (int i = 0; i <= SHUNT_EVENT_TRANSITION; i++) {
+		assert_int_equal(strlen(event_message_id(i)), 32);
+		assert_int_equal(strspn(event_message_id(i), "0123456789abcdef"), 32);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(event_message_id(i), event_message_id(k));
+	}
+	assert_string_equal(event_message_id(200), event_message_id(SHUNT_EVENT_OTHER));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_is_one_line_with_what_is_strange_escaped),
 		cmocka_unit_test(the_longest_json_fits),
 		cmocka_unit_test(variables_have_names_and_values),
+		cmocka_unit_test(every_kind_has_an_id_of_its_own),
 		cmocka_unit_test(what_comes_up_at_the_start_is_no_news),
 	};
 

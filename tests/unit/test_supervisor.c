@@ -29,7 +29,7 @@ static void is_told_at(const char *name)
 			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
 			 0);
 	assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
-	assert_int_equal(supervisor_ready(), 0);
+	assert_int_equal(supervisor_tell("READY=1"), 0);
 	assert_int_equal(recv(fd, got, sizeof(got), 0), 7);
 	assert_memory_equal(got, "READY=1", 7);
 	close(fd);
@@ -45,7 +45,7 @@ static void is_told_at_a_path(void **state)
 	is_told_at(path);
 	assert_int_equal(unlink(path), 0);
 	/* It is gone: that is said. */
-	assert_int_equal(supervisor_ready(), -ENOENT);
+	assert_int_equal(supervisor_tell("READY=1"), -ENOENT);
 	assert_int_equal(rmdir(dir), 0);
 }
 
@@ -62,9 +62,9 @@ static void nobody_waits(void **state)
 {
 	(void)state;
 	unsetenv("NOTIFY_SOCKET");
-	assert_int_equal(supervisor_ready(), 0);
+	assert_int_equal(supervisor_tell("READY=1"), 0);
 	setenv("NOTIFY_SOCKET", "", 1);
-	assert_int_equal(supervisor_ready(), 0);
+	assert_int_equal(supervisor_tell("READY=1"), 0);
 }
 
 static void a_name_that_is_none_is_refused(void **state)
@@ -73,16 +73,41 @@ static void a_name_that_is_none_is_refused(void **state)
 
 	(void)state;
 	setenv("NOTIFY_SOCKET", "relative", 1);
-	assert_int_equal(supervisor_ready(), -EINVAL);
+	assert_int_equal(supervisor_tell("READY=1"), -EINVAL);
 	memset(name, '/', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	setenv("NOTIFY_SOCKET", name, 1);
-	assert_int_equal(supervisor_ready(), -EINVAL);
+	assert_int_equal(supervisor_tell("READY=1"), -EINVAL);
+}
+
+static void the_watchdog_is_only_for_whom_it_names(void **state)
+{
+	char pid[16];
+
+	(void)state;
+	unsetenv("WATCHDOG_PID");
+	unsetenv("WATCHDOG_USEC");
+	assert_int_equal(supervisor_watchdog_us(), 0);
+	setenv("WATCHDOG_USEC", "60000000", 1);
+	assert_int_equal(supervisor_watchdog_us(), 60000000);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("WATCHDOG_PID", pid, 1);
+	assert_int_equal(supervisor_watchdog_us(), 60000000);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid() + 1);
+	setenv("WATCHDOG_PID", pid, 1);
+	assert_int_equal(supervisor_watchdog_us(), 0);
+	unsetenv("WATCHDOG_PID");
+	setenv("WATCHDOG_USEC", "-5", 1);
+	assert_int_equal(supervisor_watchdog_us(), 0);
+	setenv("WATCHDOG_USEC", "soon", 1);
+	assert_int_equal(supervisor_watchdog_us(), 0);
+	unsetenv("WATCHDOG_USEC");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_watchdog_is_only_for_whom_it_names),
 		cmocka_unit_test(is_told_at_a_path),
 		cmocka_unit_test(is_told_at_an_abstract_name),
 		cmocka_unit_test(nobody_waits),

@@ -8,11 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/journal.h"
+
+#define LINE_MAX_BYTES 1024
+
 static enum log_level max_level = LOG_LEVEL_INFO;
+static bool debugging;
+static bool is_journal; /* it reads standard error */
+static int journal_fd = -1; /* what takes its entries; -1: none */
 
 static const struct {
 	const char *word;
-	int syslog; /* sd-daemon(3): the number in "<N>" in front of a line */
+	int syslog; /* PRIORITY, and sd-daemon(3): the number in "<N>" in front of a line */
 } levels[] = {
 	[LOG_LEVEL_ERROR] = {"error", 3},
 	[LOG_LEVEL_WARNING] = {"warning", 4},
@@ -27,7 +34,25 @@ void log_set_level(enum log_level level)
 
 enum log_level log_level(void)
 {
-	return max_level;
+	return debugging ? LOG_LEVEL_DEBUG : max_level;
+}
+
+void log_set_debug(int on)
+{
+	debugging = on;
+}
+
+int log_debug_is_on(void)
+{
+	return debugging;
+}
+
+void log_open(const char *journal)
+{
+	if (journal_fd >= 0)
+		close(journal_fd);
+	is_journal = journal_reads(STDERR_FILENO);
+	journal_fd = is_journal ? journal_open(journal) : -1;
 }
 
 /* Whether a line can be written at once: who reads a pipe or a terminal may have stopped, and a
@@ -41,24 +66,36 @@ static bool is_writable(void)
 
 static void write_line(enum log_level level, const char *line)
 {
-	if (getenv("JOURNAL_STREAM"))
+	if (is_journal)
 		fprintf(stderr, "<%d>%s\n", levels[level].syslog, line);
 	else
 		fprintf(stderr, "shuntd: %s: %s\n", levels[level].word, line);
 }
 
-void log_vwrite(enum log_level level, const char *format, va_list args)
+static bool sent_to_journal(enum log_level level, const char *line, const char *const fields[],
+			    size_t n)
+{
+	static struct journal_entry entry;
+	char field[LINE_MAX_BYTES + sizeof("MESSAGE=")];
+
+	if (journal_fd < 0)
+		return false;
+	entry.len = 0;
+	snprintf(field, sizeof(field), "PRIORITY=%d", levels[level].syslog);
+	journal_put(&entry, field);
+	journal_put(&entry, "SYSLOG_IDENTIFIER=shuntd");
+	snprintf(field, sizeof(field), "MESSAGE=%s", line);
+	journal_put(&entry, field);
+	for (size_t i = 0; i < n; i++)
+		journal_put(&entry, fields[i]);
+	return journal_send(journal_fd, &entry) == 0;
+}
+
+static void write_to_stderr(enum log_level level, const char *line)
 {
 	static size_t lost;
-	char line[1024], lost_line[64];
-	char *c;
+	char lost_line[64];
 
-	if (level > max_level)
-		return;
-	vsnprintf(line, sizeof(line), format, args);
-	for (c = line; *c; c++) /* a message is one line, whatever a peer made us quote */
-		if ((unsigned char)*c < ' ')
-			*c = ' ';
 	if (!is_writable()) {
 		lost++;
 		return;
@@ -74,6 +111,31 @@ void log_vwrite(enum log_level level, const char *format, va_list args)
 		}
 	}
 	write_line(level, line);
+}
+
+void log_fields(enum log_level level, const char *text, const char *const fields[], size_t n)
+{
+	char line[LINE_MAX_BYTES];
+	char *c;
+
+	if (level > log_level())
+		return;
+	snprintf(line, sizeof(line), "%s", text);
+	for (c = line; *c; c++) /* a message is one line, whatever a peer made us quote */
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+	if (!sent_to_journal(level, line, fields, n))
+		write_to_stderr(level, line);
+}
+
+void log_vwrite(enum log_level level, const char *format, va_list args)
+{
+	char line[LINE_MAX_BYTES];
+
+	if (level > log_level())
+		return;
+	vsnprintf(line, sizeof(line), format, args);
+	log_fields(level, line, NULL, 0);
 }
 
 void log_write(enum log_level level, const char *format, ...)

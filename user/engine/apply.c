@@ -358,6 +358,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	edits_reconcile_all(e, conf, dropped);
 	tell_rehashes(e, &p, dropped);
 	e->conf = conf;
+	log_set_level((enum log_level)conf->log_level); /* the same words in the same order */
 	free(e->interfaces);
 	e->interfaces = take_ptr(interfaces);
 	e->n_interfaces = conf->n_interfaces;

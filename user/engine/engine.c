@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,63 +67,6 @@ void service_free(struct service *s)
 	free(s);
 }
 
-/* A link that flaps under ten thousand services is not worth a hundred thousand lines, nor the time
- * that it takes to write them. */
-static bool may_log(struct engine *e)
-{
-	if (mono_diff_us(e->lines_since, mono_now()) >= 1000000)
-		engine_lines_end(e);
-	if (e->lines_said++ < ENGINE_LINES_A_SECOND)
-		return true;
-	e->lines_left_out++;
-	return false;
-}
-
-void engine_lines_end(struct engine *e)
-{
-	if (e->lines_left_out)
-		log_warning("%zu more changes of backends and services than these were not logged",
-			    e->lines_left_out);
-	e->lines_said = e->lines_left_out = 0;
-	e->lines_since = mono_now();
-}
-
-void engine_warn(struct engine *e, const char *format, ...)
-{
-	va_list args;
-
-	if (!may_log(e))
-		return;
-	va_start(args, format);
-	log_vwrite(LOG_LEVEL_WARNING, format, args);
-	va_end(args);
-}
-
-void engine_say(struct engine *e, struct msg_event *event)
-{
-	if (may_log(e))
-		log_info("%s", event->text);
-	if (e->stats)
-		stats_server_event(e->stats, event);
-	alerts_tell(e, event);
-}
-
-void engine_tell(struct engine *e, enum shunt_event_kind kind, const struct service *s,
-		 const struct backend *b, const char *format, ...)
-{
-	struct msg_event event = {.kind = kind};
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(event.text, sizeof(event.text), format, args);
-	va_end(args);
-	if (s)
-		memcpy(event.service, s->name, sizeof(event.service));
-	if (b)
-		memcpy(event.backend, b->name, sizeof(event.backend));
-	engine_say(e, &event);
-}
-
 /* ---- readiness ----------------------------------------------------------------------------------*/
 
 static bool is_resolving(const struct engine *e)
@@ -157,6 +99,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval again = {.tv_usec = 20000};
 	struct engine *e = arg;
+	char state[128];
 	int err;
 
 	(void)fd;
@@ -170,9 +113,12 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	slots_flush(e); /* what was resolved in this very turn of the loop counts */
 	e->said_ready = true;
 	tell_empty(e);
-	log_info("ready: instance %s, services: %zu, interfaces: %zu", e->conf->instance,
+	engine_tell(e, SHUNT_EVENT_STARTED, NULL, NULL,
+		    "ready: instance %s, services: %zu, interfaces: %zu", e->conf->instance,
+		    e->n_services, e->n_interfaces);
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=Services: %zu, interfaces: %zu",
 		 e->n_services, e->n_interfaces);
-	err = supervisor_ready();
+	err = supervisor_tell(state);
 	if (err)
 		log_warning("cannot tell NOTIFY_SOCKET that it is ready: %s", strerror(-err));
 }

@@ -79,7 +79,8 @@ static int read_for_reload(void *arg, const char *path, char **data, size_t *len
 static void refuse(struct engine *e, const struct engine_error *why)
 {
 	snprintf(e->config_error, sizeof(e->config_error), "%.511s", why->text);
-	log_error("configuration refused, the former one stays in force: %s", why->text);
+	engine_tell(e, SHUNT_EVENT_RELOAD_REFUSED, NULL, NULL,
+		    "configuration refused, the former one stays in force: %s", why->text);
 }
 
 static int fixed_keys_agree(const struct conf *a, const struct conf *b, struct engine_error *err)
@@ -184,7 +185,7 @@ static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 	ret = interfaces_attach(e, &why);
 	paths_follow(e);
 	summarize(e, text);
-	log_info("%s", text->text);
+	engine_tell(e, SHUNT_EVENT_RELOADED, NULL, NULL, "%s", text->text);
 	add_line(text, dropped.text); /* these two are in the log already */
 	add_line(text, why.text);
 	return ret;

@@ -3,9 +3,14 @@
 #ifndef SHUNT_SUPERVISOR_H
 #define SHUNT_SUPERVISOR_H
 
-/* Tells it, through the datagram socket that NOTIFY_SOCKET in the environment names (a path, or a
- * name after @), that the daemon is ready. Returns 0, also when nothing waits, or -errno.
- * sd_notify(3), "READY=1". */
-int supervisor_ready(void) __attribute__((warn_unused_result));
+#include <stdint.h>
+
+/* Tells it @text, "READY=1" say, through the datagram socket that NOTIFY_SOCKET in the environment names
+ * (a path, or a name after @). Returns 0, also when nothing waits, or -errno. sd_notify(3). */
+int supervisor_tell(const char *text) __attribute__((warn_unused_result));
+
+/* How often it wants to hear "WATCHDOG=1", or it ends the daemon: WATCHDOG_USEC, if it is for this process.
+ * 0: never. sd_watchdog_enabled(3). */
+int64_t supervisor_watchdog_us(void);
 
 #endif

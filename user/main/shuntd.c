@@ -10,12 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/journal.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "engine/engine.h"
 #include "io/nl_space.h"
 #include "io/post.h"
 #include "io/probe.h"
+#include "io/supervisor.h"
 
 #define DEFAULT_CONFIG SHUNT_SYSCONFDIR "/shunt/shunt.yaml"
 
@@ -25,7 +27,8 @@ static const char usage[] =
 	"Usage: shuntd [-c FILE] [--check | --try | --remove | --accept-changes] [--debug]\n"
 	"\n"
 	"Balances TCP and UDP with XDP as FILE says (default " DEFAULT_CONFIG ").\n"
-	"Runs in the foreground and logs to standard error.\n"
+	"Runs in the foreground and logs to standard error, or with fields to the journal\n"
+	"where that reads standard error.\n"
 	"\n"
 	"  -c, --config FILE  the configuration\n"
 	"      --check        validate the configuration and the files it names, then end\n"
@@ -37,11 +40,12 @@ static const char usage[] =
 	"      --accept-changes\n"
 	"                     an upgrade: put the packet path in force even where it does\n"
 	"                     not do with a packet what the running one does\n"
-	"      --debug        log more\n"
+	"      --debug        log all there is, whatever log_level says\n"
 	"      --version      print the version\n"
 	"  -h, --help         print this\n"
 	"\n"
-	"Signals: SIGHUP reloads; SIGTERM and SIGINT stop the daemon, not the forwarding.\n"
+	"Signals: SIGHUP reloads; SIGUSR1 turns --debug on and off;\n"
+	"SIGTERM and SIGINT stop the daemon, not the forwarding.\n"
 	"Exit status: 0 done, 1 failed, 2 misused.\n"
 	"Examples:\n"
 	"  shuntd --check -c /etc/shunt/shunt.yaml\n"
@@ -88,7 +92,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 			o->accept_changes = true;
 			break;
 		case OPT_DEBUG:
-			log_set_level(LOG_LEVEL_DEBUG);
+			log_set_debug(1);
 			break;
 		case OPT_VERSION:
 			puts("shuntd " SHUNT_VERSION);
@@ -113,7 +117,8 @@ static void parse_options(int argc, char **argv, struct options *o)
 struct daemon {
 	struct event_base *base;
 	struct engine *engine; /* NULL while it starts */
-	struct event *signals[3];
+	struct event *signals[4];
+	struct event *alive; /* NULL: nobody waits for it */
 };
 
 static void on_stop(evutil_socket_t sig, short what, void *arg)
@@ -122,6 +127,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 
 	(void)what;
 	log_info("stopping on signal %d; forwarding goes on with the tables as they are", (int)sig);
+	(void)!supervisor_tell("STOPPING=1");
 	event_base_loopbreak(d->base);
 }
 
@@ -135,6 +141,16 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 		engine_reload(d->engine);
 }
 
+/* More for a while, without a restart. */
+static void on_debug(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig;
+	(void)what;
+	(void)arg;
+	log_set_debug(!log_debug_is_on());
+	log_write(log_level(), "debugging is %s", log_debug_is_on() ? "on" : "off");
+}
+
 /* Before anything else starts, so that a signal that comes early waits for the loop. */
 static void catch_signals(struct daemon *d)
 {
@@ -144,9 +160,31 @@ static void catch_signals(struct daemon *d)
 	d->signals[0] = evsignal_new(d->base, SIGTERM, on_stop, d);
 	d->signals[1] = evsignal_new(d->base, SIGINT, on_stop, d);
 	d->signals[2] = evsignal_new(d->base, SIGHUP, on_reload, d);
-	for (i = 0; i < 3; i++)
+	d->signals[3] = evsignal_new(d->base, SIGUSR1, on_debug, d);
+	for (i = 0; i < 4; i++)
 		if (d->signals[i])
 			event_add(d->signals[i], NULL);
+}
+
+static void on_alive(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	(void)!supervisor_tell("WATCHDOG=1");
+}
+
+/* The loop says that it turns, four times as often as it has to: a new version is tried within it. */
+static void watch_loop(struct daemon *d)
+{
+	const int64_t us = supervisor_watchdog_us() / 4;
+	const struct timeval every = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+	if (us == 0)
+		return;
+	d->alive = event_new(d->base, -1, EV_PERSIST, on_alive, NULL);
+	if (d->alive)
+		event_add(d->alive, &every);
 }
 
 static int fail(const struct engine_error *err)
@@ -287,13 +325,16 @@ static int serve_once(const struct options *o, struct process *p, bool *again)
 		if (p->former >= 0)
 			close(p->former);
 		p->former = -1;
+		watch_loop(&d);
 		event_base_dispatch(d.base);
 		*again = engine_is_replaced(d.engine, &accepts_changes);
 	}
 	engine_close(d.engine);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		if (d.signals[i])
 			event_free(d.signals[i]);
+	if (d.alive)
+		event_free(d.alive);
 	event_base_free(d.base);
 	if (*again)
 		become_next(p, accepts_changes);
@@ -327,6 +368,7 @@ int main(int argc, char **argv)
 		return post_main(argv[2], atol(argv[3]));
 	if (argc == 2 && strcmp(argv[1], "--probe-path") == 0)
 		return probe_child_main(&space);
+	log_open(JOURNAL_SOCKET);
 	parse_options(argc, argv, &o);
 	if (o.check || o.try) {
 		if ((o.try ? engine_try : engine_check)(o.config, &summary, &err)) {

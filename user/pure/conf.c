@@ -41,6 +41,14 @@ const char *const conf_dns_transport_words[] = {
 const char *const conf_answer_words[] = {[CONF_NO] = "no", [CONF_YES] = "yes", NULL};
 const char *const conf_via_words[] = {
 	[CONF_VIA_AUTO] = "auto", [CONF_VIA_PATH] = "path", [CONF_VIA_DIRECT] = "direct", NULL};
+const char *const conf_log_words[] = {
+	[CONF_LOG_ERROR] = "error",
+	[CONF_LOG_WARNING] = "warning",
+	[CONF_LOG_INFO] = "info",
+	[CONF_LOG_DEBUG] = "debug",
+	NULL,
+};
+
 const char *const conf_attach_words[] = {
 	[CONF_ATTACH_EXCLUSIVE] = "exclusive", [CONF_ATTACH_SHARED] = "shared", NULL};
 const char *const conf_xdp_words[] = {[CONF_XDP_AUTO] = "auto",

@@ -19,6 +19,7 @@
 #define CONF_WEIGHT_DEFAULT 1
 
 enum conf_attach { CONF_ATTACH_EXCLUSIVE, CONF_ATTACH_SHARED };
+enum conf_log { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_on_empty { CONF_EMPTY_ALL, CONF_EMPTY_DROP, CONF_EMPTY_PASS };
 enum conf_affinity { CONF_AFFINITY_NONE, CONF_AFFINITY_SOURCE };
@@ -298,6 +299,7 @@ struct conf {
 	uint32_t icmp_rate; /* ICMP errors in answer, a second and CPU; default 100 */
 	uint32_t rollback_window_ms; /* a new packet path is watched; default 30 s; 0: it is not */
 	struct conf_notify notify;
+	enum conf_log log_level;
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */

@@ -227,10 +227,10 @@ static int one_line(struct conf_load *l, const struct conf_node *node, const cha
 		unsigned char c = (unsigned char)piece->text[i];
 
 		if (c < 0x20 || c == 0x7f)
-			return conf_piece_fail(l, piece,
-					       "%s %s holds a control character; allowed is "
+			return conf_piece_fail(l, piece, /* which may be a secret */
+					       "%s: the text holds a control character; allowed is "
 					       "printable text; remove it",
-					       what, QUOTE(piece->text, piece->len));
+					       what);
 	}
 	return rc;
 }

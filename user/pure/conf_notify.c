@@ -15,6 +15,7 @@ enum {
 
 #define AT(member) CONF_AT(struct conf_notify, member)
 
+/* A URL may hold a password, or be a secret itself: no complaint quotes it. */
 static int read_url(struct conf_load *l, const struct conf_key *key, const struct conf_piece *piece,
 		    void *at)
 {
@@ -24,14 +25,14 @@ static int read_url(struct conf_load *l, const struct conf_key *key, const struc
 	for (size_t i = 0; i < piece->len; i++)
 		if (piece->text[i] <= ' ' || piece->text[i] >= 0x7f)
 			return conf_piece_fail(l, piece,
-					       "%s %s holds a space, or a character that is not "
+					       "%s holds a space, or a character that is not "
 					       "ASCII; write it as %%XX",
-					       key->name, QUOTE(piece->text, piece->len));
+					       key->name);
 	if (!http && !https)
 		return conf_piece_fail(l, piece,
-				       "%s %s is no URL for a webhook; write https://HOST/PATH, or "
+				       "%s is no URL for a webhook; write https://HOST/PATH, or "
 				       "http://HOST/PATH",
-				       key->name, QUOTE(piece->text, piece->len));
+				       key->name);
 	return conf_read_text(l, key, piece, at);
 }
 

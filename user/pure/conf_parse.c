@@ -35,6 +35,7 @@ enum {
 	KEY_PEER_SECRET,
 	KEY_PEER_RATE,
 	KEY_NOTIFY,
+	KEY_LOG_LEVEL,
 	KEY_RUN_DIR,
 	KEY_STATE_DIR,
 	KEY_PROBE_USER,
@@ -78,6 +79,8 @@ static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_PEER_RATE] = {"peer_rate", conf_read_size, AT(peers.rate), "50k", .min = 1 << 10,
 			   .max = 1 << 20},
 	[KEY_NOTIFY] = {.name = "notify"},
+	[KEY_LOG_LEVEL] = {"log_level", conf_read_word, AT(log_level), "info",
+			   .words = conf_log_words},
 	/* Must leave room for a socket's name in the 108 bytes of a sockaddr_un. */
 	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", .min = 1,
 			 .max = 80},

@@ -16,6 +16,7 @@ extern const char *const conf_dns_transport_words[]; /* enum conf_dns_transport 
 extern const char *const conf_answer_words[]; /* enum conf_answer */
 extern const char *const conf_via_words[]; /* enum conf_via */
 extern const char *const conf_attach_words[]; /* enum conf_attach */
+extern const char *const conf_log_words[]; /* enum conf_log */
 extern const char *const conf_xdp_words[]; /* enum conf_xdp */
 
 #endif

@@ -98,6 +98,26 @@ const char *event_variable(const struct msg_event *e, size_t i, char out[static 
 	return out;
 }
 
+const char *event_message_id(enum shunt_event_kind kind)
+{
+	static const char *const ids[] = {
+		[SHUNT_EVENT_OTHER] = "40e3389a96f94d68903c708dec5a9b6e",
+		[SHUNT_EVENT_STARTED] = "8b3613b4cf5d40f6a0504b99ce2539e4",
+		[SHUNT_EVENT_RELOADED] = "df6e6af3af6c4892aa6de1616959f466",
+		[SHUNT_EVENT_RELOAD_REFUSED] = "8cc3c9993f7748e0aa9c41df336a5783",
+		[SHUNT_EVENT_EDITED] = "77b82509cdbb465d9f121970a3e1a77d",
+		[SHUNT_EVENT_HEALTH] = "e27f09c87d8c4d33833efcabab655705",
+		[SHUNT_EVENT_NEXTHOP] = "1fb166b082554d1fbde5caae2d7d267e",
+		[SHUNT_EVENT_SERVICE_EMPTY] = "80ee29637e8f434c8b6add1881964561",
+		[SHUNT_EVENT_INTERFACE] = "e7342d2f6fa84c8da346c0903c2d0ddf",
+		[SHUNT_EVENT_DRAIN] = "1ee13519ac1b4f5d97de8a7a6f86137d",
+		[SHUNT_EVENT_POOL] = "396a1e806a46451898153801a9c15dae",
+		[SHUNT_EVENT_TRANSITION] = "334e10561b1c4174831ebfec9a54f028",
+	};
+
+	return (size_t)kind < sizeof(ids) / sizeof(ids[0]) && ids[kind] ? ids[kind] : ids[0];
+}
+
 bool event_is_news(const struct msg_event *e)
 {
 	if (e->kind == SHUNT_EVENT_HEALTH)

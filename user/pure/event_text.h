@@ -19,6 +19,10 @@ const char *event_json(const struct msg_event *e, char out[static EVENT_JSON_MAX
 const char *event_variable(const struct msg_event *e, size_t i,
 			   char out[static EVENT_VARIABLE_MAX]);
 
+/* What the journal knows entries of such a kind by: 32 hexadecimal digits, which no version changes.
+ * configs/shunt.catalog has words for each. */
+const char *event_message_id(enum shunt_event_kind kind);
+
 /* Whether somebody wants to be told: not of what comes up when the daemon starts, nor of slots. */
 bool event_is_news(const struct msg_event *e);
 
