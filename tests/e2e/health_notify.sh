@@ -10,7 +10,8 @@ chmod 755 "$W"
 mkdir -m 777 "$W/out"
 cat >"$W/tell" <<END
 #!/bin/sh
-if [ -e $W/out/hang ]; then echo \$\$ >>$W/out/pids; sleep 1000 & echo \$! >>$W/out/pids; wait; fi
+if [ -e $W/out/hang ]; then echo \$\$ >>$W/out/pids; sleep 1000 & echo \$! >>$W/out/pids
+  setsid sh -c 'echo \$\$ >>$W/out/pids; (sleep 1000 & echo \$! >>$W/out/pids; wait)'; wait; fi
 { id -un; echo "\$1 \$SHUNT_SERVICE \$SHUNT_BACKEND \$SHUNT_FROM \$SHUNT_TO \$SHUNT_CODE"; } >>$W/out/told
 cat >>$W/out/json
 END
@@ -54,8 +55,9 @@ touch "$W/out/hang"
 web 2
 check "while both hang, checks go on" wait_for 5 is_state web b2 up
 check "the program is killed, which is said" wait_for 15 said 'tell: had not ended after 2000 ms and was killed'
+holds "it had started three more, two of them in a session of their own" "$(sort -u "$W/out/pids" | wc -l) >= 4"
 check "with all that it has started" wait_for 3 sh -c "! kill -0 \$(cat $W/out/pids) 2>/dev/null"
-check "the webhook's silence is said" wait_for 15 said 'webhook: exit status 28: Timeout was reached'
+check "the webhook's silence is said" wait_for 15 said 'webhook 127.0.0.1:9009: Timeout was reached, tried 3 times'
 rm "$W/out/hang"
 shunt drain web b1 >/dev/null
 check "then they are told again" wait_for 15 told "arg web b1 up drained "

@@ -3,68 +3,73 @@
 #include "engine/state.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "io/notify.h"
-#include "io/post.h"
+#include "io/notify_post.h"
 #include "pure/event_text.h"
 
-enum { ALERT_EXEC, ALERT_WEBHOOK, ALERTS };
-
 struct alerts {
-	struct notify *to[ALERTS];
-	char timeout[16]; /* of the webhook, as its program's argument */
-	char *exec[CONF_NOTIFY_ARGS + 1]; /* copies: a reload frees the configuration's */
-	char *post[5];
+	struct notify *exec; /* NULL: none */
+	struct notify_post *post; /* the same */
+	char *argv[CONF_NOTIFY_ARGS + 1]; /* copies: a reload frees the configuration's */
+	char *urls[CONF_WEBHOOKS + 1];
 	uint32_t timeout_ms, a_minute;
 };
+_Static_assert(CONF_WEBHOOKS <= NOTIFY_POST_HOOKS, "the process that posts has room for all");
 
 static void complain(void *arg, const char *words)
 {
 	engine_warn(arg, "notify: %s", words);
 }
 
-static int start(struct engine *e, int which, char *const *argv)
+static int copy_texts(char *to[], char *const from[])
 {
-	const bool webhook = which == ALERT_WEBHOOK;
-	const struct notify_setup setup = {
+	for (size_t i = 0; from[i]; i++) {
+		to[i] = strdup(from[i]);
+		if (!to[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void free_texts(char *texts[])
+{
+	for (size_t i = 0; texts[i]; i++)
+		free(texts[i]);
+}
+
+static int start_webhooks(struct engine *e, struct alerts *a)
+{
+	const struct notify_post_setup setup = {
 		.base = e->base,
-		.argv = argv,
-		.name = webhook ? "webhook" : argv[0],
+		.urls = (const char *const *)a->urls,
 		.user = e->conf->probe_user,
-		.timeout_ms = e->conf->notify.timeout_ms + (webhook ? 500 : 0), /* it has its own */
-		.a_minute = e->conf->notify.a_minute,
+		.timeout_ms = a->timeout_ms,
+		.a_minute = a->a_minute,
 		.complain = complain,
-		.status_words = webhook ? post_words : NULL,
 		.arg = e,
 	};
 
-	return notify_open(&setup, &e->alerts->to[which]);
-}
-
-static int start_webhook(struct engine *e, struct alerts *a)
-{
-	static char self[] = "/proc/self/exe", mode[] = "--post";
-
-	snprintf(a->timeout, sizeof(a->timeout), "%u", e->conf->notify.timeout_ms);
-	a->post[0] = self;
-	a->post[1] = mode;
-	a->post[2] = strdup(e->conf->notify.webhook);
-	a->post[3] = a->timeout;
-	return a->post[2] ? start(e, ALERT_WEBHOOK, a->post) : -ENOMEM;
+	return notify_post_open(&setup, &a->post);
 }
 
 static int start_exec(struct engine *e, struct alerts *a)
 {
-	for (size_t i = 0; e->conf->notify.exec[i]; i++) {
-		a->exec[i] = strdup(e->conf->notify.exec[i]);
-		if (!a->exec[i])
-			return -ENOMEM;
-	}
-	return start(e, ALERT_EXEC, a->exec);
+	const struct notify_setup setup = {
+		.base = e->base,
+		.argv = a->argv,
+		.name = a->argv[0],
+		.user = e->conf->probe_user,
+		.timeout_ms = a->timeout_ms,
+		.a_minute = a->a_minute,
+		.complain = complain,
+		.arg = e,
+	};
+
+	return notify_open(&setup, &a->exec);
 }
 
 void alerts_close(struct engine *e)
@@ -73,51 +78,60 @@ void alerts_close(struct engine *e)
 
 	if (!a)
 		return;
-	for (int i = 0; i < ALERTS; i++)
-		notify_close(a->to[i]);
-	for (size_t i = 0; a->exec[i]; i++)
-		free(a->exec[i]);
-	free(a->post[2]);
+	notify_close(a->exec);
+	notify_post_close(a->post);
+	free_texts(a->argv);
+	free_texts(a->urls);
 	free(a);
 	e->alerts = NULL;
 }
 
-static bool texts_are_same(const char *a, const char *b)
+static bool texts_are_same(char *const a[], char *const b[])
 {
-	return a && b ? strcmp(a, b) == 0 : a == b;
+	size_t i = 0;
+
+	while (a[i] && b[i] && strcmp(a[i], b[i]) == 0)
+		i++;
+	return !a[i] && !b[i];
 }
 
 static bool is_same(const struct alerts *a, const struct conf_notify *conf)
 {
-	if (!a || a->timeout_ms != conf->timeout_ms || a->a_minute != conf->a_minute)
-		return false;
-	for (size_t i = 0; i <= CONF_NOTIFY_ARGS; i++)
-		if (!texts_are_same(a->exec[i], conf->exec[i]))
-			return false;
-	return texts_are_same(a->post[2], conf->webhook);
+	return a && a->timeout_ms == conf->timeout_ms && a->a_minute == conf->a_minute &&
+	       texts_are_same(a->argv, conf->exec) && texts_are_same(a->urls, conf->webhooks);
+}
+
+static int start(struct engine *e, const struct conf_notify *conf)
+{
+	struct alerts *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	e->alerts = a;
+	a->timeout_ms = conf->timeout_ms;
+	a->a_minute = conf->a_minute;
+	err = copy_texts(a->argv, conf->exec);
+	if (!err)
+		err = copy_texts(a->urls, conf->webhooks);
+	if (!err && a->argv[0])
+		err = start_exec(e, a);
+	if (!err && a->urls[0])
+		err = start_webhooks(e, a);
+	return err;
 }
 
 void alerts_configure(struct engine *e)
 {
 	const struct conf_notify *conf = &e->conf->notify;
-	int err = 0;
+	int err;
 
 	if (is_same(e->alerts, conf))
 		return;
 	alerts_close(e);
-	if (!conf->exec[0] && !conf->webhook)
+	if (!conf->exec[0] && !conf->webhooks[0])
 		return;
-	e->alerts = calloc(1, sizeof(*e->alerts));
-	if (e->alerts) {
-		e->alerts->timeout_ms = conf->timeout_ms;
-		e->alerts->a_minute = conf->a_minute;
-	}
-	if (!e->alerts)
-		err = -ENOMEM;
-	if (!err && conf->exec[0])
-		err = start_exec(e, e->alerts);
-	if (!err && conf->webhook)
-		err = start_webhook(e, e->alerts);
+	err = start(e, conf);
 	if (err)
 		log_error("notify: cannot run programs as user \"%s\": %s; nobody is told",
 			  e->conf->probe_user, strerror(-err));
@@ -133,7 +147,8 @@ void alerts_tell(struct engine *e, const struct msg_event *event)
 	for (size_t i = 0; i < EVENT_VARIABLES; i++)
 		env[i] = event_variable(event, i, variables[i]);
 	event_json(event, json);
-	for (int i = 0; i < ALERTS; i++)
-		if (e->alerts->to[i])
-			notify_run(e->alerts->to[i], json, env);
+	if (e->alerts->exec)
+		notify_run(e->alerts->exec, json, env);
+	if (e->alerts->post)
+		notify_post_send(e->alerts->post, json);
 }

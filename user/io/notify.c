@@ -4,15 +4,13 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/queue.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,10 +18,12 @@
 
 #include "base/mono.h"
 #include "base/own.h"
+#include "io/notify_impl.h"
 
 #define ENV_MAX 32
 #define COMPLAIN_EVERY_US 10000000
-#define NOT_RUN 127 /* the exit status of what could not be run */
+#define BACKSTOP_MS 3000 /* beyond the time limit, which the child itself keeps */
+#define END_MS 1500
 
 struct job {
 	STAILQ_ENTRY(job) link;
@@ -33,16 +33,14 @@ struct job {
 
 struct notify {
 	struct notify_setup setup;
-	bool becomes;
-	uid_t uid;
-	gid_t gid;
+	struct notify_identity who;
 	STAILQ_HEAD(, job) waiting;
 	size_t n_waiting, left_out;
-	mono_t minute; /* when it began */
-	uint32_t in_minute;
+	struct notify_rate rate;
+	char limit[16];
+	char *argv[NOTIFY_ARGS + 4]; /* of the child, which runs the program */
 	pid_t pid; /* 0: none runs */
 	int pidfd;
-	bool timed_out;
 	struct event *ended, *timeout;
 	mono_t complained;
 };
@@ -78,23 +76,17 @@ static void complain(struct notify *n, const char *words)
 static void become(const struct notify *n, const struct job *j, int input)
 {
 	int null = open("/dev/null", O_RDWR);
-	sigset_t none;
 
 	setpgid(0, 0);
 	if (null < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(null, STDERR_FILENO) < 0)
-		_exit(NOT_RUN);
+		_exit(NOTIFY_NOT_RUN);
 	close_range(STDERR_FILENO + 1, ~0U, 0);
-	if (n->becomes && (setgroups(0, NULL) || setresgid(n->gid, n->gid, n->gid) ||
-			   setresuid(n->uid, n->uid, n->uid)))
-		_exit(NOT_RUN);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(n->setup.argv[0], n->setup.argv, j->env);
-	_exit(NOT_RUN);
+	if (!notify_become(&n->who))
+		_exit(NOTIFY_NOT_RUN);
+	notify_signals();
+	execve(n->argv[0], n->argv, j->env);
+	_exit(NOTIFY_NOT_RUN);
 }
 
 static int input_of(const struct job *j)
@@ -114,8 +106,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg);
 
 static bool launch(struct notify *n, const struct job *j)
 {
-	const struct timeval limit = {n->setup.timeout_ms / 1000,
-				      n->setup.timeout_ms % 1000 * 1000};
+	const uint32_t ms = n->setup.timeout_ms + BACKSTOP_MS;
+	const struct timeval limit = {ms / 1000, ms % 1000 * 1000};
 	auto_close int input = input_of(j);
 	sigset_t all, before;
 
@@ -132,7 +124,6 @@ static bool launch(struct notify *n, const struct job *j)
 		return false;
 	}
 	setpgid(n->pid, n->pid); /* whoever of the two is first */
-	n->timed_out = false;
 	n->pidfd = (int)syscall(SYS_pidfd_open, n->pid, 0);
 	n->ended = event_new(n->setup.base, n->pidfd, EV_READ, on_ended, n);
 	if (n->pidfd < 0 || !n->ended || event_add(n->ended, NULL) < 0)
@@ -156,32 +147,25 @@ static void next(struct notify *n)
 
 static void judge(struct notify *n, int status)
 {
-	const char *words = NULL;
 	char text[160];
 
-	if (n->timed_out) {
+	if (WIFSIGNALED(status) && WTERMSIG(status) == NOTIFY_TIMED_OUT) {
 		snprintf(text, sizeof(text), "had not ended after %u ms and was killed",
 			 n->setup.timeout_ms);
 	} else if (WIFSIGNALED(status)) {
 		snprintf(text, sizeof(text), "killed by signal %d", WTERMSIG(status));
 	} else if (WEXITSTATUS(status)) {
-		if (n->setup.status_words)
-			words = n->setup.status_words(WEXITSTATUS(status));
-		else if (WEXITSTATUS(status) == NOT_RUN)
-			words = "it could not be run";
-		snprintf(text, sizeof(text), "exit status %d%s%s", WEXITSTATUS(status),
-			 words ? ": " : "", words ? words : "");
+		snprintf(text, sizeof(text), "exit status %d%s", WEXITSTATUS(status),
+			 WEXITSTATUS(status) == NOTIFY_NOT_RUN ? ": it could not be run" : "");
 	} else {
 		return;
 	}
 	complain(n, text);
 }
 
-/* What it has left behind in its group ends with it. */
 static void reap(struct notify *n, int *status)
 {
 	*status = 0;
-	kill(-n->pid, SIGKILL);
 	waitpid(n->pid, status, WNOHANG);
 	n->pid = 0;
 	event_del(n->timeout);
@@ -209,7 +193,6 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	struct notify *n = arg;
 
 	(void)fd, (void)what;
-	n->timed_out = true;
 	kill(-n->pid, SIGKILL); /* on_ended() comes when it is dead */
 }
 
@@ -217,13 +200,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 
 static bool may_run(struct notify *n)
 {
-	const mono_t now = mono_now();
-
-	if (mono_is_never(n->minute) || mono_diff_us(n->minute, now) >= 60000000) {
-		n->minute = now;
-		n->in_minute = 0;
-	}
-	return n->n_waiting < NOTIFY_QUEUE && n->in_minute++ < n->setup.a_minute;
+	return n->n_waiting < NOTIFY_QUEUE && notify_rate_allows(&n->rate, n->setup.a_minute);
 }
 
 void notify_run(struct notify *n, const char *input, const char *const env[])
@@ -252,21 +229,29 @@ void notify_run(struct notify *n, const char *input, const char *const env[])
 	next(n);
 }
 
-static int identify(struct notify *n)
+/* It ends what runs when it is told to. */
+static void end(struct notify *n)
 {
-	const struct passwd *pw;
+	struct pollfd ended = {.fd = n->pidfd, .events = POLLIN};
+	int status;
 
-	if (geteuid() != 0)
-		return 0;
-	pw = getpwnam(n->setup.user);
-	if (!pw)
-		return -ENOENT;
-	if (pw->pw_uid == 0)
-		return -EPERM;
-	n->becomes = true;
-	n->uid = pw->pw_uid;
-	n->gid = pw->pw_gid;
-	return 0;
+	kill(n->pid, SIGTERM);
+	if (poll(&ended, 1, END_MS) <= 0)
+		kill(-n->pid, SIGKILL);
+	reap(n, &status);
+}
+
+static void command_of(struct notify *n)
+{
+	static char self[] = "/proc/self/exe", mode[] = "--notify";
+	size_t i;
+
+	snprintf(n->limit, sizeof(n->limit), "%u", n->setup.timeout_ms);
+	n->argv[0] = self;
+	n->argv[1] = mode;
+	n->argv[2] = n->limit;
+	for (i = 0; i < NOTIFY_ARGS && n->setup.argv[i]; i++)
+		n->argv[i + 3] = n->setup.argv[i];
 }
 
 int notify_open(const struct notify_setup *setup, struct notify **out)
@@ -277,9 +262,10 @@ int notify_open(const struct notify_setup *setup, struct notify **out)
 	if (!n)
 		return -ENOMEM;
 	n->setup = *setup;
+	command_of(n);
 	n->pidfd = -1;
 	STAILQ_INIT(&n->waiting);
-	err = identify(n);
+	err = notify_identify(setup->user, &n->who);
 	n->timeout = evtimer_new(setup->base, on_timeout, n);
 	if (!err && !n->timeout)
 		err = -ENOMEM;
@@ -294,12 +280,11 @@ int notify_open(const struct notify_setup *setup, struct notify **out)
 void notify_close(struct notify *n)
 {
 	struct job *j;
-	int status;
 
 	if (!n)
 		return;
 	if (n->pid)
-		reap(n, &status);
+		end(n);
 	while ((j = STAILQ_FIRST(&n->waiting))) {
 		STAILQ_REMOVE_HEAD(&n->waiting, link);
 		job_free(j);

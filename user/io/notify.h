@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Runs a program for each event: as an unprivileged user, in a process group of its own, without a shell,
- * for a limited time, one after the other. What does not fit the queue or the rate is left out and
+ * for a limited time, one after the other; with its end everything ends that it has started. What does not fit the queue or the rate is left out and
  * counted; nothing here ever waits. */
 #ifndef SHUNT_NOTIFY_H
 #define SHUNT_NOTIFY_H
@@ -11,6 +11,7 @@
 struct event_base;
 struct notify;
 
+#define NOTIFY_ARGS 32 /* of a program, itself included, at most */
 #define NOTIFY_QUEUE 256 /* events that wait, at most */
 
 struct notify_setup {
@@ -19,12 +20,10 @@ struct notify_setup {
 		*argv; /* argv[0] is an absolute path; copied by reference: outlives the notifier */
 	const char *name; /* of it in words; outlives the notifier, too */
 	const char *user; /* whom root becomes; when already unprivileged it stays who it is */
-	uint32_t timeout_ms; /* of one run; after it the whole group is killed */
+	uint32_t timeout_ms; /* of one run; then it is killed with all that it has started */
 	uint32_t a_minute; /* events, at most */
 	/* Something went wrong, in words, for a log line; not more often than every ten seconds. */
 	void (*complain)(void *arg, const char *words);
-	/* Words for an exit status that is not 0; NULL: none but the number. */
-	const char *(*status_words)(int status);
 	void *arg;
 };
 
@@ -38,5 +37,9 @@ void notify_run(struct notify *n, const char *input, const char *const env[]);
 
 /* Kills what runs, forgets what waits. NULL is nothing. */
 void notify_close(struct notify *n);
+
+/* The main of the process that runs the program and sees to what it leaves behind: "shuntd --notify MS PROGRAM
+ * ARGUMENT ..."; @argv from MS on. Ends as the program does, or by NOTIFY_TIMED_OUT. */
+int notify_program_main(char **argv);
 
 #endif

@@ -15,7 +15,8 @@
 #include "base/own.h"
 #include "engine/engine.h"
 #include "io/nl_space.h"
-#include "io/post.h"
+#include "io/notify.h"
+#include "io/notify_post.h"
 #include "io/probe.h"
 #include "io/supervisor.h"
 
@@ -364,8 +365,10 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--probe-child") == 0)
 		return probe_child_main(NULL);
-	if (argc == 4 && strcmp(argv[1], "--post") == 0)
-		return post_main(argv[2], atol(argv[3]));
+	if (argc == 2 && strcmp(argv[1], "--post") == 0)
+		return notify_post_main();
+	if (argc >= 4 && strcmp(argv[1], "--notify") == 0)
+		return notify_program_main(argv + 2);
 	if (argc == 2 && strcmp(argv[1], "--probe-path") == 0)
 		return probe_child_main(&space);
 	log_open(JOURNAL_SOCKET);

@@ -100,7 +100,8 @@ void conf_free(struct conf *c)
 	free(c->peers.secret);
 	for (size_t i = 0; i < CONF_NOTIFY_ARGS; i++)
 		free(c->notify.exec[i]);
-	free(c->notify.webhook);
+	for (size_t i = 0; i < CONF_WEBHOOKS; i++)
+		free(c->notify.webhooks[i]);
 	free(c->run_dir);
 	free(c->state_dir);
 	free(c->probe_user);

@@ -273,10 +273,11 @@ struct conf_peers {
 
 /* Who is told of events. */
 #define CONF_NOTIFY_ARGS 16
+#define CONF_WEBHOOKS 4
 struct conf_notify {
 	char *exec[CONF_NOTIFY_ARGS +
 		   1]; /* a program, by its absolute path, and its arguments; NULL: none */
-	char *webhook; /* a URL; NULL: none */
+	char *webhooks[CONF_WEBHOOKS + 1]; /* URLs; NULL behind the last */
 	uint32_t timeout_ms, a_minute; /* of both each */
 };
 

@@ -38,7 +38,7 @@ static int read_url(struct conf_load *l, const struct conf_key *key, const struc
 
 static const struct conf_key keys[KEY_MAX] = {
 	[KEY_EXEC] = {.name = "exec"},
-	[KEY_WEBHOOK] = {"webhook", read_url, AT(webhook), .min = 8, .max = 2000},
+	[KEY_WEBHOOK] = {.name = "webhook"},
 	[KEY_TIMEOUT] = {"timeout", conf_read_duration, AT(timeout_ms), "10s", .min = 100,
 			 .max = 60000},
 	[KEY_RATE] = {"rate", conf_read_number, AT(a_minute), "60", .min = 1, .max = 6000},
@@ -75,6 +75,28 @@ static int read_exec(struct conf_load *l, const struct conf_node *node, struct c
 	return rc;
 }
 
+/* One, or a list. */
+static int read_webhooks(struct conf_load *l, const struct conf_node *node, struct conf_notify *n)
+{
+	const struct conf_key key = {.name = "webhook", .min = 8, .max = 2000};
+	const struct conf_node *target = conf_node_resolve(node);
+	const bool is_list = target->kind == CONF_NODE_LIST;
+	const struct conf_node *item = is_list ? target->first : node;
+	struct conf_piece piece;
+	size_t i = 0;
+	int rc = 0;
+
+	if (is_list && (target->n == 0 || target->n > CONF_WEBHOOKS))
+		return conf_fail(l, node, "webhook has %u items; allowed are 1 to %d URLs",
+				 target->n, CONF_WEBHOOKS);
+	for (; item && rc == 0; item = is_list ? item->next : NULL) {
+		rc = conf_node_piece(l, item, "webhook", &piece);
+		if (rc == 0)
+			rc = read_url(l, &key, &piece, &n->webhooks[i++]);
+	}
+	return rc;
+}
+
 int conf_notify_fallbacks(struct conf_load *l)
 {
 	return conf_read_fallbacks(l, &mapping, &l->conf->notify);
@@ -88,7 +110,9 @@ int conf_read_notify(struct conf_load *l, const struct conf_node *node)
 
 	if (rc == 0 && given[KEY_EXEC])
 		rc = read_exec(l, given[KEY_EXEC], n);
-	if (rc == 0 && !n->exec[0] && !n->webhook)
+	if (rc == 0 && given[KEY_WEBHOOK])
+		rc = read_webhooks(l, given[KEY_WEBHOOK], n);
+	if (rc == 0 && !n->exec[0] && !n->webhooks[0])
 		rc = conf_fail(l, node,
 			       "notify tells nobody; add \"exec: [/PROGRAM, ARGUMENT, ...]\" or "
 			       "\"webhook: URL\"");
