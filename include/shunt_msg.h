@@ -81,6 +81,10 @@ enum shunt_msg_command {
 					 * and its backends */
 	SHUNT_MSG_GET_HISTORY = 7, /* HISTORY records of SERVICE's BACKEND, the newest first */
 
+	SHUNT_MSG_GET_PLAN =
+		12, /* PLAN records of what SHUNT_MSG_MAKE_PLAN has made last; none once
+				  * a configuration has been loaded since */
+
 	/* Records, each with the attributes of the enum of its name. */
 	SHUNT_MSG_STATUS = 16, /* enum shunt_status_attr */
 	SHUNT_MSG_INTERFACE = 17, /* enum shunt_interface_attr */
@@ -89,6 +93,8 @@ enum shunt_msg_command {
 	SHUNT_MSG_VERDICT = 20, /* enum shunt_verdict_attr */
 	SHUNT_MSG_FINGERPRINT = 21, /* enum shunt_fingerprint_attr */
 	SHUNT_MSG_HISTORY = 22, /* enum shunt_history_attr */
+
+	SHUNT_MSG_PLAN = 27, /* enum shunt_plan_attr */
 
 	/* Last message of an answer. */
 	SHUNT_MSG_PAGE = 32, /* enum shunt_get: GENERATION, and CURSOR if there is more */
@@ -107,6 +113,8 @@ enum shunt_msg_command {
 	/* Put the installed executable in this daemon's place: ACCEPT. Answered before it is done. */
 	SHUNT_MSG_UPGRADE = 69,
 	SHUNT_MSG_ROLLBACK = 70, /* put the former packet path back in force, while there is one */
+	/* What a reload would do: FILE, or the daemon's own without. Changes nothing; answered with PLAN. */
+	SHUNT_MSG_MAKE_PLAN = 71,
 	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
 };
 
@@ -121,6 +129,7 @@ enum shunt_reply {
 	SHUNT_REPLY_CODE = 1, /* u32: an errno; left out (0): done */
 	SHUNT_REPLY_TEXT = 2, /* text for people, may have several lines, without a last newline */
 	SHUNT_REPLY_VERSION = 3, /* u32: SHUNT_MSG_VERSION, with EPROTONOSUPPORT */
+	SHUNT_REPLY_PLAN = 4, /* u64: number of the plan that was made */
 };
 
 enum shunt_command_attr {
@@ -135,6 +144,7 @@ enum shunt_command_attr {
 	SHUNT_COMMAND_USER = 5, /* text, up to 32 bytes */
 	SHUNT_COMMAND_ACCEPT = 7, /* u8, 1: UPGRADE whatever the packet path does otherwise */
 	SHUNT_COMMAND_REASON = 6, /* text, up to 127 bytes */
+	SHUNT_COMMAND_FILE = 8, /* text: an absolute path; MAKE_PLAN only */
 };
 
 /* Rates are per second over the daemon's last sampling interval.  Bytes are those of the IP packets
@@ -351,6 +361,54 @@ enum shunt_history_attr {
 	SHUNT_HISTORY_LATENCY = 6, /* u32, microseconds: of that probe */
 	SHUNT_HISTORY_BY = 7, /* text: who did it, if it was done by hand */
 	SHUNT_HISTORY_REASON = 8, /* text */
+};
+
+/* What a reload would do: one WHOLE, then SETTINGs of what is not the services', then each service that
+ * would be another: SERVICE, its SETTINGs, and each of its BACKENDs that would be another, with its
+ * SETTINGs; then WARNINGs. What stays as it is has no record. */
+enum shunt_plan_attr {
+	SHUNT_PLAN_KIND = 1, /* u8: enum shunt_plan_kind */
+	SHUNT_PLAN_CHANGE = 2, /* u8: enum shunt_plan_change, of SERVICE and BACKEND */
+	SHUNT_PLAN_NUMBER = 3, /* u64, of WHOLE: as SHUNT_REPLY_PLAN */
+	SHUNT_PLAN_SERVICE = 4, /* text; of SETTING left out: it is not a service's */
+	SHUNT_PLAN_BACKEND = 5, /* text; of SETTING left out: it is not a backend's */
+	SHUNT_PLAN_KEY = 6, /* text, of SETTING: "check.interval" */
+	SHUNT_PLAN_FROM =
+		7, /* text, of SETTING: what is in force; left out: nothing, not one value,
+			      * or a secret */
+	SHUNT_PLAN_TO = 8, /* text: the same, as it would be */
+	/* text: of WHOLE the file, of SERVICE and BACKEND the address, of WARNING one line for people */
+	SHUNT_PLAN_TEXT = 9,
+	SHUNT_PLAN_SLOTS = 10, /* u32: of SERVICE and BACKEND, slots there would be */
+	SHUNT_PLAN_SLOTS_BEFORE = 11, /* u32: and that there are */
+	SHUNT_PLAN_SLOTS_MOVED =
+		12, /* u32, of SERVICE: whose new flows would go to another backend */
+	SHUNT_PLAN_FLOWS_MOVED =
+		13, /* u32, of SERVICE: of a million live flows, about so many would
+				      * lose their backend */
+	SHUNT_PLAN_FLOWS = 14, /* u64, of SERVICE: live flows that it has now, if that is known */
+	SHUNT_PLAN_FLOWS_KNOWN = 15, /* u8: 1: FLOWS is */
+	SHUNT_PLAN_BACKENDS = 16, /* u32, of WHOLE and SERVICE: backends there would be */
+	SHUNT_PLAN_SERVICES = 17, /* u32, of WHOLE: services there would be */
+};
+
+enum shunt_plan_kind {
+	SHUNT_PLAN_NOTHING = 0,
+	SHUNT_PLAN_WHOLE = 1,
+	SHUNT_PLAN_SETTING = 2,
+	SHUNT_PLAN_OF_SERVICE = 3,
+	SHUNT_PLAN_OF_BACKEND = 4,
+	SHUNT_PLAN_WARNING = 5,
+	SHUNT_PLAN_KIND_MAX
+};
+
+enum shunt_plan_change {
+	SHUNT_PLAN_SAME = 0,
+	SHUNT_PLAN_ADDED = 1,
+	SHUNT_PLAN_CHANGED = 2,
+	SHUNT_PLAN_LEAVES = 3, /* gets no new flows, and goes when those that it has have ended */
+	SHUNT_PLAN_REMOVED = 4, /* at once, and its flows move or end */
+	SHUNT_PLAN_CHANGE_MAX
 };
 
 enum shunt_event_kind {

@@ -24,6 +24,7 @@ RUNS = {
     "upgrade": [["--status"], ["--rollback"]],
     "drain": [["web", "b2", "--deadline", "1s", "--wait"]],
     "help": [[], ["stats"]],
+    "plan": [["@FILE@.next"]],
 }
 # Commands that do not end by themselves: a signal ends them after so many seconds.
 ENDLESS = {"events": 1.5}

@@ -139,9 +139,16 @@ static inline int setup(void **state)
 	if (fake_setup() < 0)
 		return -1;
 	fake->source = (struct stats_source){
-		NULL,	     row_generation, row_status,  row_interface,   row_service,
-		row_find,    row_backend,    row_verdict, row_fingerprint, row_find_backend,
-		row_history,
+		.generation = row_generation,
+		.status = row_status,
+		.interface = row_interface,
+		.service = row_service,
+		.find_service = row_find,
+		.backend = row_backend,
+		.verdict = row_verdict,
+		.fingerprint = row_fingerprint,
+		.find_backend = row_find_backend,
+		.history = row_history,
 	};
 	fake->command = no_command;
 	fake->services = SERVICES;

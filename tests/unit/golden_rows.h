@@ -299,6 +299,80 @@ static bool golden_fingerprint(void *arg, uint32_t service, uint32_t i,
 	return true;
 }
 
+static const struct view_plan golden_plan_rows[] = {
+	{.kind = SHUNT_PLAN_WHOLE,
+	 .number = 42,
+	 .text = "/etc/shunt/new.yaml",
+	 .services = 2,
+	 .backends = 7},
+	{.kind = SHUNT_PLAN_SETTING, .key = "icmp_rate", .from = "100", .to = "200"},
+	{.kind = SHUNT_PLAN_OF_SERVICE,
+	 .change = SHUNT_PLAN_CHANGED,
+	 .service = "web",
+	 .text = "203.0.113.10:80/tcp",
+	 .backends = 4,
+	 .slots = 2048,
+	 .slots_before = 1024,
+	 .slots_moved = 600,
+	 .flows_moved = 4000,
+	 .flows = 1234,
+	 .flows_known = true},
+	{.kind = SHUNT_PLAN_SETTING,
+	 .service = "web",
+	 .key = "scheduler",
+	 .from = "rr",
+	 .to = "lc"},
+	{.kind = SHUNT_PLAN_SETTING, .service = "web", .key = "quic_lb"},
+	{.kind = SHUNT_PLAN_OF_BACKEND,
+	 .change = SHUNT_PLAN_CHANGED,
+	 .service = "web",
+	 .backend = "web1",
+	 .text = "10.0.0.11:80",
+	 .slots = 700,
+	 .slots_before = 512},
+	{.kind = SHUNT_PLAN_SETTING,
+	 .service = "web",
+	 .backend = "web1",
+	 .key = "weight",
+	 .from = "1",
+	 .to = "5"},
+	{.kind = SHUNT_PLAN_OF_BACKEND,
+	 .change = SHUNT_PLAN_ADDED,
+	 .service = "web",
+	 .backend = "web3",
+	 .text = "10.0.0.13:80",
+	 .slots = 300},
+	{.kind = SHUNT_PLAN_OF_BACKEND,
+	 .change = SHUNT_PLAN_LEAVES,
+	 .service = "web",
+	 .backend = "web2",
+	 .text = "10.0.0.12:80",
+	 .slots_before = 512},
+	{.kind = SHUNT_PLAN_OF_SERVICE,
+	 .change = SHUNT_PLAN_ADDED,
+	 .service = "ntp",
+	 .text = "[2001:db8::10]:123/udp",
+	 .backends = 1,
+	 .slots = 1024},
+	{.kind = SHUNT_PLAN_OF_SERVICE,
+	 .change = SHUNT_PLAN_REMOVED,
+	 .service = "dns",
+	 .text = "203.0.113.53:53/udp",
+	 .slots_before = 1024,
+	 .slots_moved = 1024,
+	 .flows_moved = 1000000},
+	{.kind = SHUNT_PLAN_WARNING, .text = "flow_table: holds from the next start of shuntd on"},
+};
+
+static bool golden_plan(void *arg, uint32_t i, struct view_plan *out)
+{
+	(void)arg;
+	if (i >= (fake->services ? COUNT(golden_plan_rows) : 1))
+		return false;
+	*out = golden_plan_rows[i];
+	return true;
+}
+
 /* Drains what is there, refuses what is not, as a daemon would say it. */
 static void golden_command(void *arg, const struct ctl_command *c, struct ctl_reply *r)
 {
@@ -307,6 +381,11 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 		r->status = -EINVAL;
 		snprintf(r->text, sizeof(r->text),
 			 "/etc/shunt/shunt.yaml:3:5: unknown key \"vips\"");
+	} else if (c->verb == CTL_MAKE_PLAN) {
+		r->plan = strstr(c->file, "other") ? 41 : 42;
+		r->status = strstr(c->file, "bad") ? -EINVAL : 0;
+		if (r->status)
+			snprintf(r->text, sizeof(r->text), "%s:3:5: unknown key \"vips\"", c->file);
 	} else if (c->verb == CTL_ROLLBACK) {
 		snprintf(r->text, sizeof(r->text), "the former packet path is back in force");
 	} else if (c->verb == CTL_UPGRADE) {
@@ -328,9 +407,17 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 }
 
 static const struct stats_source golden_source = {
-	NULL,		golden_generation, golden_status,  golden_interface,   golden_service,
-	golden_find,	golden_backend,	   golden_verdict, golden_fingerprint, golden_find_backend,
-	golden_history,
+	.generation = golden_generation,
+	.status = golden_status,
+	.interface = golden_interface,
+	.service = golden_service,
+	.find_service = golden_find,
+	.backend = golden_backend,
+	.verdict = golden_verdict,
+	.fingerprint = golden_fingerprint,
+	.find_backend = golden_find_backend,
+	.history = golden_history,
+	.plan = golden_plan,
 };
 
 #endif

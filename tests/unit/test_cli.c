@@ -146,6 +146,27 @@ static void commands_say_what_the_daemon_says(void **state)
 	golden("upgrade-rollback", "upgrade --rollback");
 }
 
+static void plans_are_as_they_were(void **state)
+{
+	(void)state;
+	golden("plan", "plan /etc/shunt/new.yaml");
+	golden_on_terminal("terminal-plan", "plan /etc/shunt/new.yaml");
+	golden("json-plan", "plan --json");
+	golden("plan-exit-code", "plan --exit-code /etc/shunt/new.yaml > /dev/null");
+	golden("plan-refused", "plan /etc/shunt/bad.yaml");
+	golden("plan-refused-json", "plan /etc/shunt/bad.yaml --json");
+	golden("plan-of-another", "plan /etc/shunt/other.yaml");
+	golden("fail-plan-no-daemon", "-i nobody plan");
+	golden("reload-yes", "reload --plan --yes");
+	golden("misuse-reload-plan", "reload --plan < /dev/null");
+	golden("misuse-reload-yes", "reload --yes");
+	golden("misuse-reload-plan-json", "reload --plan --json");
+	fake->services = 0;
+	golden("empty-plan", "plan --exit-code /etc/shunt/new.yaml");
+	golden("empty-json-plan", "plan --json");
+	fake->services = COUNT(golden_services);
+}
+
 static void misuse_is_told_with_what_is_right(void **state)
 {
 	(void)state;
@@ -191,6 +212,7 @@ int main(void)
 		cmocka_unit_test(json_is_as_it_was),
 		cmocka_unit_test(tables_of_nothing_are_as_they_were),
 		cmocka_unit_test(commands_say_what_the_daemon_says),
+		cmocka_unit_test(plans_are_as_they_were),
 		cmocka_unit_test(misuse_is_told_with_what_is_right),
 		cmocka_unit_test(failures_are_told_with_what_to_do),
 	};

@@ -104,7 +104,7 @@ static void every_member_of_every_message_survives(void **state)
 		assert_int_equal(msg_get(first(&p), command, &out), 0);
 		assert_memory_equal(&in, &out, sizeof(in));
 	}
-	assert_int_equal(seen, 26);
+	assert_true(seen >= 26); /* none that there was is lost */
 }
 
 /* The model must not have a member that the layout forgot. */

@@ -44,7 +44,7 @@ static bool translates(const struct change *c, bool all)
 	return has;
 }
 
-static uint16_t flags_of(const struct change *c)
+uint16_t plan_flags(const struct change *c)
 {
 	const struct conf_service *conf = c->conf;
 	uint16_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;
@@ -82,7 +82,7 @@ static struct shunt_service service_of(const struct change *c)
 		.slot_mask = (uint16_t)(c->slots - 1),
 		.row = c->row,
 		.backends = c->highest,
-		.flags = flags_of(c),
+		.flags = plan_flags(c),
 		.scheduler = (uint8_t)conf->scheduler,
 		.flow_timeout = flow_ticks(conf_flow_timeout_ms(conf)),
 		.source_bits = (uint8_t)conf->source_prefix,
@@ -124,7 +124,7 @@ static void configure(struct engine *e, struct change_backend *cb)
 static bool begins_to_remember(const struct change *c)
 {
 	return !c->is_new && c->conf->protocol == IPPROTO_UDP &&
-	       !(c->service->flags & SHUNT_SVC_FLOWS) && flags_of(c) & SHUNT_SVC_FLOWS;
+	       !(c->service->flags & SHUNT_SVC_FLOWS) && plan_flags(c) & SHUNT_SVC_FLOWS;
 }
 
 /* The service as the change has it, before any packet can find it. */
@@ -142,9 +142,9 @@ static void take_over(struct engine *e, struct change *c)
 	s->slots_at = c->slots_at;
 	s->slots = c->slots;
 	s->logical = c->logical;
-	s->believe = s->flags & SHUNT_SVC_FLOWS && !(flags_of(c) & SHUNT_SVC_FLOWS);
+	s->believe = s->flags & SHUNT_SVC_FLOWS && !(plan_flags(c) & SHUNT_SVC_FLOWS);
 	s->learns = begins_to_remember(c);
-	s->flags = flags_of(c);
+	s->flags = plan_flags(c);
 	s->source_bits = (uint8_t)c->conf->source_prefix;
 	s->policy = c->policy;
 	s->last_number = c->last_number;
@@ -327,7 +327,7 @@ static void tell_rehashes(struct engine *e, const struct plan *p, struct engine_
 	for (i = 0; i < p->n_changes; i++)
 		if (!p->changes[i].is_new)
 			rehash_tell(e, p->changes[i].conf, p->changes[i].service,
-				    flags_of(&p->changes[i]), &r);
+				    plan_flags(&p->changes[i]), &r);
 }
 
 int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped,

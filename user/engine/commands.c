@@ -356,6 +356,10 @@ static void on_command(void *arg, const struct ctl_command *c, struct ctl_reply 
 		r->status = reload_now(e, &text);
 		snprintf(r->text, sizeof(r->text), "%s", text.text);
 		break;
+	case CTL_MAKE_PLAN:
+		r->status = preview_make(e, c->file, &r->plan, &text);
+		snprintf(r->text, sizeof(r->text), "%s", text.text);
+		break;
 	case CTL_UPGRADE:
 		successor_ask(e, c, r);
 		break;

@@ -319,6 +319,7 @@ void engine_close(struct engine *e)
 	watches_close(&e->watches);
 	replicate_close(e);
 	fingerprints_free(e);
+	preview_drop(e);
 	edits_free(e->edits);
 	conf_free(e->conf);
 	free(e->config_text);

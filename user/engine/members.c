@@ -14,21 +14,21 @@ static bool has_next_hop(const struct engine *e, const struct backend *b)
 	return state == VIEW_NH_RESOLVED || state == VIEW_NH_NOT_NEEDED;
 }
 
-static struct pool_policy policy_of(const struct engine *e, const struct service *s)
+struct pool_policy members_policy(const struct engine *e, const struct conf_service *conf)
 {
 	return (struct pool_policy){
-		.open_when_empty = s->conf->on_empty == CONF_EMPTY_ALL,
-		.panic = (uint8_t)s->conf->panic,
-		.min_healthy = s->conf->min_healthy.n,
-		.percent = s->conf->min_healthy.percent,
-		.slow_start_ms = s->conf->slow_start_ms,
+		.open_when_empty = conf->on_empty == CONF_EMPTY_ALL,
+		.panic = (uint8_t)conf->panic,
+		.min_healthy = conf->min_healthy.n,
+		.percent = conf->min_healthy.percent,
+		.slow_start_ms = conf->slow_start_ms,
 		.starting = !e->said_ready,
 	};
 }
 
-static void ask(const struct engine *e, const struct backend *b, struct pool_backend *p)
+void members_ask(const struct engine *e, const struct backend *b, struct pool_backend *out)
 {
-	*p = (struct pool_backend){
+	*out = (struct pool_backend){
 		.weight = b->weight,
 		.pool = (uint8_t)b->conf->pool,
 		.up = health_is_usable(&b->health),
@@ -147,10 +147,10 @@ static void tell_panic(struct engine *e, const struct service *s, const struct p
 
 void members_words(const struct engine *e, const struct backend *b, char out[static POOL_WORDS_MAX])
 {
-	const struct pool_policy policy = policy_of(e, b->service);
+	const struct pool_policy policy = members_policy(e, b->service->conf);
 	struct pool_backend p;
 
-	ask(e, b, &p);
+	members_ask(e, b, &p);
 	p.usable = b->usable;
 	p.takes = b->in_slots;
 	p.held_back = b->held_back;
@@ -159,14 +159,14 @@ void members_words(const struct engine *e, const struct backend *b, char out[sta
 
 void members_decide(struct engine *e, struct service *s)
 {
-	const struct pool_policy policy = policy_of(e, s);
+	const struct pool_policy policy = members_policy(e, s->conf);
 	const uint8_t former = s->last_pool;
 	struct pool_answer answer = {.last_pool = pool_in_force(s),
 				     .panicking = s->pools.panicking};
 	size_t i;
 
 	for (i = 0; i < s->n_backends; i++)
-		ask(e, s->backends[i], &e->scratch_pool[i]);
+		members_ask(e, s->backends[i], &e->scratch_pool[i]);
 	pool_decide(e->scratch_pool, s->n_backends, &policy, mono_now(), &answer);
 	for (i = 0; i < s->n_backends; i++)
 		take(s->backends[i], &e->scratch_pool[i]);

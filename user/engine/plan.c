@@ -150,8 +150,14 @@ static uint16_t highest_of(const struct change *c)
 	return highest;
 }
 
-/* Rows that move take their slots along: a slot names a row by its distance from the first. A table does
- * not shrink: which flows a slot of a smaller one would have nobody could say. */
+/* A table does not shrink: which flows a slot of a smaller one would have nobody could say. */
+static void want_slots(struct change *c)
+{
+	c->logical = slots_of(c->conf);
+	c->slots = c->service->slots > c->logical ? c->service->slots : c->logical;
+}
+
+/* Rows that move take their slots along: a slot names a row by its distance from the first. */
 static void want_regions(struct change *c)
 {
 	const struct service *s = c->service;
@@ -160,8 +166,6 @@ static void want_regions(struct change *c)
 	c->row = s->row;
 	c->rows = s->rows;
 	c->slots_at = s->slots_at;
-	c->logical = slots_of(c->conf);
-	c->slots = s->slots > c->logical ? s->slots : c->logical;
 	c->new_rows = c->is_new || c->highest + 1u > s->rows;
 	if (c->new_rows)
 		c->rows = rows_for(c->highest);
@@ -330,22 +334,39 @@ static void drop_new(struct plan *p)
 	}
 }
 
-int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err)
+static int fail(struct engine *e, struct plan *p, int ret, struct engine_error *err)
+{
+	if (!err->text[0])
+		snprintf(err->text, sizeof(err->text), "configuration not applied: %s",
+			 strerror(-ret));
+	plan_drop(e, p);
+	return ret;
+}
+
+int plan_compare(struct engine *e, const struct conf *conf, struct plan *p,
+		 struct engine_error *err)
 {
 	int ret = allocate(e, conf, p);
+	size_t i;
 
 	if (!ret)
 		ret = match_all(e, conf, p);
 	if (!ret)
 		ret = plan_gone(e, p);
-	if (!ret)
+	for (i = 0; !ret && i < p->n_changes; i++)
+		want_slots(&p->changes[i]);
+	return ret ? fail(e, p, ret, err) : 0;
+}
+
+int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err)
+{
+	int ret = plan_compare(e, conf, p, err);
+
+	if (!ret) {
 		ret = plan_regions(e, conf, p, err);
-	if (!ret)
-		return 0;
-	if (!err->text[0])
-		snprintf(err->text, sizeof(err->text), "configuration not applied: %s",
-			 strerror(-ret));
-	plan_drop(e, p);
+		if (ret)
+			fail(e, p, ret, err);
+	}
 	return ret;
 }
 

@@ -226,7 +226,7 @@ int quic_plan(struct engine *e, const struct conf *conf, struct plan *p, struct 
 	return ret;
 }
 
-static size_t without_id(const struct conf_service *s)
+size_t quic_without_id(const struct conf_service *s)
 {
 	size_t n = 0, i;
 
@@ -242,7 +242,7 @@ void quic_tell(const struct conf *conf)
 
 	for (i = 0; i < conf->n_services; i++) {
 		const struct conf_service *s = &conf->services[i];
-		size_t n = conf_is_quic(s) ? without_id(s) : 0;
+		size_t n = conf_is_quic(s) ? quic_without_id(s) : 0;
 
 		if (n && ++services <= each)
 			log_warning("service %s: quic_lb: %zu of %zu backends have no server_id "

@@ -19,6 +19,9 @@ void quic_free(struct engine *e);
 /* Writes the records of @conf where no packet finds them, and their places into @p's changes. On failure
  * -errno with @err, and nothing has changed. */
 int quic_plan(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err);
+/* How many backends of @s have no server_id. */
+size_t quic_without_id(const struct conf_service *s);
+
 /* Warns of services of which backends have no server_id. */
 void quic_tell(const struct conf *conf);
 /* Gives back what the plan took. */

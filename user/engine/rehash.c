@@ -93,7 +93,8 @@ void rehash_tell(struct engine *e, const struct conf_service *conf, const struct
 		 "open "
 		 "move to another backend",
 		 s->name, known, key, movers_of_100(s));
-	engine_warn(e, "%s", line);
+	if (!r->ahead)
+		engine_warn(e, "%s", line);
 	if (r->lines++ < LINES_MAX)
 		add_line(r->text, line);
 	else if (r->lines == LINES_MAX + 1)

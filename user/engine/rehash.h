@@ -9,6 +9,7 @@
 struct rehash {
 	struct engine_error *text; /* gets lines */
 	size_t lines;
+	bool ahead; /* it is only planned: nothing for the log */
 };
 
 /* Says, if that is so, that flows of @s will move when it has @flags and @conf, and how many; to the log,

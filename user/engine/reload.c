@@ -120,6 +120,13 @@ static int parse(struct engine *e, struct reader *r, struct conf **conf, struct 
 	return ret;
 }
 
+int reload_allows(const struct engine *e, const struct conf *conf, struct engine_error *err)
+{
+	int ret = fixed_keys_agree(e->conf, conf, err);
+
+	return ret ? ret : interfaces_check(e, conf, err);
+}
+
 static int parse_and_apply(struct engine *e, struct reader *r, struct engine_error *err,
 			   struct engine_error *dropped)
 {
@@ -128,9 +135,7 @@ static int parse_and_apply(struct engine *e, struct reader *r, struct engine_err
 
 	if (ret)
 		return ret;
-	ret = fixed_keys_agree(e->conf, conf, err);
-	if (!ret)
-		ret = interfaces_check(e, conf, err);
+	ret = reload_allows(e, conf, err);
 	if (!ret)
 		ret = apply_conf(e, conf, dropped, err);
 	if (ret)
@@ -182,6 +187,7 @@ static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 	}
 	e->config_error[0] = '\0';
 	e->loaded = mono_now();
+	preview_drop(e);
 	ret = interfaces_attach(e, &why);
 	paths_follow(e);
 	summarize(e, text);

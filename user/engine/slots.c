@@ -90,6 +90,13 @@ static bool is_by_hash(enum shunt_scheduler s)
 	return !conf_remembers_flows(s) || conf_counts_flows(s);
 }
 
+int slots_make(struct engine *e, enum shunt_scheduler scheduler, size_t n, uint32_t logical)
+{
+	if (is_by_hash(scheduler))
+		return maglev_fill(e->scratch, n, e->scratch_slots, logical);
+	return interleave_fill(e->scratch, n, scheduler == SHUNT_RR, e->scratch_slots, logical);
+}
+
 /* False when the table could not be made; an empty one is a table too. */
 static bool fill_slots(struct engine *e, struct service *s)
 {
@@ -108,11 +115,7 @@ static bool fill_slots(struct engine *e, struct service *s)
 			.held_back = b->held_back,
 		};
 	}
-	if (is_by_hash(s->conf->scheduler))
-		err = maglev_fill(in, s->n_backends, e->scratch_slots, s->logical);
-	else
-		err = interleave_fill(in, s->n_backends, s->conf->scheduler == SHUNT_RR,
-				      e->scratch_slots, s->logical);
+	err = slots_make(e, s->conf->scheduler, s->n_backends, s->logical);
 	if (!err || err == -ENOENT)
 		return true;
 	log_error("service %s: slots not rebuilt: %s; the former ones stay", s->name,

@@ -264,6 +264,7 @@ struct engine {
 	struct event *drains; /* to look at those that go on */
 	mono_t wakes; /* when that fires, if it is pending */
 	struct replicate *replicate; /* NULL: no peers */
+	struct preview *preview; /* of a reload; NULL: none was asked for since the last one */
 	struct fingerprints *fingerprints; /* of the service last asked for; NULL: never asked */
 
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;
@@ -297,6 +298,9 @@ int adopt_tables(struct engine *e);
 /* Decides who of @s gets packets, and writes rows and slots in the order that never points a packet
  * at a backend that is not ready. */
 void service_rebuild(struct engine *e, struct service *s);
+/* Fills e->scratch_slots, @logical of them, from the first @n of e->scratch, as @scheduler has them. Returns
+ * 0, -ENOENT when nobody gets any, or -ENOMEM. */
+int slots_make(struct engine *e, enum shunt_scheduler scheduler, size_t n, uint32_t logical);
 /* Has service_rebuild run before the loop waits again; many calls make one run. */
 void service_touch(struct engine *e, struct service *s);
 void slots_flush(struct engine *e);
@@ -307,6 +311,9 @@ void slots_tell_if_empty(struct engine *e, const struct service *s);
 int members_open(struct engine *e, struct engine_error *err);
 /* Decides who of @s gets packets and new flows, and has it rebuilt when a share climbs; writes nothing. */
 void members_decide(struct engine *e, struct service *s);
+/* What pool_decide() is to know of @b as it is, and of a service by its configuration. */
+void members_ask(const struct engine *e, const struct backend *b, struct pool_backend *out);
+struct pool_policy members_policy(const struct engine *e, const struct conf_service *conf);
 /* Says in words why @b, as last decided, gets what it gets. */
 void members_words(const struct engine *e, const struct backend *b,
 		   char out[static POOL_WORDS_MAX]);
@@ -370,6 +377,8 @@ bool interfaces_has(const struct engine *e, uint32_t ifindex);
 int reload_open(struct engine *e, struct engine_error *err);
 /* Parses the configuration that the daemon starts with into engine.conf. */
 int reload_first(struct engine *e, struct engine_error *err);
+/* Whether the daemon can have @conf without a restart, with its interfaces as they are now. */
+int reload_allows(const struct engine *e, const struct conf *conf, struct engine_error *err);
 /* Reads files and applies. @text gets a summary or the reason of the refusal. */
 int reload_now(struct engine *e, struct engine_error *text);
 
@@ -406,6 +415,14 @@ enum standing backend_standing(const struct backend *b);
  * says all but the time. */
 void changes_tell(struct engine *e, struct backend *b, enum shunt_event_kind kind,
 		  const struct history_event *change);
+
+/* ---- preview.c: what a reload would do ----------------------------------------------------------*/
+/* Looks at @file, empty: the daemon's own, and keeps what there is to say, *number of it. Nothing else
+ * changes. On failure -errno with @err as a reload would have it. */
+int preview_make(struct engine *e, const char *file, uint64_t *number, struct engine_error *err);
+/* Record @i; @arg is the engine. False when there is none. */
+bool preview_view(void *arg, uint32_t i, struct view_plan *out);
+void preview_drop(struct engine *e);
 
 /* ---- views.c ------------------------------------------------------------------------------------*/
 int views_open(struct engine *e, struct engine_error *err);

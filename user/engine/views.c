@@ -407,6 +407,7 @@ int views_open(struct engine *e, struct engine_error *err)
 		.fingerprint = fingerprints_view,
 		.find_backend = view_find_backend,
 		.history = view_history,
+		.plan = preview_view,
 	};
 	const struct timeval interval = {.tv_sec = 1};
 	int ret =

@@ -61,6 +61,7 @@ static int read_reply(const char *packet, size_t size, uint32_t seq, struct ctl_
 		return client_fail(e, -EBUSY, "shuntd: %s",
 				   r.text[0] ? r.text : strerror((int)r.code));
 	reply->status = -(int)r.code;
+	reply->plan = r.plan;
 	memcpy(reply->text, r.text, sizeof(reply->text));
 	return 0;
 }

@@ -71,6 +71,7 @@ static bool carry_out(struct connection *c, uint32_t seq, const struct ctl_comma
 	s->command(s->arg, command, &reply);
 	s->counters.commands++;
 	r.code = reply.status < 0 ? (uint32_t)-reply.status : 0;
+	r.plan = reply.plan;
 	snprintf(r.text, sizeof(r.text), "%s", reply.text);
 	return send_reply(c->fd, seq, &r);
 }

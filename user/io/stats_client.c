@@ -390,6 +390,17 @@ int stats_client_history(struct stats_client *c, const char *const names[static 
 	return err;
 }
 
+int stats_client_plan(struct stats_client *c, struct view_plan **rows, size_t *n,
+		      struct client_error *e)
+{
+	struct dump d = {SHUNT_MSG_GET_PLAN, SHUNT_MSG_PLAN, sizeof(**rows), NULL, 0, 0, NULL};
+	int err = dump(c, &d, NULL, rows, e);
+
+	if (err == 0)
+		*n = d.n;
+	return err;
+}
+
 int stats_client_listen(struct stats_client *c, struct client_error *e)
 {
 	int err = stats_sock_join(c->fd, SHUNT_MSG_GROUP);

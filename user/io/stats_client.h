@@ -40,6 +40,9 @@ int stats_client_fingerprints(struct stats_client *c, const char *service,
 int stats_client_history(struct stats_client *c, const char *const names[static 2],
 			 struct history_event **rows, size_t *n, struct client_error *e)
 	__attribute__((warn_unused_result));
+/* The records of the plan that was made last. */
+int stats_client_plan(struct stats_client *c, struct view_plan **rows, size_t *n,
+		      struct client_error *e) __attribute__((warn_unused_result));
 enum { STATS_EVENT = 1, STATS_HEARTBEAT, STATS_LOST };
 
 /* Joins the group of events, which needs CAP_NET_ADMIN; -EPERM without. */

@@ -77,6 +77,11 @@ static bool history_row(const struct stats_source *s, struct place *at, union ms
 	return s->history(s->arg, at->service, at->backend, at->i, &row->history);
 }
 
+static bool plan_row(const struct stats_source *s, struct place *at, union msg_row *row)
+{
+	return s->plan(s->arg, at->i, &row->plan);
+}
+
 static const struct dump {
 	enum shunt_msg_command get, record;
 	row_fn *row;
@@ -88,6 +93,7 @@ static const struct dump {
 	{SHUNT_MSG_GET_VERDICTS, SHUNT_MSG_VERDICT, verdict_row},
 	{SHUNT_MSG_GET_FINGERPRINTS, SHUNT_MSG_FINGERPRINT, fingerprint_row},
 	{SHUNT_MSG_GET_HISTORY, SHUNT_MSG_HISTORY, history_row},
+	{SHUNT_MSG_GET_PLAN, SHUNT_MSG_PLAN, plan_row},
 };
 
 static const struct dump *find_dump(enum shunt_msg_command get)

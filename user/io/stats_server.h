@@ -39,6 +39,8 @@ struct stats_source {
 	int64_t (*find_backend)(void *arg, uint32_t service, const char *name);
 	bool (*history)(void *arg, uint32_t service, uint32_t backend, uint32_t i,
 			struct history_event *out);
+	/* Record @i of the plan that was made last. */
+	bool (*plan)(void *arg, uint32_t i, struct view_plan *out);
 };
 
 struct stats_server_counters {

@@ -14,6 +14,7 @@ enum cli_exit {
 	CLI_FAILED = 1,
 	CLI_MISUSED = 2,
 	CLI_MOVED = 3, /* drain --wait: the deadline came before the flows had ended */
+	CLI_CHANGES = 4, /* plan --exit-code: there are changes */
 };
 
 /* What they mean, for help and the man page; ends with one without words. */

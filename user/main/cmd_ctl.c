@@ -5,9 +5,11 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "io/ctl_client.h"
+#include "main/cmd_plan.h"
 #include "main/commands.h"
 #include "main/json.h"
 #include "pure/conf.h"
@@ -89,13 +91,59 @@ enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, 
 	return ctl_call(cli, c);
 }
 
+/* Shows what it would do, and asks. CLI_DONE: go on. */
+static enum cli_exit confirm(const struct cli *cli, bool *go_on)
+{
+	struct plan_rows rows = {0};
+	enum cli_exit result = plan_ask(cli, "", &rows);
+	char answer[16] = "";
+
+	if (result != CLI_DONE)
+		return result;
+	plan_print(cli, &rows);
+	*go_on = plan_has_changes(&rows);
+	free(rows.list);
+	if (!*go_on || cli_option(cli, "yes"))
+		return CLI_DONE;
+	fprintf(cli->out, "apply? [y/N] ");
+	fflush(cli->out);
+	if (!fgets(answer, sizeof(answer), stdin))
+		fputc('\n', cli->out);
+	*go_on = strcasecmp(answer, "y\n") == 0 || strcasecmp(answer, "yes\n") == 0;
+	if (!*go_on)
+		fputs("not applied\n", cli->out);
+	return *go_on ? CLI_DONE : CLI_FAILED;
+}
+
 static enum cli_exit run_reload(struct cli *cli, int argc, char **argv)
 {
 	struct ctl_command c = {.verb = CTL_RELOAD};
+	enum cli_exit result;
+	bool go_on = true;
 
 	(void)argc, (void)argv;
+	if (!cli_option(cli, "plan") && cli_option(cli, "yes"))
+		return cli_misused("--yes is the answer to --plan; without it nothing is asked");
+	if (cli_option(cli, "plan")) {
+		if (cli->json)
+			return cli_misused("--plan asks; with --json take shunt plan --json, and "
+					   "then shunt reload --json");
+		if (!cli_option(cli, "yes") && !isatty(STDIN_FILENO))
+			return cli_misused("--plan asks, and there is no terminal to answer; add "
+					   "--yes, or see shunt plan");
+		result = confirm(cli, &go_on);
+		if (!go_on)
+			return result;
+	}
 	return ctl_call(cli, &c);
 }
+
+static const struct cli_option reload_options[] = {
+	{"plan", NULL, "show first what it would do, as shunt plan does, and ask", 0, CLI_ANYTHING,
+	 NULL},
+	{"yes", NULL, "with --plan: show, and do not ask", 0, CLI_ANYTHING, NULL},
+	{0},
+};
 
 const struct command command_reload = {
 	.name = "reload",
@@ -104,8 +152,9 @@ const struct command command_reload = {
 	.help = "A configuration with a mistake changes nothing: the mistake is shown, the "
 		"exit status is 1, and the daemon goes on with what it had.\n",
 	.json = "ok, errno, text",
-	.examples = "shunt reload",
+	.examples = "shunt reload\nshunt reload --plan",
 	.group = CLI_GROUP_CONFIGURE,
+	.options = reload_options,
 	.run = run_reload,
 };
 

@@ -12,6 +12,7 @@ const struct cli_status cli_statuses[] = {
 	{CLI_FAILED, "it failed, or what was asked for is not so; standard error says why"},
 	{CLI_MISUSED, "it was misused: an unknown command, option or argument; nothing was done"},
 	{CLI_MOVED, "drain --wait: the deadline came first and moved the flows that were left"},
+	{CLI_CHANGES, "plan --exit-code: there are changes"},
 	{0},
 };
 

@@ -19,6 +19,7 @@
 	X(enable)                                                                                  \
 	X(weight)                                                                                  \
 	X(check)                                                                                   \
+	X(plan)                                                                                    \
 	X(reload)                                                                                  \
 	X(upgrade)                                                                                 \
 	X(decap)                                                                                   \

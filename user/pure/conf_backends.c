@@ -34,7 +34,7 @@ static const struct conf_key backend_keys[KEY_MAX] = {
 	[KEY_BACKUP] = {"backup", conf_read_backup, AT(pool)},
 };
 
-static const struct conf_mapping backend_mapping = {"a backend", backend_keys, KEY_MAX};
+const struct conf_mapping conf_backend_mapping = {"a backend", backend_keys, KEY_MAX};
 
 /* ---- a backend that has been read --------------------------------------------------------------*/
 
@@ -318,7 +318,7 @@ static int read_backend(struct conf_load *l, const struct conf_node *node, struc
 
 	if (target->kind == CONF_NODE_TEXT)
 		return read_inline_line(l, node, s);
-	rc = conf_read_mapping(l, &backend_mapping, node, &b, given);
+	rc = conf_read_mapping(l, &conf_backend_mapping, node, &b, given);
 	if (rc < 0)
 		return rc;
 	if (given[KEY_POOL] && given[KEY_BACKUP]) {

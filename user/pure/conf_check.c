@@ -101,7 +101,7 @@ static const struct conf_key check_keys[KEY_MAX] = {
 	[KEY_ENVIRONMENT] = {.name = "environment"},
 };
 
-static const struct conf_mapping check_mapping = {"a check", check_keys, KEY_MAX};
+const struct conf_mapping conf_check_mapping = {"a check", check_keys, KEY_MAX};
 
 /* ---- which kinds have what ---------------------------------------------------------------------*/
 
@@ -250,7 +250,7 @@ int conf_check_copy_texts(const struct conf_check *from, struct conf_check *to)
 
 int conf_check_fallbacks(struct conf_load *l)
 {
-	return conf_read_fallbacks(l, &check_mapping, &l->defaults.check);
+	return conf_read_fallbacks(l, &conf_check_mapping, &l->defaults.check);
 }
 
 /* ---- the check ---------------------------------------------------------------------------------*/
@@ -361,7 +361,7 @@ int conf_read_check(struct conf_load *l, const struct conf_node *node, struct co
 
 	if (conf_node_resolve(node)->kind == CONF_NODE_TEXT)
 		return read_as_word(l, node, c, has);
-	rc = conf_read_mapping(l, &check_mapping, node, c, given);
+	rc = conf_read_mapping(l, &conf_check_mapping, node, c, given);
 	if (rc < 0)
 		return rc;
 	if (family_of(c->kind) != family_of(inherited))

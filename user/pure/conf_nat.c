@@ -104,18 +104,19 @@ static const struct conf_key timeout_keys[SHUNT_NAT_T_MAX] = {
 			       LIMITS},
 };
 
-static const struct conf_mapping timeout_mapping = {"nat_timeouts", timeout_keys, SHUNT_NAT_T_MAX};
+const struct conf_mapping conf_nat_timeouts_mapping = {"nat_timeouts", timeout_keys,
+						       SHUNT_NAT_T_MAX};
 
 int conf_nat_fallbacks(struct conf_load *l)
 {
-	return conf_read_fallbacks(l, &timeout_mapping, l->conf);
+	return conf_read_fallbacks(l, &conf_nat_timeouts_mapping, l->conf);
 }
 
 int conf_read_nat_timeouts(struct conf_load *l, const struct conf_node *node)
 {
 	const struct conf_node *given[CONF_KEYS_MAX];
 
-	return conf_read_mapping(l, &timeout_mapping, node, l->conf, given);
+	return conf_read_mapping(l, &conf_nat_timeouts_mapping, node, l->conf, given);
 }
 
 /* ---- services ----------------------------------------------------------------------------------*/

@@ -93,7 +93,7 @@ static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_SERVICES] = {"services", NULL, AT(services), .required = true},
 };
 
-static const struct conf_mapping top_mapping = {"the configuration", top_keys, KEY_MAX};
+const struct conf_mapping conf_top_mapping = {"the configuration", top_keys, KEY_MAX};
 
 /* ---- interfaces --------------------------------------------------------------------------------*/
 
@@ -214,7 +214,7 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 			l->err, &whole,
 			"the file is empty; at least interfaces and services are needed; "
 			"configs/shunt.yaml shows how");
-	rc = conf_read_fallbacks(l, &top_mapping, l->conf);
+	rc = conf_read_fallbacks(l, &conf_top_mapping, l->conf);
 	if (rc == 0)
 		rc = conf_service_fallbacks(l);
 	if (rc == 0)
@@ -222,7 +222,7 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 	if (rc == 0)
 		rc = conf_notify_fallbacks(l);
 	if (rc == 0)
-		rc = conf_read_mapping(l, &top_mapping, tree->root, l->conf, given);
+		rc = conf_read_mapping(l, &conf_top_mapping, tree->root, l->conf, given);
 	if (rc == 0)
 		rc = read_interfaces(l, given[KEY_INTERFACES]);
 	if (rc == 0 && given[KEY_DEFAULTS])

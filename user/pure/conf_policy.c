@@ -221,7 +221,7 @@ static const struct conf_key rate_keys[RATE_MAX] = {
 	[RATE_SOURCE_BURST] = {"source_burst", conf_read_number, AT(source_burst), AT_ONCE},
 };
 
-static const struct conf_mapping rate_mapping = {"rate", rate_keys, RATE_MAX};
+const struct conf_mapping conf_rate_mapping = {"rate", rate_keys, RATE_MAX};
 
 /* @burst of @rate: a second's worth unless given. */
 static int check_burst(struct conf_load *l, const struct conf_node *const *given, int rate_key,
@@ -253,7 +253,7 @@ static int check_burst(struct conf_load *l, const struct conf_node *const *given
 static int read_rate(struct conf_load *l, const struct conf_node *node, struct conf_rate *r)
 {
 	const struct conf_node *given[CONF_KEYS_MAX];
-	int rc = conf_read_mapping(l, &rate_mapping, node, r, given);
+	int rc = conf_read_mapping(l, &conf_rate_mapping, node, r, given);
 
 	if (rc == 0)
 		rc = check_burst(l, given, RATE_NEW_FLOWS, r->new_flows, &r->burst);

@@ -196,13 +196,13 @@ static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
 };
 
 static const struct conf_mapping defaults_mapping = {"defaults", defaults_keys, DEFAULTS_MAX};
-static const struct conf_mapping service_mapping = {"a service", service_keys, KEY_MAX};
+const struct conf_mapping conf_service_mapping = {"a service", service_keys, KEY_MAX};
 
 /* ---- defaults ----------------------------------------------------------------------------------*/
 
 int conf_service_fallbacks(struct conf_load *l)
 {
-	int rc = conf_read_fallbacks(l, &service_mapping, &l->defaults);
+	int rc = conf_read_fallbacks(l, &conf_service_mapping, &l->defaults);
 
 	return rc < 0 ? rc : conf_check_fallbacks(l);
 }
@@ -352,7 +352,7 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 	s->nat_pool = l->conf->nat_pool;
 	s->tunnel = l->conf->tunnel;
 	if (rc == 0)
-		rc = conf_read_mapping(l, &service_mapping, node, s, given);
+		rc = conf_read_mapping(l, &conf_service_mapping, node, s, given);
 	if (rc == 0)
 		rc = conf_read_vip(l, given[KEY_VIP], s);
 	if (rc == 0)

@@ -18,10 +18,12 @@ enum ctl_verb {
 	CTL_DISABLE,
 	CTL_UPGRADE,
 	CTL_ROLLBACK,
+	CTL_MAKE_PLAN,
 	CTL_VERB_MAX
 };
 
 #define CTL_DEADLINE_MAX_S 604800
+#define CTL_FILE_MAX 1024
 
 struct ctl_command {
 	enum ctl_verb verb;
@@ -30,6 +32,7 @@ struct ctl_command {
 	bool accept; /* UPGRADE only: whatever the packet path does otherwise */
 	uint16_t weight; /* WEIGHT only; 0 to CONF_WEIGHT_MAX */
 	uint32_t deadline_s; /* DRAIN only; from now; 0: as it is */
+	char file[CTL_FILE_MAX]; /* MAKE_PLAN only; empty: the daemon's own */
 	char user[EDIT_USER_MAX]; /* as the client says; empty: it does not */
 	char reason[EDIT_REASON_MAX]; /* empty: none */
 	/* Who asks, by SO_PEERCRED; for the log. Not on the wire. */
@@ -41,11 +44,13 @@ struct ctl_reply {
 	/* For people: what was done or why not. May have several lines; without a last newline;
 	 * empty: nothing to say. Longer text is cut. */
 	char text[SHUNT_MSG_TEXT_MAX];
+	uint64_t plan; /* MAKE_PLAN: its number */
 };
 
 static inline bool ctl_is_of_backend(enum ctl_verb verb)
 {
-	return verb != CTL_RELOAD && verb != CTL_UPGRADE && verb != CTL_ROLLBACK;
+	return verb != CTL_RELOAD && verb != CTL_UPGRADE && verb != CTL_ROLLBACK &&
+	       verb != CTL_MAKE_PLAN;
 }
 
 #endif

@@ -27,6 +27,7 @@ struct msg_reply {
 	uint32_t code; /* errno; 0: done */
 	uint32_t version;
 	char text[SHUNT_MSG_TEXT_MAX];
+	uint64_t plan;
 };
 
 struct msg_event {
@@ -48,6 +49,7 @@ union msg_row {
 	struct view_verdict verdict;
 	struct view_fingerprint fingerprint;
 	struct history_event history;
+	struct view_plan plan;
 };
 
 /* ---- writing ----------------------------------------------------------------------------------*/
@@ -104,6 +106,7 @@ MSG_TYPED(backend, struct view_backend, SHUNT_MSG_BACKEND)
 MSG_TYPED(verdict, struct view_verdict, SHUNT_MSG_VERDICT)
 MSG_TYPED(fingerprint, struct view_fingerprint, SHUNT_MSG_FINGERPRINT)
 MSG_TYPED(history, struct history_event, SHUNT_MSG_HISTORY)
+MSG_TYPED(plan, struct view_plan, SHUNT_MSG_PLAN)
 MSG_TYPED(page, struct msg_get, SHUNT_MSG_PAGE)
 MSG_TYPED(error, struct msg_reply, SHUNT_MSG_ERROR)
 MSG_TYPED(reply, struct msg_reply, SHUNT_MSG_REPLY)

@@ -9,12 +9,18 @@ static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
 	[CTL_RELOAD] = SHUNT_MSG_RELOAD,     [CTL_DRAIN] = SHUNT_MSG_DRAIN,
 	[CTL_ENABLE] = SHUNT_MSG_ENABLE,     [CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
 	[CTL_DISABLE] = SHUNT_MSG_DISABLE,   [CTL_UPGRADE] = SHUNT_MSG_UPGRADE,
-	[CTL_ROLLBACK] = SHUNT_MSG_ROLLBACK,
+	[CTL_ROLLBACK] = SHUNT_MSG_ROLLBACK, [CTL_MAKE_PLAN] = SHUNT_MSG_MAKE_PLAN,
 };
+
+static bool is_get(enum shunt_msg_command command)
+{
+	return (command >= SHUNT_MSG_GET_STATUS && command <= SHUNT_MSG_GET_HISTORY) ||
+	       command == SHUNT_MSG_GET_PLAN;
+}
 
 int msg_put_get(struct msg_out *o, enum shunt_msg_command command, const struct msg_get *get)
 {
-	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_HISTORY)
+	if (!is_get(command))
 		return -EINVAL;
 	return msg_put(o, command, get);
 }
@@ -23,7 +29,7 @@ int msg_get_get(const struct nlmsghdr *m, struct msg_get *get)
 {
 	enum shunt_msg_command command = msg_command(m);
 
-	if (command < SHUNT_MSG_GET_STATUS || command > SHUNT_MSG_GET_HISTORY)
+	if (!is_get(command))
 		return -EINVAL;
 	return msg_get(m, command, get);
 }
@@ -54,6 +60,8 @@ int msg_get_command(const struct nlmsghdr *m, struct ctl_command *c)
 	if (c->deadline_s > CTL_DEADLINE_MAX_S || (c->deadline_s && verb != CTL_DRAIN))
 		return -EBADMSG;
 	if (c->accept && verb != CTL_UPGRADE)
+		return -EBADMSG;
+	if (c->file[0] && (verb != CTL_MAKE_PLAN || c->file[0] != '/'))
 		return -EBADMSG;
 	if (!edit_user_is_good(c->user) || !edit_reason_is_good(c->reason))
 		return -EBADMSG;

@@ -58,6 +58,7 @@ static const struct field reply_fields[] = {
 	U32(SHUNT_REPLY_CODE, msg_reply, code),
 	TEXT(SHUNT_REPLY_TEXT, msg_reply, text),
 	U32(SHUNT_REPLY_VERSION, msg_reply, version),
+	U64(SHUNT_REPLY_PLAN, msg_reply, plan),
 };
 
 static const struct field command_fields[] = {
@@ -67,6 +68,7 @@ static const struct field command_fields[] = {
 	U32(SHUNT_COMMAND_DEADLINE, ctl_command, deadline_s),
 	TEXT(SHUNT_COMMAND_USER, ctl_command, user),
 	TEXT(SHUNT_COMMAND_REASON, ctl_command, reason),
+	TEXT(SHUNT_COMMAND_FILE, ctl_command, file),
 	BOOL(SHUNT_COMMAND_ACCEPT, ctl_command, accept),
 };
 
@@ -245,6 +247,26 @@ static const struct field history_fields[] = {
 	TEXT(SHUNT_HISTORY_REASON, history_event, reason),
 };
 
+static const struct field plan_fields[] = {
+	ENUM(SHUNT_PLAN_KIND, view_plan, kind, SHUNT_PLAN_KIND_MAX),
+	ENUM(SHUNT_PLAN_CHANGE, view_plan, change, SHUNT_PLAN_CHANGE_MAX),
+	U64(SHUNT_PLAN_NUMBER, view_plan, number),
+	TEXT(SHUNT_PLAN_SERVICE, view_plan, service),
+	TEXT(SHUNT_PLAN_BACKEND, view_plan, backend),
+	TEXT(SHUNT_PLAN_KEY, view_plan, key),
+	TEXT(SHUNT_PLAN_FROM, view_plan, from),
+	TEXT(SHUNT_PLAN_TO, view_plan, to),
+	TEXT(SHUNT_PLAN_TEXT, view_plan, text),
+	U32(SHUNT_PLAN_SLOTS, view_plan, slots),
+	U32(SHUNT_PLAN_SLOTS_BEFORE, view_plan, slots_before),
+	U32(SHUNT_PLAN_SLOTS_MOVED, view_plan, slots_moved),
+	U32(SHUNT_PLAN_FLOWS_MOVED, view_plan, flows_moved),
+	U64(SHUNT_PLAN_FLOWS, view_plan, flows),
+	BOOL(SHUNT_PLAN_FLOWS_KNOWN, view_plan, flows_known),
+	U32(SHUNT_PLAN_BACKENDS, view_plan, backends),
+	U32(SHUNT_PLAN_SERVICES, view_plan, services),
+};
+
 #define LAYOUT(name)                                                                               \
 	{                                                                                          \
 		name##_fields, sizeof(name##_fields) / sizeof(name##_fields[0])                    \
@@ -264,6 +286,8 @@ static const struct layout layouts[] = {
 	[SHUNT_MSG_DISABLE] = LAYOUT(command),	[SHUNT_MSG_ENABLE] = LAYOUT(command),
 	[SHUNT_MSG_UPGRADE] = LAYOUT(command),	[SHUNT_MSG_ROLLBACK] = LAYOUT(command),
 	[SHUNT_MSG_WEIGHT] = LAYOUT(command),	[SHUNT_MSG_REPLY] = LAYOUT(reply),
+	[SHUNT_MSG_GET_PLAN] = LAYOUT(get),	[SHUNT_MSG_MAKE_PLAN] = LAYOUT(command),
+	[SHUNT_MSG_PLAN] = LAYOUT(plan),
 };
 
 const struct layout *msg_layout(enum shunt_msg_command command)

@@ -171,6 +171,22 @@ struct view_fingerprint {
 	uint32_t secret; /* services only: of the fleet's secret */
 };
 
+/* A record of what a reload would do: see enum shunt_plan_attr. */
+struct view_plan {
+	enum shunt_plan_kind kind;
+	enum shunt_plan_change change;
+	uint64_t number;
+	char service[SHUNT_NAME_MAX], backend[SHUNT_NAME_MAX];
+	char key[64];
+	char from[96], to[96];
+	char text[512];
+	uint32_t slots, slots_before, slots_moved;
+	uint32_t flows_moved; /* of a million */
+	uint64_t flows;
+	bool flows_known;
+	uint32_t services, backends;
+};
+
 struct view_verdict {
 	enum shunt_verdict verdict;
 	uint64_t packets, packets_per_s;
