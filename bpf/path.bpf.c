@@ -8,6 +8,7 @@
 
 #include <linux/pkt_cls.h>
 
+#include "path_error.h"
 #include "shunt_path.h"
 
 #define PORT_TRIES 16
@@ -48,12 +49,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct shunt_path_veth);
 } path_veth SEC(".maps");
-
-static __always_inline void copy_addr(__be32 to[4], const __be32 from[4])
-{
-	for (int i = 0; i < 4; i++)
-		to[i] = from[i];
-}
 
 static __always_inline int is_same_flow(const struct shunt_path_flow *a,
 					const struct shunt_path_flow *b)
@@ -220,11 +215,6 @@ struct reply {
 	((proto) == IPPROTO_TCP ? __builtin_offsetof(struct tcp_head, csum)                        \
 				: __builtin_offsetof(struct udp_head, csum))
 
-static __always_inline struct cursor skb_cursor(const struct __sk_buff *skb)
-{
-	return (struct cursor){(void *)(long)skb->data, (void *)(long)skb->data_end};
-}
-
 static __always_inline int read_ports(struct cursor *c, struct reply *r)
 {
 	const struct udp_head *l4 = take(c, 8);
@@ -321,6 +311,30 @@ static __always_inline int put_ports(struct __sk_buff *skb, const struct reply *
 	return bpf_skb_store_bytes(skb, r->l4_at, &now, 4, 0);
 }
 
+/* ---- errors -------------------------------------------------------------------------------------*/
+
+/* Whose error it is, it gets; the sender's address stays. */
+static __always_inline int bring_error(struct __sk_buff *skb)
+{
+	const struct shunt_path_flow *there;
+	const struct shunt_path_veth *veth;
+	struct shunt_path_flow probe;
+	struct error e;
+	__u32 first = 0;
+
+	if (read_error(skb, &e))
+		return TC_ACT_UNSPEC;
+	there = bpf_map_lookup_elem(&path_in, &e.flow);
+	veth = bpf_map_lookup_elem(&path_veth, &first);
+	if (!there || !veth)
+		return TC_ACT_UNSPEC;
+	probe = *there;
+	if ((skb->vlan_present && bpf_skb_vlan_pop(skb)) || put_error(skb, &e, &probe) ||
+	    bpf_skb_store_bytes(skb, 0, veth->mac, 6, 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(veth->ifindex, 0);
+}
+
 SEC("tc")
 int shunt_path_in(struct __sk_buff *skb)
 {
@@ -331,7 +345,7 @@ int shunt_path_in(struct __sk_buff *skb)
 	__u32 first = 0;
 
 	if (read_reply(skb, &r))
-		return TC_ACT_UNSPEC;
+		return bring_error(skb);
 	there = bpf_map_lookup_elem(&path_in, &r.flow);
 	veth = bpf_map_lookup_elem(&path_veth, &first);
 	if (!there || !veth)

@@ -7,7 +7,8 @@
  * there is.  Which backend it means it says by the source address: 240.0.0.0 plus the number of a target,
  * or SHUNT_PATH_PREFIX6 and the number.  shunt_path_out, XDP on the veth's other end, puts an address of
  * the host in its place and sends the packet to the target's backend; the reply, which comes to the host
- * without passing the packet path, is brought back by shunt_path_in, at tc's ingress.
+ * without passing the packet path, is brought back by shunt_path_in, at tc's ingress, as are ICMP errors
+ * that quote the probe itself (and not a tunnel's header in front of it).
  *   path_targets  ARRAY, number -> struct shunt_path_target, BPF_F_MMAPABLE; number 0 is nobody's
  *   backends      the packet path's own
  *   path_out      LRU_HASH, struct shunt_path_flow as the probe has it -> __be16 source port on the way

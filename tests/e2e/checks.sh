@@ -8,10 +8,10 @@
 "$python" -c 'import h2' 2>/dev/null || skip_all "python3-h2 is not here"
 command -v dnsmasq >/dev/null || [ -x /usr/sbin/dnsmasq ] || skip_all "dnsmasq is not here"
 stage 1
-at=$(addr4 1) asked=$(addr4 1) via=${VIA:-direct} nobody="port unreachable"
+at=$(addr4 1) asked=$(addr4 1) via=${VIA:-direct} nobody="port unreachable: nobody listens"
 if [ "$via" = auto ]; then
   companion && decap 1
-  asked=$VIP4 nobody="no " # ICMP errors do not come back on that way
+  asked=$VIP4
 fi
 chmod 755 "$W"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Probes on a client's way: what leaves the namespace, what comes back, and that nothing else does. Frames
  * are built anew where they were rewritten, so their checksums are checked by other code. */
-#include "fixture_frame.h"
+#include "fixture_rare.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -273,6 +273,102 @@ static void what_is_no_reply_is_left_alone(void **state)
 	}
 }
 
+/* ---- errors ------------------------------------------------------------------------------------*/
+
+/* The first bytes of the packet of @way; with the addresses and ports of @as, and its TCP or UDP checksum as
+ * it was, which nobody looks at. */
+static size_t quote(const struct recipe *way, const struct recipe *as, size_t len, uint8_t *out)
+{
+	const size_t addr = way->family == 6 ? 16 : 4, at = way->family == 6 ? 8 : 12;
+	struct frame f;
+	uint8_t *l4;
+
+	frame_build(way, &f);
+	if (len > f.l3_len)
+		len = f.l3_len;
+	memcpy(&f.bytes[f.l3 + at], as->src, addr);
+	memcpy(&f.bytes[f.l3 + at + addr], as->dst, addr);
+	l4 = &f.bytes[f.l4];
+	put16(l4, as->sport);
+	put16(l4 + 2, as->dport);
+	if (way->family == 4) {
+		put16(&f.bytes[f.l3 + 10], 0);
+		put16(&f.bytes[f.l3 + 10], (uint16_t)~fold16(sum16(0, &f.bytes[f.l3], 20)));
+	}
+	memcpy(out, &f.bytes[f.l3], len);
+	return len;
+}
+
+/* An error of @type to @to about @way, quoted as @as has it. */
+static void error_about(const struct recipe *way, const struct recipe *as, const uint8_t to[16],
+			uint8_t type, size_t quoted, struct frame *out)
+{
+	struct recipe r = {.family = way->family, .ttl = 61};
+	uint8_t body[FRAME_MAX];
+	struct icmp m = {.type = type, .code = 1, .body = body};
+
+	m.len = quote(way, as, quoted, body);
+	memcpy(r.src, way->dst, 16);
+	memcpy(r.dst, to, 16);
+	memset(r.smac, 0x22, 6);
+	memset(r.dmac, 0x44, 6);
+	rare_icmp(&r, &m, out);
+}
+
+static void errors_about_probes_come_back(void **state)
+{
+	static const uint8_t methods[] = {SHUNT_DSR, SHUNT_NAT}, types[2][2] = {{3, 11}, {1, 3}};
+	struct frame in, out, must;
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		struct recipe r = probe(families[i % 2], protos[i / 2 % 2], NUMBER), way;
+		const size_t quoted = i & 4 ? 28 + 20 * (r.family == 6) : 500;
+		const uint8_t type = types[r.family == 6][i / 4 % 2];
+
+		aim(r.family, methods[i / 8]);
+		way = on_the_way(r, methods[i / 8]);
+		frame_build(&r, &in);
+		assert_int_equal(run(path->progs.shunt_path_out, &in, &out), XDP_REDIRECT);
+		error_about(&way, &way, way.src, type, quoted, &in);
+		assert_int_equal(run(path->progs.shunt_path_in, &in, &out), TC_ACT_REDIRECT);
+		error_about(&way, &r, r.src, type, quoted, &must);
+		memcpy(must.bytes, to_probe, 6);
+		assert_int_equal(out.len, must.len);
+		assert_memory_equal(out.bytes, must.bytes, must.len);
+	}
+}
+
+static void errors_about_others_are_left_alone(void **state)
+{
+	struct frame in, cut, out;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct recipe r = probe(families[i % 2], protos[i / 2], NUMBER), way, other;
+
+		aim(r.family, SHUNT_DSR);
+		way = on_the_way(r, SHUNT_DSR);
+		other = way;
+		frame_build(&r, &in);
+		assert_int_equal(run(path->progs.shunt_path_out, &in, &out), XDP_REDIRECT);
+		other.sport++;
+		error_about(&way, &other, way.src, r.family == 6 ? 1 : 3, 500, &in);
+		assert_int_equal(run(path->progs.shunt_path_in, &in, &out), TC_ACT_UNSPEC);
+		assert_int_equal(out.len, in.len);
+		assert_memory_equal(out.bytes, in.bytes, in.len);
+		error_about(&way, &way, way.src, r.family == 6 ? 128 : 8, 500, &in);
+		assert_int_equal(run(path->progs.shunt_path_in, &in, &out), TC_ACT_UNSPEC);
+		error_about(&way, &way, way.src, r.family == 6 ? 1 : 3, 500, &in);
+		for (size_t len = 14; len < 70 + 40u * (r.family == 6); len++) {
+			cut = in;
+			cut.len = len;
+			assert_int_not_equal(run(path->progs.shunt_path_in, &cut, &out),
+					     TC_ACT_REDIRECT);
+		}
+	}
+}
+
 static int load(void **state)
 {
 	struct shunt_path_veth veth = {.ifindex = LO};
@@ -300,6 +396,8 @@ int main(void)
 		cmocka_unit_test(what_names_no_backend_ends),
 		cmocka_unit_test(broken_frames_end),
 		cmocka_unit_test(what_is_no_reply_is_left_alone),
+		cmocka_unit_test(errors_about_probes_come_back),
+		cmocka_unit_test(errors_about_others_are_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -13,12 +13,6 @@ static const char *not_by_path(const struct conf_check *c)
 		return "whose program goes its own ways";
 	case CONF_CHECK_AGENT:
 		return "which asks the machine, not the service";
-	case CONF_CHECK_UDP:
-		return c->texts[CONF_TEXT_EXPECT].bytes || c->texts[CONF_TEXT_EXPECT_REGEX].bytes
-			       ? NULL
-			       : "without \"expect\", which is down when ICMP says unreachable, "
-				 "and "
-				 "that does not come back on a client's way";
 	default:
 		return NULL;
 	}
