@@ -27,7 +27,7 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VER
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-function \
 	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-DAEMON_LIBS := -lbpf -lelf -lz -lnl-3 -lmnl -levent_core -lyaml -lcurl -lcap-ng -lsodium -lssl -lcrypto -lcares -lpcre2-8 -lm
+DAEMON_LIBS := -lbpf -lelf -lz -lnl-3 -lmnl -levent_extra -levent_core -lyaml -lcurl -lcap-ng -lseccomp -lsodium -lssl -lcrypto -lcares -lpcre2-8 -lm
 # attach: shared; everything else does without.
 LIBXDP      := $(wildcard /usr/include/xdp/libxdp.h)
 ifneq ($(LIBXDP),)
@@ -41,6 +41,8 @@ TEST_LIBS   := -lcmocka
 LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)
 MAIN_SRC  := $(wildcard user/main/*.c)
 CLI_SRC   := $(filter-out user/main/shuntd.c user/main/shunt_decap.c,$(MAIN_SRC))
+# The process that serves metrics and the page is shuntd too, and says things in the command's words.
+WEB_SRC   := $(wildcard user/web/*.c) user/main/words.c user/main/json.c user/main/units.c
 obj        = $(patsubst %.c,$O/%.o,$(1))
 COMPLETIONS := $O/completion/shunt $O/completion/_shunt $O/completion/shunt.fish
 SKEL      := $(patsubst bpf/%.bpf.c,$O/%.skel.h,$(wildcard bpf/*.bpf.c))
@@ -88,7 +90,7 @@ run-demo: all
 
 # ---- programs ------------------------------------------------------------------------------------
 
-$O/shuntd: $O/user/main/shuntd.o $O/libshunt.a
+$O/shuntd: $O/user/main/shuntd.o $(call obj,$(WEB_SRC)) $O/libshunt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 

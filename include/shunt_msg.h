@@ -80,6 +80,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_GET_FINGERPRINTS = 6, /* FINGERPRINT records of all services; SERVICE: of that one
 					 * and its backends */
 	SHUNT_MSG_GET_HISTORY = 7, /* HISTORY records of SERVICE's BACKEND, the newest first */
+	SHUNT_MSG_GET_FIGURES = 14, /* FIGURE records */
 
 	SHUNT_MSG_GET_PLAN =
 		12, /* PLAN records of what SHUNT_MSG_MAKE_PLAN has made last; none once
@@ -93,6 +94,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_VERDICT = 20, /* enum shunt_verdict_attr */
 	SHUNT_MSG_FINGERPRINT = 21, /* enum shunt_fingerprint_attr */
 	SHUNT_MSG_HISTORY = 22, /* enum shunt_history_attr */
+	SHUNT_MSG_FIGURE = 29, /* enum shunt_figure_attr */
 
 	SHUNT_MSG_PLAN = 27, /* enum shunt_plan_attr */
 
@@ -203,6 +205,9 @@ enum shunt_status_attr {
 	SHUNT_STATUS_UPGRADE_COMPARED = 58, /* u32: with so many made-up packets */
 	SHUNT_STATUS_UPGRADE_PACKETS = 59, /* u64: since the swap, while WATCHED */
 	SHUNT_STATUS_UPGRADE_ERRORS = 60, /* u64: of them, with an error of shunt's own */
+	SHUNT_STATUS_WEB =
+		61, /* text: "http://127.0.0.1:9466/"; left out: `web` is not configured */
+	SHUNT_STATUS_WEB_WHY = 62, /* text: why nobody is served there now */
 };
 
 enum shunt_upgrade {
@@ -305,6 +310,7 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_ADMIN_BY = 38, /* text: who made it */
 	SHUNT_BACKEND_ADMIN_REASON = 39, /* text: and why */
 	SHUNT_BACKEND_GETS = 40, /* text: what it gets of new flows or packets, and why */
+	SHUNT_BACKEND_CHANGES = 41, /* u64: of its health or by hand, since the daemon started */
 };
 
 enum shunt_verdict_attr {
@@ -313,6 +319,13 @@ enum shunt_verdict_attr {
 	SHUNT_VERDICT_NAME = 1,
 	SHUNT_VERDICT_PACKETS = 2, /* u64 */
 	SHUNT_VERDICT_PACKETS_S = 3, /* u64 a second */
+};
+
+/* A number that the daemon has about itself, by a name of small letters and _; what each counts is said in
+ * docs/metrics.md.  New ones may come. */
+enum shunt_figure_attr {
+	SHUNT_FIGURE_NAME = 1, /* text: "reloads" */
+	SHUNT_FIGURE_VALUE = 2, /* u64 */
 };
 
 /* Hosts that do the same with every flow have the same numbers; what differs from host to host for

@@ -30,6 +30,7 @@ libc-ares-dev        | c-ares-devel         | c-ares        | dns checks
 libpcre2-dev         | pcre2-devel          | pcre2         | expect_regex of checks
 libxdp-dev           | libxdp-devel         | libxdp        | attach: shared (where there is one)
 libcap-ng-dev        | libcap-ng-devel      | libcap-ng     | the probe child drops its capabilities
+libseccomp-dev       | libseccomp-devel     | libseccomp    | the web process's system calls
 libsodium-dev        | libsodium-devel      | libsodium     | what balancers tell each other is sealed
 libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
 # to test
@@ -54,6 +55,7 @@ curl                 | curl                 | curl          | requests, one by o
 wrk                  | wrk (copr)           | wrk           | requests, many at once
 xdp-tools            | xdp-tools            | xdp-tools     | other programs beside shunt's
 libfaketime          | libfaketime          | libfaketime   | a wall clock that jumps
+prometheus           | golang-github-prometheus | prometheus | metrics, dashboard and alert rules tried
 jq                   | jq                   | jq            | reads JSON output
 tmux                 | tmux                 | tmux          | a terminal that can be looked at
 zsh                  | zsh                  | zsh           | its completion

@@ -406,6 +406,17 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 	}
 }
 
+static const struct view_figure golden_figures[] = {{"ready", 1}, {"reloads", 7}};
+
+static bool golden_figure(void *arg, uint32_t i, struct view_figure *out)
+{
+	(void)arg;
+	if (i >= COUNT(golden_figures))
+		return false;
+	*out = golden_figures[i];
+	return true;
+}
+
 static const struct stats_source golden_source = {
 	.generation = golden_generation,
 	.status = golden_status,
@@ -418,6 +429,7 @@ static const struct stats_source golden_source = {
 	.find_backend = golden_find_backend,
 	.history = golden_history,
 	.plan = golden_plan,
+	.figure = golden_figure,
 };
 
 #endif

@@ -121,6 +121,7 @@ static void the_layouts_cover_their_structs(void **state)
 		{SHUNT_MSG_VERDICT, sizeof(struct view_verdict)},
 		{SHUNT_MSG_FINGERPRINT, sizeof(struct view_fingerprint)},
 		{SHUNT_MSG_HISTORY, sizeof(struct history_event)},
+		{SHUNT_MSG_FIGURE, sizeof(struct view_figure)},
 		{SHUNT_MSG_EVENT, sizeof(struct msg_event)},
 		{SHUNT_MSG_REPLY, sizeof(struct msg_reply)},
 		{SHUNT_MSG_GET_STATUS, sizeof(struct msg_get)},

@@ -20,6 +20,7 @@
 #include "engine/quic.h"
 #include "engine/rehash.h"
 #include "engine/transitions.h"
+#include "engine/web.h"
 #include "engine/replicate.h"
 #include "pure/hashkey.h"
 
@@ -368,6 +369,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	policies_switch(e, &policies);
 	checks_follow_gates(e, conf);
 	alerts_configure(e);
+	webs_configure(e);
 	replicate_configure(e);
 	loads_start(e);
 	own_ask(e);

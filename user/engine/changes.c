@@ -52,6 +52,7 @@ void changes_tell(struct engine *e, struct backend *b, enum shunt_event_kind kin
 
 	event.change.time_ms = wall_ms();
 	history_add(&b->history, &event.change);
+	b->changes++;
 	memcpy(event.service, b->service->name, sizeof(event.service));
 	memcpy(event.backend, b->name, sizeof(event.backend));
 	line_of(b, change, event.text, sizeof(event.text));

@@ -19,6 +19,7 @@
 #include "engine/transitions.h"
 #include "engine/upgrade.h"
 #include "engine/replicate.h"
+#include "engine/web.h"
 #include "io/conf_file.h"
 #include "io/ctl_server.h"
 #include "io/dp_path.h"
@@ -285,6 +286,7 @@ void engine_close(struct engine *e)
 	if (!e)
 		return;
 	ctl_server_close(e->ctl);
+	webs_close(e);
 	stats_server_close(e->stats);
 	alerts_close(e);
 	agents_close(e);

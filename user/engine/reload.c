@@ -78,6 +78,7 @@ static int read_for_reload(void *arg, const char *path, char **data, size_t *len
 
 static void refuse(struct engine *e, const struct engine_error *why)
 {
+	e->reloads_refused++;
 	snprintf(e->config_error, sizeof(e->config_error), "%.511s", why->text);
 	engine_tell(e, SHUNT_EVENT_RELOAD_REFUSED, NULL, NULL,
 		    "configuration refused, the former one stays in force: %s", why->text);
@@ -186,6 +187,7 @@ static int reload(struct engine *e, bool from_memory, struct engine_error *text)
 		e->config_len = r.kept_len;
 	}
 	e->config_error[0] = '\0';
+	e->reloads++;
 	e->loaded = mono_now();
 	preview_drop(e);
 	ret = interfaces_attach(e, &why);

@@ -43,6 +43,7 @@ struct paths;
 struct service;
 struct stats_server;
 struct ctl_server;
+struct webs;
 
 /* Traffic of a row: the last sample and what it says per second. */
 struct meter {
@@ -121,6 +122,7 @@ struct backend {
 	struct agent agent;
 	uint32_t path; /* what it is called when probed on a client's way; 0: it is not */
 	struct history history;
+	uint64_t changes; /* of its standing, since the daemon started */
 	struct meter meter;
 	struct index_node by_addr;
 };
@@ -239,6 +241,9 @@ struct engine {
 	size_t n_interfaces;
 	struct agents *agents;
 	struct alerts *alerts; /* NULL: nobody is told of events */
+	struct webs *webs; /* NULL: nobody looks */
+	uint64_t happened[SHUNT_EVENT_TRANSITION + 1]; /* events, by kind */
+	uint64_t reloads, reloads_refused;
 	struct gate **gates;
 	size_t n_gates;
 	struct edits *edits;

@@ -2,6 +2,7 @@
 /* What happens, told: a line to the log with the event's members as its fields, and the event itself to
  * whoever listens. */
 #include "engine/state.h"
+#include "engine/web.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,6 +73,9 @@ static void say(struct engine *e, enum log_level level, struct msg_event *event,
 	}
 	if (e->stats)
 		stats_server_event(e->stats, event);
+	if (event->kind < sizeof(e->happened) / sizeof(e->happened[0]))
+		e->happened[event->kind]++;
+	webs_tell(e, event);
 	alerts_tell(e, event);
 }
 

@@ -15,6 +15,7 @@
 #include "engine/transitions.h"
 #include "engine/replicate.h"
 #include "engine/upgrade.h"
+#include "engine/web.h"
 #include "io/stats_server.h"
 #include "pure/verdict.h"
 
@@ -198,6 +199,7 @@ static void view_status(void *arg, struct view_status *out)
 	out->flows_no_room = flows.no_room;
 	replicate_view(e, &out->peers);
 	upgrade_view(e, &out->upgrade);
+	webs_view(e, out);
 }
 
 static bool view_interface(void *arg, uint32_t i, struct view_interface *out)
@@ -351,6 +353,7 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	memcpy(out->mac, b->nexthop.dmac, sizeof(out->mac));
 	memcpy(out->egress, b->nexthop.ifname, sizeof(out->egress));
 	out->slots = b->slots;
+	out->changes = b->changes;
 	dp_counter_read(e->dp, b->service->row + b->number, &now);
 	add_traffic(&out->traffic, &b->meter, &now);
 	return true;
@@ -408,6 +411,7 @@ int views_open(struct engine *e, struct engine_error *err)
 		.find_backend = view_find_backend,
 		.history = view_history,
 		.plan = preview_view,
+		.figure = figures_view,
 	};
 	const struct timeval interval = {.tv_sec = 1};
 	int ret =
@@ -424,5 +428,6 @@ int views_open(struct engine *e, struct engine_error *err)
 		return -ENOMEM;
 	}
 	on_sample(-1, 0, e);
+	webs_configure(e);
 	return 0;
 }

@@ -82,6 +82,11 @@ static bool plan_row(const struct stats_source *s, struct place *at, union msg_r
 	return s->plan(s->arg, at->i, &row->plan);
 }
 
+static bool figure_row(const struct stats_source *s, struct place *at, union msg_row *row)
+{
+	return s->figure && s->figure(s->arg, at->i, &row->figure);
+}
+
 static const struct dump {
 	enum shunt_msg_command get, record;
 	row_fn *row;
@@ -94,6 +99,7 @@ static const struct dump {
 	{SHUNT_MSG_GET_FINGERPRINTS, SHUNT_MSG_FINGERPRINT, fingerprint_row},
 	{SHUNT_MSG_GET_HISTORY, SHUNT_MSG_HISTORY, history_row},
 	{SHUNT_MSG_GET_PLAN, SHUNT_MSG_PLAN, plan_row},
+	{SHUNT_MSG_GET_FIGURES, SHUNT_MSG_FIGURE, figure_row},
 };
 
 static const struct dump *find_dump(enum shunt_msg_command get)

@@ -39,58 +39,64 @@ static void send_answer(struct stats_server *s, uint32_t port, const struct msg_
 		s->counters.unsent++;
 }
 
-static void answer_error(struct stats_server *s, uint32_t port, uint32_t seq, int err)
+/* Counts what became of the request. */
+static int put_error(struct stats_server *s, struct msg_out *o, int err)
 {
-	struct msg_out o = {.buf = s->answer, .size = sizeof(s->answer), .seq = seq};
 	struct msg_reply r = {.code = (uint32_t)-err, .version = SHUNT_MSG_VERSION};
 
+	if (err == -EPERM)
+		s->counters.refused++;
+	else if (err == -EBADMSG || err == -EINVAL || err == -EPROTONOSUPPORT)
+		s->counters.malformed++;
+	else
+		s->counters.requests++;
 	if (err == -ENOENT)
 		stats_rows_no_service(&s->source, r.text, sizeof(r.text));
-	if (msg_put_error(&o, &r) == 0)
-		send_answer(s, port, &o);
+	o->used = 0;
+	return msg_put_error(o, &r);
 }
 
-static int answer(struct stats_server *s, uint32_t port, const struct nlmsghdr *m, uint32_t seq)
+static int put_page(struct stats_server *s, const struct nlmsghdr *m, struct msg_out *o)
 {
-	struct msg_out o = {.buf = s->answer, .size = sizeof(s->answer), .seq = seq};
 	struct msg_get get;
 	int err;
 
 	if (msg_version(m) != SHUNT_MSG_VERSION)
 		return -EPROTONOSUPPORT;
 	err = msg_get_get(m, &get);
-	if (err < 0)
-		return err;
-	err = stats_rows_page(&s->source, msg_command(m), &get, &o);
-	if (err == 0)
-		send_answer(s, port, &o);
-	return err;
+	return err < 0 ? err : stats_rows_page(&s->source, msg_command(m), &get, o);
 }
 
-static void handle(struct stats_server *s, const struct stats_sock_from *from, size_t len)
+static int answer(struct stats_server *s, bool may_ask, const void *request, size_t len,
+		  struct msg_out *o)
 {
-	const void *data = s->request;
-	const struct nlmsghdr *m = msg_next(&data, &len);
-	uint32_t seq;
+	const struct nlmsghdr *m = msg_next(&request, &len);
 	int err;
 
 	if (!m) {
 		s->counters.malformed++;
-		return;
+		return -EBADMSG;
 	}
-	seq = msg_seq(m);
-	if (from->uid != 0 && from->uid != geteuid()) {
-		s->counters.refused++;
-		answer_error(s, from->port, seq, -EPERM);
-		return;
-	}
-	err = answer(s, from->port, m, seq);
+	o->seq = msg_seq(m);
+	err = may_ask ? put_page(s, m, o) : -EPERM;
 	if (err < 0)
-		answer_error(s, from->port, seq, err);
-	if (err == -EBADMSG || err == -EINVAL || err == -EPROTONOSUPPORT)
-		s->counters.malformed++;
-	else
-		s->counters.requests++;
+		return put_error(s, o, err);
+	s->counters.requests++;
+	return 0;
+}
+
+int stats_server_answer(struct stats_server *s, const void *request, size_t len, struct msg_out *o)
+{
+	return answer(s, true, request, len, o);
+}
+
+static void handle(struct stats_server *s, const struct stats_sock_from *from, size_t len)
+{
+	struct msg_out o = {.buf = s->answer, .size = sizeof(s->answer)};
+	const bool may_ask = from->uid == 0 || from->uid == geteuid();
+
+	if (answer(s, may_ask, s->request, len, &o) == 0)
+		send_answer(s, from->port, &o);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)

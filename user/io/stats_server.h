@@ -5,6 +5,7 @@
 #define SHUNT_STATS_SERVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pure/history.h"
@@ -13,6 +14,7 @@
 
 struct event_base;
 struct msg_event;
+struct msg_out;
 struct stats_server;
 
 /* Where rows come from; called from the loop while a request is answered. Indices count from 0 and
@@ -41,6 +43,7 @@ struct stats_source {
 			struct history_event *out);
 	/* Record @i of the plan that was made last. */
 	bool (*plan)(void *arg, uint32_t i, struct view_plan *out);
+	bool (*figure)(void *arg, uint32_t i, struct view_figure *out); /* NULL: there are none */
 };
 
 struct stats_server_counters {
@@ -57,6 +60,11 @@ int stats_server_open(struct event_base *base, const char *run_dir, const char *
 	__attribute__((warn_unused_result));
 /* Also removes the file. NULL is fine. */
 void stats_server_close(struct stats_server *s);
+
+/* Writes the answer to the request of @len bytes at @request, of somebody who may ask, into @o, which is
+ * empty and of SHUNT_MSG_PAGE_MAX bytes. @request is aligned to 4. -EBADMSG: it is no request. */
+int stats_server_answer(struct stats_server *s, const void *request, size_t len, struct msg_out *o)
+	__attribute__((warn_unused_result));
 
 /* Sends an event to the group; never blocks, and nobody need listen. Number, time and instance are put
  * into @event here. */

@@ -85,6 +85,8 @@ static void status_json(const struct cli *cli, const struct view_status *s,
 	json_number(&j, "flows_no_room", s->flows_no_room);
 	json_peers(&j, &s->peers);
 	words_json_upgrade(&j, &s->upgrade);
+	json_text_or_null(&j, "web", s->web);
+	json_text_or_null(&j, "web_error", s->web_why);
 	json_list(&j, "interfaces");
 	for (i = 0; i < n; i++)
 		words_json_interface(&j, &rows[i]);
@@ -178,6 +180,9 @@ static void print_status(const struct cli *cli, const struct view_status *s)
 	words_upgrade(cli->out, &s->upgrade);
 	if (s->peers.peers)
 		print_peers(cli, &s->peers);
+	if (s->web[0])
+		fprintf(cli->out, "web       %s%s%s\n", s->web,
+			s->web_why[0] ? ", not served: " : "", s->web_why);
 }
 
 static enum cli_exit run_status(struct cli *cli, int argc, char **argv)

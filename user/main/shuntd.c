@@ -19,6 +19,7 @@
 #include "io/notify_post.h"
 #include "io/probe.h"
 #include "io/supervisor.h"
+#include "web/web.h"
 
 #define DEFAULT_CONFIG SHUNT_SYSCONFDIR "/shunt/shunt.yaml"
 
@@ -371,6 +372,8 @@ int main(int argc, char **argv)
 		return notify_program_main(argv + 2);
 	if (argc == 2 && strcmp(argv[1], "--probe-path") == 0)
 		return probe_child_main(&space);
+	if (argc == 5 && strcmp(argv[1], "--web") == 0)
+		return web_main(argv[2], argv[3], argv[4]);
 	log_open(JOURNAL_SOCKET);
 	parse_options(argc, argv, &o);
 	if (o.check || o.try) {

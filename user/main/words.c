@@ -75,7 +75,7 @@ enum state {
 	STATE_UP
 };
 
-static bool has_next_hop(const struct view_backend *b)
+bool words_has_next_hop(const struct view_backend *b)
 {
 	return b->nexthop == VIEW_NH_RESOLVED || b->nexthop == VIEW_NH_NOT_NEEDED;
 }
@@ -90,7 +90,7 @@ static enum state state_of(const struct view_backend *b)
 		return STATE_DRAINED;
 	if (b->health == HEALTH_DOWN)
 		return STATE_DOWN;
-	if (!has_next_hop(b))
+	if (!words_has_next_hop(b))
 		return STATE_NO_NEXT_HOP;
 	if (b->standby)
 		return STATE_STANDBY;
@@ -239,7 +239,7 @@ const char *words_reason(const struct view_backend *b, char *out, size_t size)
 		break;
 	case STATE_DOWN:
 		used = probe_reason(b, out, size);
-		if (!has_next_hop(b) && used < size)
+		if (!words_has_next_hop(b) && used < size)
 			snprintf(out + used, size - used, "; next hop: %s",
 				 words_nexthop(b->nexthop));
 		break;

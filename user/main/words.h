@@ -15,6 +15,7 @@ const char *words_drain(const struct view_backend *b, char *out, size_t size);
 uint64_t words_state_age(const struct view_backend *b);
 const char *words_state(const struct view_backend *b);
 const char *words_state_colour(const struct view_backend *b); /* NULL: none */
+bool words_has_next_hop(const struct view_backend *b); /* or needs none */
 /* Why it is so, or what is worth saying of it; may be empty. Returns @out. */
 const char *words_reason(const struct view_backend *b, char *out, size_t size);
 

@@ -281,6 +281,15 @@ struct conf_notify {
 	uint32_t timeout_ms, a_minute; /* of both each */
 };
 
+/* Where metrics and the page are served. */
+struct conf_web {
+	bool on;
+	struct conf_peer listen;
+	enum conf_answer expose; /* other hosts may look */
+	uint32_t
+		metrics_limit; /* so many services, and backends, have metrics of their own, at most */
+};
+
 struct conf {
 	char *file; /* as given */
 	char instance[32];
@@ -301,6 +310,7 @@ struct conf {
 	uint32_t rollback_window_ms; /* a new packet path is watched; default 30 s; 0: it is not */
 	struct conf_notify notify;
 	enum conf_log log_level;
+	struct conf_web web;
 	char *run_dir; /* control socket; default /run/shunt */
 	char *state_dir; /* runtime edits; default /var/lib/shunt */
 	char *probe_user; /* whom the probe child runs as; default nobody */

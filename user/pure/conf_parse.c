@@ -36,6 +36,7 @@ enum {
 	KEY_PEER_RATE,
 	KEY_NOTIFY,
 	KEY_LOG_LEVEL,
+	KEY_WEB,
 	KEY_RUN_DIR,
 	KEY_STATE_DIR,
 	KEY_PROBE_USER,
@@ -81,6 +82,7 @@ static const struct conf_key top_keys[KEY_MAX] = {
 	[KEY_NOTIFY] = {.name = "notify"},
 	[KEY_LOG_LEVEL] = {"log_level", conf_read_word, AT(log_level), "info",
 			   .words = conf_log_words},
+	[KEY_WEB] = {.name = "web"},
 	/* Must leave room for a socket's name in the 108 bytes of a sockaddr_un. */
 	[KEY_RUN_DIR] = {"run_dir", conf_read_folder, AT(run_dir), "/run/shunt", .min = 1,
 			 .max = 80},
@@ -229,6 +231,8 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 		rc = conf_read_defaults(l, given[KEY_DEFAULTS]);
 	if (rc == 0 && given[KEY_NOTIFY])
 		rc = conf_read_notify(l, given[KEY_NOTIFY]);
+	if (rc == 0 && given[KEY_WEB])
+		rc = conf_read_web(l, given[KEY_WEB]);
 	if (rc == 0 && given[KEY_CHECKS])
 		rc = conf_read_checks(l, given[KEY_CHECKS]);
 	if (rc == 0)

@@ -126,6 +126,11 @@ int conf_notify_fallbacks(struct conf_load *l) __attribute__((warn_unused_result
 int conf_read_notify(struct conf_load *l, const struct conf_node *node)
 	__attribute__((warn_unused_result));
 
+/* ---- conf_web.c --------------------------------------------------------------------------------*/
+
+int conf_read_web(struct conf_load *l, const struct conf_node *node)
+	__attribute__((warn_unused_result));
+
 /* ---- conf_flap.c -------------------------------------------------------------------------------*/
 
 /* Reads a check's `flap`: on, off, or a mapping. */
@@ -255,6 +260,8 @@ int conf_check_backups(struct conf_load *l, const struct conf_node *node,
 /* ---- conf_peers.c ------------------------------------------------------------------------------*/
 
 conf_key_read conf_read_peer; /* struct conf_peer */
+/* ADDRESS:PORT or [ADDRESS]:PORT; false if it is neither. The port may be out of range. */
+bool conf_split_address(const struct conf_piece *piece, struct addr *addr, uint64_t *port);
 /* Reads `peers`, once all other keys of the configuration are read. */
 int conf_read_peers(struct conf_load *l, const struct conf_node *node)
 	__attribute__((warn_unused_result));

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* [ADDRESS]:PORT or ADDRESS:PORT; the port is the piece's last digits. */
-static size_t split(const struct conf_piece *piece, struct addr *addr, uint64_t *port)
+bool conf_split_address(const struct conf_piece *piece, struct addr *addr, uint64_t *port)
 {
 	struct conf_piece digits = *piece;
 	const char *text = piece->text;
@@ -16,7 +15,7 @@ static size_t split(const struct conf_piece *piece, struct addr *addr, uint64_t 
 	digits.text += len;
 	digits.len -= len;
 	if (len < 2 || !digits.len || conf_piece_digits(&digits, port) != digits.len)
-		return 0;
+		return false;
 	len--;
 	if (text[0] == '[' && text[len - 1] == ']')
 		return addr_parse(text + 1, len - 2, addr) == 0 && addr->family == 6;
@@ -30,7 +29,7 @@ int conf_read_peer(struct conf_load *l, const struct conf_key *key, const struct
 	struct addr addr = {0};
 	uint64_t port = 0;
 
-	if (!split(piece, &addr, &port) || port < 1 || port > 65535 ||
+	if (!conf_split_address(piece, &addr, &port) || port < 1 || port > 65535 ||
 	    (addr_is_unusable(&addr) && addr.bytes[0] != 127))
 		return conf_piece_fail(
 			l, piece,

@@ -50,6 +50,7 @@ union msg_row {
 	struct view_fingerprint fingerprint;
 	struct history_event history;
 	struct view_plan plan;
+	struct view_figure figure;
 };
 
 /* ---- writing ----------------------------------------------------------------------------------*/
@@ -107,6 +108,7 @@ MSG_TYPED(verdict, struct view_verdict, SHUNT_MSG_VERDICT)
 MSG_TYPED(fingerprint, struct view_fingerprint, SHUNT_MSG_FINGERPRINT)
 MSG_TYPED(history, struct history_event, SHUNT_MSG_HISTORY)
 MSG_TYPED(plan, struct view_plan, SHUNT_MSG_PLAN)
+MSG_TYPED(figure, struct view_figure, SHUNT_MSG_FIGURE)
 MSG_TYPED(page, struct msg_get, SHUNT_MSG_PAGE)
 MSG_TYPED(error, struct msg_reply, SHUNT_MSG_ERROR)
 MSG_TYPED(reply, struct msg_reply, SHUNT_MSG_REPLY)

@@ -120,6 +120,8 @@ static const struct field status_fields[] = {
 	U32(SHUNT_STATUS_UPGRADE_COMPARED, view_status, upgrade.compared),
 	U64(SHUNT_STATUS_UPGRADE_PACKETS, view_status, upgrade.packets),
 	U64(SHUNT_STATUS_UPGRADE_ERRORS, view_status, upgrade.errors),
+	TEXT(SHUNT_STATUS_WEB, view_status, web),
+	TEXT(SHUNT_STATUS_WEB_WHY, view_status, web_why),
 };
 
 static const struct field interface_fields[] = {
@@ -199,12 +201,18 @@ static const struct field backend_fields[] = {
 	TEXT(SHUNT_BACKEND_ADMIN_BY, view_backend, admin_by),
 	TEXT(SHUNT_BACKEND_ADMIN_REASON, view_backend, admin_reason),
 	TEXT(SHUNT_BACKEND_GETS, view_backend, gets),
+	U64(SHUNT_BACKEND_CHANGES, view_backend, changes),
 };
 
 static const struct field verdict_fields[] = {
 	VERDICT(SHUNT_VERDICT_NAME, view_verdict, verdict),
 	U64(SHUNT_VERDICT_PACKETS, view_verdict, packets),
 	U64(SHUNT_VERDICT_PACKETS_S, view_verdict, packets_per_s),
+};
+
+static const struct field figure_fields[] = {
+	TEXT(SHUNT_FIGURE_NAME, view_figure, name),
+	U64(SHUNT_FIGURE_VALUE, view_figure, value),
 };
 
 static const struct field fingerprint_fields[] = {
@@ -277,6 +285,7 @@ static const struct layout layouts[] = {
 	[SHUNT_MSG_GET_SERVICES] = LAYOUT(get), [SHUNT_MSG_GET_BACKENDS] = LAYOUT(get),
 	[SHUNT_MSG_GET_VERDICTS] = LAYOUT(get), [SHUNT_MSG_GET_FINGERPRINTS] = LAYOUT(get),
 	[SHUNT_MSG_GET_HISTORY] = LAYOUT(get),	[SHUNT_MSG_HISTORY] = LAYOUT(history),
+	[SHUNT_MSG_GET_FIGURES] = LAYOUT(get),	[SHUNT_MSG_FIGURE] = LAYOUT(figure),
 	[SHUNT_MSG_STATUS] = LAYOUT(status),	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
 	[SHUNT_MSG_SERVICE] = LAYOUT(service),	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
 	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),	[SHUNT_MSG_FINGERPRINT] = LAYOUT(fingerprint),

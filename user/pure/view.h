@@ -69,6 +69,8 @@ struct view_status {
 	uint64_t flow_lookups, flows_remembered, flows_no_room;
 	struct view_peers peers;
 	struct view_upgrade upgrade;
+	char web[80]; /* where the page and the metrics are; empty: nowhere */
+	char web_why[128]; /* nobody is served there now; empty: everybody is */
 };
 
 enum view_xdp { VIEW_XDP_NONE, VIEW_XDP_NATIVE, VIEW_XDP_GENERIC };
@@ -155,7 +157,14 @@ struct view_backend {
 	uint8_t mac[6]; /* next hop's; zero when not resolved */
 	char egress[16]; /* interface name */
 	uint32_t slots; /* owned now */
+	uint64_t changes; /* of its standing, since the daemon started */
 	struct view_traffic traffic;
+};
+
+/* A number that the daemon has about itself. */
+struct view_figure {
+	char name[48];
+	uint64_t value;
 };
 
 /* What two hosts are compared by, of a service or of one of its backends: pure/fingerprint.h. */
