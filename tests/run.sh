@@ -5,28 +5,30 @@
 # lint is tests/lint/run.sh, unit and packet are cmocka binaries in $O, e2e are scripts in tests/e2e;
 # all speak TAP.  A program that crashes, hangs, stops before its plan is done or prints no case
 # counts as failed.  Exit 77 skips a script; the reason is its last line.  LIMIT is the time limit
-# of one program in seconds.
+# of one program in seconds.  JOBS is how many run at a time, 1 if not given; each of several has
+# network and mount namespaces, a bpffs and a /run of its own.
 # The last line is always "N passed, N failed, N skipped"; exit 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 O=${O:-build}
 LIMIT=${LIMIT:-120}
+JOBS=${JOBS:-1}
 export O CMOCKA_MESSAGE_OUTPUT=TAP LC_ALL=C
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 passed=0 failed=0 skipped=0
-out=$(mktemp) || exit 1
-child=
+outs=$(mktemp -d) || exit 1
+declare -A running=() # the program's name by the process id of what runs it
 
 end() {
-  rm -f "$out"
+  rm -rf "$outs"
   echo "$passed passed, $failed failed, $skipped skipped"
   [ "$failed" -eq 0 ]
   exit
 }
 interrupted() {
   # timeout has a process group of its own and passes the signal on to all of it.
-  [ -n "$child" ] && kill -TERM "$child" && wait "$child"
+  for child in "${!running[@]}"; do kill -TERM "$child" && wait "$child"; done
   echo "interrupted"
   failed=$((failed + 1))
   end
@@ -54,23 +56,58 @@ count() {
   fi
 }
 
-# run NAME COMMAND: one program, one line of report, everything it printed when it failed.
-run() {
-  local name=$1 start=${EPOCHREALTIME/[.,]/} rc ms word=ok
+# A program of several at a time has its own of all that another could be in the way of.
+alone=()
+if [ "$JOBS" -gt 1 ] && [ "$(id -u)" -eq 0 ]; then
+  # shellcheck disable=SC2016 # its own arguments
+  alone=(unshare --mount --net --propagation private bash -c '
+    mount -t tmpfs tmpfs /run && mkdir -p /run/lock /run/netns /run/shunt &&
+      mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && ip link set lo up || exit 1
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
+    mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
+    exec "$@"' alone)
+else
+  JOBS=1
+fi
+
+# start NAME COMMAND: one program, when there is a place for it. What it prints goes to $outs/PID.
+start() {
+  local name=$1 child
   shift
-  timeout -k 20 "$LIMIT" "$@" >"$out" 2>&1 </dev/null 9>&- &
-  child=$!
-  wait "$child"
-  rc=$?
-  child=
-  ms=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
-  if [ $rc -eq 77 ]; then
+  while [ ${#running[@]} -ge "$JOBS" ]; do next; done
+  (
+    out=$outs/$BASHPID begun=${EPOCHREALTIME/[.,]/} child=
+    trap 'kill -TERM $child; wait $child' TERM
+    timeout -k 20 "$LIMIT" "${alone[@]}" "$@" >"$out" 2>&1 </dev/null 9>&- &
+    child=$!
+    wait $child
+    rc=$?
+    echo "$rc $LIMIT $(((${EPOCHREALTIME/[.,]/} - begun) / 1000))" >"$out.end"
+  ) &
+  running[$!]=$name
+}
+
+# Waits for the end of a program, reports it.
+next() {
+  local child
+  wait -n -p child "${!running[@]}"
+  report "${running[$child]}" "$outs/$child"
+  unset "running[$child]"
+}
+
+all_ended() { while [ ${#running[@]} -gt 0 ]; do next; done; }
+
+# report NAME OUT: one line, and everything it printed when it failed.
+report() {
+  local name=$1 out=$2 rc limit ms word=ok
+  read -r rc limit ms <"$out.end"
+  if [ "$rc" -eq 77 ]; then
     p=0 f=0 s=1 reasons=("skipped: $(tail -n 1 "$out")")
   else
     count "$out"
-    if [ $rc -eq 124 ] || [ $rc -eq 137 ]; then
-      f=$((f + 1)) reasons+=("failed: stopped after $LIMIT s")
-    elif [ $rc -ne 0 ] && [ $f -eq 0 ]; then
+    if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
+      f=$((f + 1)) reasons+=("failed: stopped after $limit s")
+    elif [ "$rc" -ne 0 ] && [ $f -eq 0 ]; then
       f=$((f + 1)) reasons+=("failed: exit status $rc without a failed case")
     fi
   fi
@@ -81,6 +118,7 @@ run() {
   [ $f -gt 0 ] && sed 's/^/      | /' "$out"
   [ ${#reasons[@]} -gt 0 ] && printf '      %s\n' "${reasons[@]}"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  rm -f "$out" "$out.end"
 }
 
 fail() {
@@ -104,7 +142,7 @@ binaries() {
     # shellcheck disable=SC2053 # a pattern
     [[ ${source#tests/} == $2 ]] || continue
     any=1
-    run "${source#tests/}" "$O/$source"
+    start "${source#tests/}" "$O/$source"
   done
   [ $any -eq 1 ] || fail "$2: no such test"
 }
@@ -117,7 +155,7 @@ scripts() {
     [[ ${script#tests/} == $1.sh ]] || continue
     any=1
     script=${script%.sh}
-    run "${script#tests/}" bash "$script.sh"
+    start "${script#tests/}" bash "$script.sh"
   done
   [ $any -eq 1 ] || fail "$1: no such test"
 }
@@ -135,10 +173,11 @@ for group; do
     lock
   fi
   case $group in
-  lint) LIMIT=$((LIMIT * 5)) run lint tests/lint/run.sh ;;
+  lint) LIMIT=$((LIMIT * 5)) start lint tests/lint/run.sh ;;
   unit | packet) binaries "$group" "$pattern" ;;
   e2e) scripts "$pattern" ;;
   *) fail "$group: no such group; there are lint, unit, packet and e2e" ;;
   esac
+  all_ended
 done
 end

@@ -50,4 +50,5 @@ rm "$tree/build/tests/unit/test_gone"
   counts 'an empty group' '0 passed, 1 failed, 0 skipped' 1 unit/test_none
   counts 'no such group' '0 passed, 1 failed, 0 skipped' 1 nonsense
   counts 'all of them' '8 passed, 7 failed, 2 skipped' 1 unit
+  JOBS=3 counts 'three at a time' '8 passed, 7 failed, 2 skipped' 1 unit
 } 2>/dev/null | offences
