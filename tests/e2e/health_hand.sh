@@ -36,5 +36,5 @@ check "it is enabled again" wait_for 5 is_state web b1 up
 is "and gets what there is" "$(spread 40 "http://$VIP4/")" "40 b1"
 is "the history has that, too" "$(shunt history web b1 --json | jq -r '.history[0].reason' | head -1)" "new disk"
 refuses "a reason of two lines" 2 'one line' shunt disable --reason $'a\nb' web b1
-refuses "a reason where there is nothing to give it for" 2 'does not take' shunt status --reason x
+refuses "a reason where there is nothing to give it for" 2 'has no option --reason' shunt status --reason x
 finish
