@@ -174,11 +174,12 @@ static void other_settings_are_told_and_secrets_not(void **state)
 			    "interfaces: [eth0, { name: eth1, xdp: generic }]\n"
 			    "hash_secret: 0123456789abcdef\npeers: [\"192.0.2.1:6082\"]\n"
 			    "peer_listen: 192.0.2.2:6082\npeer_secret: abcdefghijklmnopqrstuvw\n"
-			    "notify: { webhook: \"https://example.com/secret\" }\n" SERVICE
-			    "    port: 80\n" BACKENDS),
+			    "notify: { webhook: \"https://example.com/secret\" }\n"
+			    "web: { listen: \"[::1]:80\" }\n" SERVICE "    port: 80\n" BACKENDS),
 		"interfaces=eth0>eth0, eth1:generic | hash_secret=> | flow_table=1M>2M | "
 		"fragments=64k>3000 | peers=>192.0.2.1:6082 | "
 		"peer_listen=>192.0.2.2:6082 | peer_secret=> | notify=> | "
+		"web=>[::1]:80, metrics_limit 2000 | "
 		"nat_timeouts.udp=10s>20s");
 }
 
@@ -200,7 +201,7 @@ static void no_key_of_the_tables_is_forgotten(void **state)
 		 "vip port check checks needs nat_pool allow deny rate quic_lb "
 		 "backends "},
 		{&conf_check_mapping, "flap headers status expect send command shell environment "},
-		{&conf_top_mapping, "nat_pool nat_timeouts peers notify defaults checks "},
+		{&conf_top_mapping, "nat_pool nat_timeouts peers notify web defaults checks "},
 		{&conf_backend_mapping, ""},
 	};
 	size_t i, k, n = 0;

@@ -440,10 +440,31 @@ static bool same_notify(const void *from, const void *to)
 	return a->timeout_ms == b->timeout_ms && a->a_minute == b->a_minute;
 }
 
+static bool same_web(const void *from, const void *to)
+{
+	const struct conf_web *a = &((const struct conf *)from)->web;
+	const struct conf_web *b = &((const struct conf *)to)->web;
+
+	return a->on == b->on && a->expose == b->expose && a->listen.port == b->listen.port &&
+	       addr_compare(&a->listen.addr, &b->listen.addr) == 0 &&
+	       a->metrics_limit == b->metrics_limit;
+}
+
+static void web_text(const void *at, char *out)
+{
+	const struct conf_web *w = &((const struct conf *)at)->web;
+	char text[ADDR_PORT_TEXT_MAX];
+
+	if (w->on)
+		snprintf(out, CONF_DIFF_TEXT_MAX, "%s, metrics_limit %u",
+			 addr_port_format(&w->listen.addr, w->listen.port, text), w->metrics_limit);
+}
+
 static const struct special top_specials[] = {
 	{"interfaces", same_interfaces, interfaces_text},
 	{"peers", same_peers, peers_text},
 	{"notify", same_notify, NULL}, /* addresses of webhooks are secrets, often */
+	{"web", same_web, web_text},
 	/* Copied to the services. */
 	{"tunnel_source", NULL, NULL},
 	{"tunnel_source6", NULL, NULL},
