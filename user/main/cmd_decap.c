@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* shunt decap: runs shunt-decap, which is a program of its own so that shunt links without libbpf. */
+#include "main/decap_path.h"
+
 #include <errno.h>
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,37 +12,41 @@
 #ifndef SHUNT_LIBEXECDIR
 #define SHUNT_LIBEXECDIR "/usr/local/libexec/shunt"
 #endif
+#define INSTALLED SHUNT_LIBEXECDIR "/shunt-decap"
 
-/* Beside our own executable; false when that cannot be told. */
-static bool beside_us(char *path, size_t size, const char *name)
+bool decap_path(char out[static DECAP_PATH_MAX])
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	if (n < 0)
+	snprintf(out, DECAP_PATH_MAX, "%s", INSTALLED);
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		if (slash)
+			slash[1] = '\0';
+		snprintf(out, DECAP_PATH_MAX, "%sshunt-decap", slash ? self : "");
+		if (access(out, X_OK) == 0)
+			return true;
+	}
+	if (access(INSTALLED, X_OK) < 0)
 		return false;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (!slash)
-		return false;
-	slash[1] = '\0';
-	n = snprintf(path, size, "%s%s", self, name);
-	return n > 0 && (size_t)n < size;
+	snprintf(out, DECAP_PATH_MAX, "%s", INSTALLED);
+	return true;
 }
 
 static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
-	char path[2 * PATH_MAX] = "";
+	char path[DECAP_PATH_MAX];
 
 	(void)cli, (void)argc;
 	/* The word before the arguments is still ours to overwrite. */
 	argv[-1] = (char *)"shunt decap";
-	if (beside_us(path, sizeof(path), "shunt-decap"))
+	if (decap_path(path))
 		execv(path, argv - 1);
-	execv(SHUNT_LIBEXECDIR "/shunt-decap", argv - 1);
-	return cli_failed("cannot run shunt-decap, neither %s nor %s: %s", path,
-			  SHUNT_LIBEXECDIR "/shunt-decap", strerror(errno));
+	return cli_failed("cannot run shunt-decap, neither %s nor %s: %s", path, INSTALLED,
+			  strerror(errno));
 }
 
 const struct command command_decap = {

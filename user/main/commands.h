@@ -22,6 +22,7 @@
 	X(plan)                                                                                    \
 	X(reload)                                                                                  \
 	X(upgrade)                                                                                 \
+	X(setup)                                                                                   \
 	X(decap)                                                                                   \
 	X(completion)                                                                              \
 	X(complete)                                                                                \

@@ -14,7 +14,7 @@ enum { DONE, FAILED, MISUSED };
 
 static const char help[] =
 	"Usage: shunt decap attach IFACE [ADDRESS...] [--only SOURCE[,SOURCE...]]\n"
-	"                          [--native | --generic]\n"
+	"                          [--also] [--native | --generic]\n"
 	"       shunt decap add|del IFACE ADDRESS...\n"
 	"       shunt decap detach IFACE\n"
 	"       shunt decap status [IFACE] [--json]\n"
@@ -31,6 +31,7 @@ static const char help[] =
 	"           or prefixes of the balancers: tunnel packets from elsewhere are left\n"
 	"           to the stack, as if there were no decap. Without it anybody who\n"
 	"           reaches the backend can have it take packets for those of anybody.\n"
+	"           --also keeps the addresses and balancers that there are already.\n"
 	"  add del  change single addresses\n"
 	"  detach   takes the program off the interface\n"
 	"  status   shows mode, addresses, packets, and of each outer source what was\n"
@@ -57,7 +58,7 @@ struct args {
 	struct dp_decap_prefix only[DP_DECAP_ADDRS_MAX];
 	size_t n_only;
 	enum dp_mode mode;
-	bool json;
+	bool json, also;
 };
 
 static int misused(const char *what, const char *where)
@@ -141,6 +142,10 @@ static int take_option(struct args *a, const char *option)
 		return take_mode(a, DP_NATIVE);
 	if (attach && strcmp(option, "--generic") == 0)
 		return take_mode(a, DP_GENERIC);
+	if (attach && strcmp(option, "--also") == 0) {
+		a->also = true;
+		return DONE;
+	}
 	if (strcmp(a->command, "status") != 0 || strcmp(option, "--json") != 0)
 		return misused("not an option here", option);
 	a->json = true;
@@ -285,7 +290,47 @@ static void print_json(void *arg, const struct dp_decap *d)
 
 /* ---- commands ---------------------------------------------------------------------------------*/
 
-static int do_attach(const struct args *a)
+static void add_address(struct args *a, const struct addr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_addrs; i++)
+		if (addr_compare(&a->addrs[i], addr) == 0)
+			return;
+	if (a->n_addrs < DP_DECAP_ADDRS_MAX)
+		a->addrs[a->n_addrs++] = *addr;
+}
+
+static void add_source(struct args *a, const struct dp_decap_prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_only; i++)
+		if (addr_compare(&a->only[i].addr, &p->addr) == 0 && a->only[i].bits == p->bits)
+			return;
+	if (a->n_only < DP_DECAP_ADDRS_MAX)
+		a->only[a->n_only++] = *p;
+}
+
+/* What there is already, to what is asked for. Where tunnels of anybody are taken off for addresses that
+ * there are, that is not changed. */
+static void keep_former(struct args *a)
+{
+	auto_free struct dp_decap *d = calloc(1, sizeof(*d));
+	struct dp_error err = {""};
+	size_t i;
+
+	if (!d || dp_decap_read(a->ifname, d, &err) < 0)
+		return; /* not attached: attach says what is wrong with the interface, if anything */
+	for (i = 0; i < d->n_addrs; i++)
+		add_address(a, &d->addrs[i]);
+	if (d->n_addrs && !d->is_limited)
+		a->n_only = 0;
+	for (i = 0; d->is_limited && a->n_only && i < d->n_only; i++)
+		add_source(a, &d->only[i]);
+}
+
+static int do_attach(struct args *a)
 {
 	struct dp_decap_wish wish = {
 		.ifname = a->ifname,
@@ -298,6 +343,11 @@ static int do_attach(const struct args *a)
 	struct dp_error why = {""}, err = {""};
 	enum dp_mode mode;
 
+	if (a->also) {
+		keep_former(a);
+		wish.n_addrs = a->n_addrs;
+		wish.n_only = a->n_only;
+	}
 	if (dp_decap_attach(&wish, &mode, &why, &err))
 		return failed(&err);
 	if (why.text[0])
@@ -313,7 +363,7 @@ static int do_attach(const struct args *a)
 	return DONE;
 }
 
-static int do_edit(const struct args *a)
+static int do_edit(struct args *a)
 {
 	bool add = strcmp(a->command, "add") == 0;
 	struct dp_error err = {""};
@@ -328,7 +378,7 @@ static int do_edit(const struct args *a)
 	return DONE;
 }
 
-static int do_detach(const struct args *a)
+static int do_detach(struct args *a)
 {
 	struct dp_error err = {""};
 
@@ -358,7 +408,7 @@ static int print_status(const struct args *a, size_t *n, struct dp_error *err)
 	return rc;
 }
 
-static int do_status(const struct args *a)
+static int do_status(struct args *a)
 {
 	struct dp_error err = {""};
 	size_t n = 0;
@@ -376,7 +426,7 @@ static int do_status(const struct args *a)
 
 static const struct {
 	const char *name;
-	int (*run)(const struct args *a);
+	int (*run)(struct args *a);
 	bool needs_interface;
 } commands[] = {
 	{"attach", do_attach, true}, {"add", do_edit, true},	   {"del", do_edit, true},
