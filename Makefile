@@ -45,6 +45,8 @@ CLI_SRC   := $(filter-out user/main/shuntd.c user/main/shunt_decap.c,$(MAIN_SRC)
 WEB_SRC   := $(wildcard user/web/*.c) user/main/words.c user/main/json.c user/main/units.c
 obj        = $(patsubst %.c,$O/%.o,$(1))
 COMPLETIONS := $O/completion/shunt $O/completion/_shunt $O/completion/shunt.fish
+# Where scdoc is.
+MAN       := $(if $(shell command -v scdoc 2>/dev/null),$(patsubst docs/%.scd,$O/%,$(wildcard docs/man/*.scd)))
 SKEL      := $(patsubst bpf/%.bpf.c,$O/%.skel.h,$(wildcard bpf/*.bpf.c))
 
 UNIT      := $(patsubst %.c,$O/%,$(wildcard tests/unit/test_*.c))
@@ -58,7 +60,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench bench-health fuzz-packets
 .PHONY: all help deps tests lint format install uninstall clean $(RUNS) $(RUNS:%=run-%)
 
-all: $O/shuntd $O/shunt $O/shunt-decap $(COMPLETIONS)
+all: $O/shuntd $O/shunt $O/shunt-decap $(COMPLETIONS) $(MAN)
 
 help:
 	@echo 'make            build $O/shuntd and $O/shunt'
@@ -131,6 +133,21 @@ $(COMPLETIONS): $O/shunt
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)$O/shunt completion $(SHELL_NAME) > $@
+
+# What the program, the example and the header know stands in the place of @WORDS@.
+MAN_PARTS := $(addprefix $O/man/,OPTIONS COMMANDS STATUSES REFERENCE MESSAGES)
+$O/man/OPTIONS $O/man/COMMANDS $O/man/STATUSES: $O/shunt
+	@mkdir -p $(@D)
+	$(Q)$O/shunt manual $(shell echo $(@F) | tr A-Z a-z) > $@
+$O/man/REFERENCE: docs/man/reference.awk configs/shunt.yaml
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ > $@
+$O/man/MESSAGES: docs/man/messages.awk include/shunt_msg.h
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ > $@
+$(MAN): $O/%: docs/%.scd $(MAN_PARTS)
+	$(call say,MAN,$@)
+	$(Q)sed $(foreach p,$(MAN_PARTS),-e '/^@$(notdir $p)@$$/{r $p' -e 'd}') $< | scdoc > $@
 
 # ---- tests ---------------------------------------------------------------------------------------
 
@@ -232,6 +249,7 @@ BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share/doc/shunt
 BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+MAN_DIR  = $(DESTDIR)$(PREFIX)/share/man
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
@@ -246,6 +264,7 @@ install: all
 	install -m 644 $O/completion/shunt $(BASH_DIR)
 	install -m 644 $O/completion/_shunt $(ZSH_DIR)
 	install -m 644 $O/completion/shunt.fish $(FISH_DIR)
+	for page in $(MAN); do install -D -m 644 -t $(MAN_DIR)/man$${page##*.} $$page || exit; done
 	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service | install -m 644 /dev/stdin $(UNIT_DIR)/shunt.service
 
 # The operator's own files in SYSCONFDIR stay.
@@ -253,6 +272,7 @@ uninstall:
 	rm -f $(SBIN)/shuntd $(BIN)/shunt $(BIN)/shunt-decap $(UNIT_DIR)/shunt.service
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(wildcard include/*.h))
 	rm -f $(BASH_DIR)/shunt $(ZSH_DIR)/_shunt $(FISH_DIR)/shunt.fish
+	rm -f $(foreach page,$(MAN),$(MAN_DIR)/man$(lastword $(subst ., ,$(page)))/$(notdir $(page)))
 	rm -rf $(SHARE)
 	-rmdir $(DESTDIR)$(SYSCONFDIR)/shunt 2>/dev/null
 

@@ -33,6 +33,7 @@ libcap-ng-dev        | libcap-ng-devel      | libcap-ng     | the probe child dr
 libseccomp-dev       | libseccomp-devel     | libseccomp    | the web process's system calls
 libsodium-dev        | libsodium-devel      | libsodium     | what balancers tell each other is sealed
 libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
+scdoc                | scdoc                | scdoc         | the manual pages (without it there are none)
 # to test
 libcmocka-dev        | libcmocka-devel      | cmocka        | unit and packet tests
 clang-format         | clang-tools-extra    | clang         | lint: layout
@@ -58,6 +59,8 @@ libfaketime          | libfaketime          | libfaketime   | a wall clock that 
 prometheus           | golang-github-prometheus | prometheus | metrics, dashboard and alert rules tried
 jq                   | jq                   | jq            | reads JSON output
 tmux                 | tmux                 | tmux          | a terminal that can be looked at
+man-db               | man-db               | man-db        | reads the manual pages
+groff                | groff                | groff         | warns of what is wrong in them
 zsh                  | zsh                  | zsh           | its completion
 fish                 | fish                 | fish          | its completion
 END

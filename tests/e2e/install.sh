@@ -17,6 +17,11 @@ for f in ./usr/sbin/shuntd ./usr/bin/shunt ./usr/bin/shunt-decap ./usr/include/s
   ./usr/lib/systemd/system/shunt.service ./usr/share/doc/shunt/shunt.yaml ./usr/share/doc/shunt/LICENSE; do
   check "$f is there" grep -qxF "$f" "$W/files"
 done
+if [ -s "$O/man/shunt.8" ]; then
+  for page in man8/shunt.8 man8/shuntd.8 man5/shunt.yaml.5 man7/shunt-netlink.7; do
+    check "the manual page $page is there" grep -qxF "./usr/share/man/$page" "$W/files"
+  done
+fi
 check "shuntd runs from there" "$root/usr/sbin/shuntd" --version
 refuses "shunt finds shunt-decap beside itself" 1 'nosuch0' "$root/usr/bin/shunt" decap status nosuch0
 check "the example configuration is good" "$root/usr/bin/shunt" check "$root/usr/share/doc/shunt/shunt.yaml"

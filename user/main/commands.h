@@ -26,6 +26,7 @@
 	X(decap)                                                                                   \
 	X(completion)                                                                              \
 	X(complete)                                                                                \
+	X(manual)                                                                                  \
 	X(version)                                                                                 \
 	X(help)
 
