@@ -8,6 +8,7 @@
 #define SHUNT_FINISH_H
 
 #include "maps.h"
+#include "syn.h"
 
 /* Bit n: verdict n is of the class. */
 #define IS_FORWARD(name, class_, words)                                                            \
@@ -43,8 +44,11 @@ static __always_inline void count_row(const struct pkt *pkt)
 		return;
 	c->packets++;
 	c->bytes += pkt->l3_len;
-	if (pkt->new_flow)
-		c->flows++;
+	if (!pkt->new_flow)
+		return;
+	c->flows++;
+	if (settings.passive && syn_matters(pkt))
+		syn_note(pkt, c);
 }
 
 static __always_inline void count_verdict(enum shunt_verdict verdict)

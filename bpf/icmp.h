@@ -6,6 +6,7 @@
 
 #include "csum.h"
 #include "gue.h"
+#include "icmp_tunnel.h"
 #include "maps.h"
 #include "parse.h"
 #include "rare.h"
@@ -33,6 +34,14 @@ static __always_inline int icmp_is_error(const struct pkt *pkt, __u8 type)
 		return type >= ICMP6_UNREACHABLE && type <= ICMP6_PARAMETER;
 	return type == ICMP_UNREACHABLE || type == ICMP_QUENCH || type == ICMP_TIME_EXCEEDED ||
 	       type == ICMP_PARAMETER;
+}
+
+/* Whether it says that something cannot be reached: not that it is too big. */
+static __always_inline int icmp_is_unreachable(const struct pkt *pkt, const struct icmp_head *icmp)
+{
+	if (pkt->is_v6)
+		return icmp->type == ICMP6_UNREACHABLE;
+	return icmp->type == ICMP_UNREACHABLE && icmp->code != ICMP_FRAG_NEEDED;
 }
 
 /* ---- whom may be answered ----------------------------------------------------------------------
@@ -280,6 +289,21 @@ static __always_inline enum shunt_verdict icmp_error(struct xdp_md *ctx, struct 
 
 /* ---- both --------------------------------------------------------------------------------------*/
 
+/* A message to an address without services, whose ICMP header is @at. */
+static __always_inline enum shunt_verdict icmp_elsewhere(struct xdp_md *ctx, struct pkt *pkt,
+							 __u32 at)
+{
+	const struct icmp_head *icmp;
+	struct cursor c;
+
+	if (!settings.passive || cursor_at(ctx, at, &c))
+		return SHUNT_PASS_ICMP;
+	icmp = take(&c, sizeof(*icmp));
+	if (icmp && icmp_is_unreachable(pkt, icmp))
+		icmp_tunnel(ctx, pkt, at + sizeof(*icmp));
+	return SHUNT_PASS_ICMP;
+}
+
 static __always_inline enum shunt_verdict icmp_steer(struct xdp_md *ctx, struct pkt *pkt)
 {
 	const struct icmp_head *head;
@@ -294,7 +318,7 @@ static __always_inline enum shunt_verdict icmp_steer(struct xdp_md *ctx, struct 
 		return RARE_VERDICT(found);
 	vip = rare_vip(pkt);
 	if (RARE_VERDICT(vip))
-		return RARE_VERDICT(vip) == SHUNT_PASS_NOT_VIP ? SHUNT_PASS_ICMP
+		return RARE_VERDICT(vip) == SHUNT_PASS_NOT_VIP ? icmp_elsewhere(ctx, pkt, at)
 							       : RARE_VERDICT(vip);
 	if (cursor_at(ctx, at, &c))
 		return SHUNT_PASS_ICMP;

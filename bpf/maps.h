@@ -39,6 +39,8 @@ SHUNT_ARRAY(flows, struct shunt_flow_bucket, 64);
 SHUNT_ARRAY(flow_rows, struct shunt_flow_rows, 1);
 SHUNT_ARRAY(loads, struct shunt_load, 64);
 SHUNT_ARRAY(news, struct shunt_news, 1);
+SHUNT_ARRAY(syns, struct shunt_syns, 1);
+SHUNT_ARRAY(signs, struct shunt_signs, 64);
 SHUNT_ARRAY(nat_requests, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_replies, struct shunt_nat_bucket, 1);
 SHUNT_ARRAY(nat_conns, struct shunt_nat_conn, 1);

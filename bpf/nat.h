@@ -12,6 +12,7 @@
 #include "nat_open.h"
 #include "nat_rewrite.h"
 #include "nat_table.h"
+#include "signs.h"
 
 /* ---- state --------------------------------------------------------------------------------------*/
 
@@ -330,6 +331,8 @@ static __always_inline void nat_replied(const struct nat_found *f, const struct 
 	struct shunt_nat_place place =
 		shunt_nat_mix(pkt->hash, pkt->l4_proto, settings.nat_reply_mask);
 
+	if (settings.passive && unlikely(flags & TCP_RST) && !(f->conn->state & SHUNT_NAT_REPLIED))
+		nat_sign(f->rec, SIGN_REFUSED);
 	nat_note(f->conn, pkt, flags, 0);
 	if (f->at == place.first) /* where the next one looks */
 		nat_back_keep(f->rec, f->at, f->way);

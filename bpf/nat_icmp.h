@@ -152,6 +152,24 @@ __noinline int nat_cross_error(struct xdp_md *ctx, struct pkt *pkt, struct nat_p
 		       : SHUNT_GO_ON;
 }
 
+/* Whose connection the error whose ICMP header is @at is about, and whose quote has been read.  One about
+ * what its backend was sent says something of that. */
+static __always_inline int nat_whose(struct xdp_md *ctx, struct pkt *pkt, struct nat_of *of,
+				     __u32 at)
+{
+	const struct icmp_head *icmp;
+	struct cursor c;
+
+	if (!nat_of_reply(pkt, of))
+		return nat_of_request(pkt, of);
+	if (!settings.passive || cursor_at(ctx, at, &c))
+		return 1;
+	icmp = take(&c, sizeof(*icmp));
+	if (icmp && icmp_is_unreachable(pkt, icmp))
+		nat_sign(of->rec, SIGN_UNREACHABLE);
+	return 1;
+}
+
 /* SHUNT_GO_ON: the message is not about a translated connection. */
 __noinline int nat_icmp(struct xdp_md *ctx, struct pkt *pkt)
 {
@@ -167,7 +185,7 @@ __noinline int nat_icmp(struct xdp_md *ctx, struct pkt *pkt)
 		return SHUNT_GO_ON;
 	is_whole = icmp_is_whole(ctx, pkt, at, pkt->l2_len + pkt->l3_len - at);
 	l4 = nat_quote(ctx, pkt, at + sizeof(struct icmp_head));
-	if (!l4 || (!nat_of_reply(pkt, &of) && !nat_of_request(pkt, &of)))
+	if (!l4 || !nat_whose(ctx, pkt, &of, at))
 		return SHUNT_GO_ON;
 	verdict = nat_plan(pkt, &of, &plan);
 	if (verdict)

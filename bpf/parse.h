@@ -173,7 +173,7 @@ static __always_inline enum shunt_verdict parse_tcp(struct cursor *c, struct pkt
 	header_len = (tcp->offset >> 4) * 4;
 	if (unlikely(header_len < sizeof(*tcp) || header_len > l4_len))
 		return SHUNT_DROP_BAD_L4;
-	pkt->ports = tcp->ports;
+	pkt->ports_seq = *(const __u64 *)tcp;
 	pkt->tcp_flags = tcp->flags;
 	return SHUNT_GO_ON;
 }
@@ -192,7 +192,7 @@ static __always_inline enum shunt_verdict parse_udp(struct cursor *c, struct pkt
 	len = bpf_ntohs(udp->len);
 	if (unlikely(len < sizeof(*udp) || len > l4_len))
 		return SHUNT_DROP_BAD_L4;
-	pkt->ports = udp->ports;
+	pkt->ports_seq = *(const __u64 *)udp;
 	pkt->tcp_flags = 0;
 	return SHUNT_GO_ON;
 }

@@ -60,8 +60,13 @@ struct pkt {
 	__be32 saddr[4]; /* as on the wire; IPv4 in [0], the rest undefined */
 	__u64 daddr[2]; /* in memory order; IPv4 in the lower half of [0], the rest undefined */
 	__u64 hash; /* of the flow, as struct shunt_settings says */
-	__u32 ports; /* source and destination port, in memory order */
-	__u32 l3_len; /* bytes of the IP packet as its header says; what follows is padding */
+	union {
+		struct {
+			__u32 ports; /* source and destination port, in memory order */
+			__be32 seq; /* TCP: sequence number; UDP: length and checksum */
+		};
+		__u64 ports_seq; /* both, read and written by one instruction */
+	};
 	__u32 row; /* of the chosen backend; of the service when there is none */
 	union {
 		__u32 egress; /* ifindex behind which the next hop is */
@@ -75,8 +80,10 @@ struct pkt {
 	__u8 tcp_flags; /* as on the wire; 0 of UDP */
 	__u8 new_flow; /* to be counted as a flow */
 	__u8 ttl; /* or hop limit, as it came */
+	__u32 l3_len; /* bytes of the IP packet as its header says; what follows is padding */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct pkt) <= 64, "a packet's facts fit a cache line");
+_Static_assert(sizeof(struct pkt) == 72, "a packet's facts are nine words");
 
 /* Where the next header starts, and the frame's end. */
 struct cursor {

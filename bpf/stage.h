@@ -35,7 +35,8 @@ static __always_inline void hand_pkt(struct handover *h, const struct pkt *pkt)
 {
 	__u64 *word = (__u64 *)&h->pkt;
 
-	_Static_assert(PKT_AT(daddr) == 16 && PKT_AT(ports) == 40 && PKT_AT(l2_len) == 56,
+	_Static_assert(PKT_AT(daddr) == 16 && PKT_AT(ports_seq) == 40 && PKT_AT(l2_len) == 56 &&
+			       PKT_AT(l3_len) == 64,
 		       "the order in which the words are written");
 	if (pkt->is_v6_word) {
 		word[0] = word_of(pkt->saddr[0], pkt->saddr[1]);
@@ -46,9 +47,10 @@ static __always_inline void hand_pkt(struct handover *h, const struct pkt *pkt)
 		word[0] = pkt->saddr[0];
 		word[2] = pkt->daddr[0];
 	}
-	word[5] = word_of(pkt->ports, pkt->l3_len);
+	word[5] = pkt->ports_seq;
 	word[7] = pkt->l2_len | (__u32)pkt->l4_proto << 16 | (__u32)pkt->is_v6 << 24 |
 		  word_of(0, pkt->tos | (__u32)pkt->tcp_flags << 8 | (__u32)pkt->ttl << 24);
+	word[8] = pkt->l3_len;
 }
 
 /* What the service has chosen, for the stage to which the packet is handed over next. */

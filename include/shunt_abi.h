@@ -17,6 +17,8 @@
 
 #include "shunt_abi_nat.h"
 #include "shunt_abi_source.h"
+#include "shunt_abi_news.h"
+#include "shunt_abi_passive.h"
 #include "shunt_abi_rare.h"
 #include "shunt_abi_quic.h"
 #include "shunt_abi_verdict.h"
@@ -224,6 +226,7 @@ struct shunt_base_line {
 #define SHUNT_BE_ADDR6 2u /* addr and source are IPv6 */
 #define SHUNT_BE_NO_NEW 4u /* draining: flows that are remembered stay, new ones go elsewhere */
 #define SHUNT_BE_UDP_CSUM 8u /* GUE over IPv6: the UDP checksum is computed, else it is 0 */
+#define SHUNT_BE_PASSIVE 16u /* what its packets tell of it is counted: shunt_abi_passive.h */
 
 struct shunt_backend {
 	__be32 addr[4]; /* tunnel destination; IPv4 in addr[0], the rest 0 */
@@ -282,7 +285,10 @@ struct shunt_counter {
 	__u64 bytes; /* of the IP packets as they came in, layer 2 and tunnel headers not counted */
 	__u64 flows; /* TCP SYNs without ACK; for UDP, flows newly remembered; in a service's own
 		      * row: packets over its rates */
-	__u64 cursor; /* in a service's own row: its round-robin cursor on this CPU */
+	union {
+		__u64 cursor; /* in a service's own row: its round-robin cursor on this CPU */
+		__u64 repeats; /* in a backend's: SYNs that came again, as shunt_abi_passive.h says */
+	};
 };
 
 /* Who a row belongs to.  Read and written by the daemon only; what makes adoption after a restart
@@ -345,23 +351,6 @@ struct shunt_flow_bucket {
  * a row is given up. */
 struct shunt_flow_rows {
 	__u32 row[SHUNT_FLOWS_PER_BUCKET];
-};
-
-/* What each CPU has written since the program was loaded, or the last SHUNT_NEWS of it: flows that have
- * just been confirmed, for the daemon to tell other balancers of, to which a router may move the flow.
- * Only where settings.news says so. An entry is written before `written` counts it; a reader takes
- * those that have not been written over by the time that it has them. */
-#define SHUNT_NEWS 2048u
-struct shunt_new {
-	__u64 hash; /* that the flow is remembered by */
-	__u32 salt; /* its service's */
-	__u16 number; /* of the backend */
-	__u16 slot; /* of the service */
-};
-struct shunt_news {
-	__u64 written;
-	__u64 pad[7];
-	struct shunt_new entry[SHUNT_NEWS]; /* number n at n % SHUNT_NEWS */
 };
 
 /* How busy a backend is, by its row: `load` is its number of flows times `step`, which is smaller the
@@ -434,6 +423,8 @@ struct shunt_settings {
 	__u32 flow_shift; /* SHUNT_FLOW_TICK_SHIFT, or less in tests whose time is to pass faster */
 	__u32 news; /* 1: `news` is written */
 	__u32 dry; /* 1: only to say what would become of a packet: bpf/maps.h */
+	__u32 passive; /* 1: there are backends with SHUNT_BE_PASSIVE */
+	__u32 pad;
 };
 
 /* ---- maps --------------------------------------------------------------------------------------
@@ -455,6 +446,8 @@ struct shunt_settings {
  *   flow_rows   buckets x struct shunt_flow_rows; of one without services that remember every flow
  *   loads       rows x struct shunt_load
  *   news        cpus x struct shunt_news; 1 where it is not written
+ *   syns        cpus x struct shunt_syns; 1 where nobody has passive checks
+ *   signs       rows x struct shunt_signs
  *   nat_requests, nat_replies   buckets x struct shunt_nat_bucket; of one bucket without NAT
  *   nat_conns, nat_addrs   8 * request buckets x struct shunt_nat_conn, shunt_nat_addrs
  *   nat_backs, nat_backs6   4, 8 * reply buckets x struct shunt_nat_backs, shunt_nat_back6
@@ -493,7 +486,6 @@ _Static_assert(sizeof(struct shunt_flow_bucket) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_handover) == 128, "two cache lines");
 _Static_assert(sizeof(struct shunt_base) == 8, "a word");
 _Static_assert(sizeof(struct shunt_load) == 16, "two words");
-_Static_assert(sizeof(struct shunt_new) == 16, "two words");
 _Static_assert(SHUNT_VERDICT_MAX <= SHUNT_COUNT_FIRST, "verdicts fit their line");
 #endif
 

@@ -57,6 +57,8 @@ static size_t table_len(const struct table *t)
 			{"loads", WORLD_ROWS, sizeof(*(f)->loads), (void **)&(f)->loads},          \
 			{"nat_requests", WORLD_NAT_BUCKETS, sizeof(*(f)->nat_requests),            \
 			 (void **)&(f)->nat_requests},                                             \
+			{"syns", (f)->cpus, sizeof(*(f)->syns), (void **)&(f)->syns},              \
+			{"signs", WORLD_ROWS, sizeof(*(f)->signs), (void **)&(f)->signs},          \
 			{"nat_replies", 2 * WORLD_NAT_BUCKETS, sizeof(*(f)->nat_replies),          \
 			 (void **)&(f)->nat_replies},                                              \
 			{"nat_conns", WORLD_NAT_RECORDS, sizeof(*(f)->nat_conns),                  \
@@ -80,7 +82,7 @@ static size_t table_len(const struct table *t)
 			 (void **)&(f)->quic_servers},                                             \
 			{"handover", (f)->cpus, sizeof(*(f)->handover), (void **)&(f)->handover},  \
 	}
-#define N_TABLES 27
+#define N_TABLES 29
 
 static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 {
@@ -93,6 +95,7 @@ static void settings_fill(const struct fixture *f, struct shunt_settings *s)
 	s->nat_mask = WORLD_NAT_BUCKETS - 1;
 	s->nat_reply_mask = 2 * WORLD_NAT_BUCKETS - 1;
 	s->rate_mask = WORLD_RATE_LINES - 1;
+	s->passive = 1;
 	s->staged = SHUNT_SVC_NAT | SHUNT_SVC_QUIC;
 }
 

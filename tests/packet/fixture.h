@@ -101,6 +101,8 @@ struct fixture {
 	struct shunt_verdict_line *verdicts;
 	struct shunt_flow_bucket *flows;
 	struct shunt_flow_rows *flow_rows;
+	struct shunt_syns *syns; /* [cpu] */
+	struct shunt_signs *signs; /* [row] */
 	struct shunt_load *loads;
 	struct shunt_nat_bucket *nat_requests, *nat_replies;
 	struct shunt_nat_conn *nat_conns;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "pure/passive.h"
 #include "pure/transit.h"
 #include "shunt_abi.h"
 
@@ -31,6 +32,7 @@ struct dp_sizes {
 	uint64_t flows; /* flows to make room for (the table gets twice as many words) */
 	bool flow_rows; /* some services remember every flow: whose each is, is noted beside */
 	bool news; /* newly confirmed flows are told: dp_news_read */
+	bool passive; /* there are rows with SHUNT_BE_PASSIVE */
 	uint64_t frags; /* fragmented packets to remember */
 	uint64_t
 		nat; /* translated connections, the same way; 0: no NAT, which costs nothing then */
@@ -283,6 +285,8 @@ struct dp_counter {
 };
 /* Sum over the CPUs less the row's bases. No system call. */
 void dp_counter_read(const struct dp *dp, uint32_t row, struct dp_counter *c);
+/* Where the counts of passive checks of a row stand. No system call. */
+void dp_passive_read(const struct dp *dp, uint32_t row, struct passive_totals *out);
 /* Sum over the CPUs of each verdict's packets; [SHUNT_VERDICT_MAX] values. */
 void dp_verdicts_read(const struct dp *dp, uint64_t packets[static SHUNT_VERDICT_MAX]);
 

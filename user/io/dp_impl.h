@@ -32,6 +32,8 @@ enum dp_map_id {
 	DP_ANSWERS,
 	DP_LOADS,
 	DP_NEWS,
+	DP_SYNS,
+	DP_SIGNS,
 	DP_FLOWS,
 	DP_FLOW_ROWS,
 	DP_FRAGS,

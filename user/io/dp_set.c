@@ -29,6 +29,7 @@ enum group {
 	GROUP_VERDICTS,
 	GROUP_FLOWS,
 	GROUP_NEWS,
+	GROUP_SYNS,
 	GROUP_RARE,
 	GROUP_NAT,
 	GROUP_BACKS, /* a cache of GROUP_NAT's */
@@ -64,6 +65,8 @@ static const struct spec {
 			 false},
 	[DP_LOADS] = {"loads", sizeof(struct shunt_load), GROUP_ROWS, true, false},
 	[DP_NEWS] = {"news", sizeof(struct shunt_news), GROUP_NEWS, true, false},
+	[DP_SYNS] = {"syns", sizeof(struct shunt_syns), GROUP_SYNS, false, false},
+	[DP_SIGNS] = {"signs", sizeof(struct shunt_signs), GROUP_ROWS, true, false},
 	[DP_FLOWS] = {"flows", sizeof(struct shunt_flow_bucket), GROUP_FLOWS, false, false},
 	[DP_FLOW_ROWS] = {"flow_rows", sizeof(struct shunt_flow_rows), GROUP_FLOWS, false, false},
 	[DP_FRAGS] = {"frags", sizeof(struct shunt_frag_bucket), GROUP_RARE, false, false},
@@ -278,6 +281,7 @@ void dp_settings_fill(const struct dp *dp, const uint32_t entries[static DP_MAP_
 	}
 	settings->rate_mask = entries[DP_RATES] - 1;
 	settings->news = entries[DP_NEWS] > 1;
+	settings->passive = entries[DP_SYNS] > 1;
 	settings->staged = (settings->nat_mask ? SHUNT_SVC_NAT : 0) |
 			   (entries[DP_QUIC_RECORDS] > 1 ? SHUNT_SVC_QUIC : 0);
 }

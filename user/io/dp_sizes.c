@@ -72,14 +72,19 @@ static bool one_fits(const struct dp_map *m, uint32_t entries)
 }
 
 /* One for each CPU, or one that is not used. */
-static uint32_t news_entries(bool news, uint32_t cpus)
+static uint32_t entries_if(bool used, uint32_t cpus)
 {
-	return !news ? 1 : cpus > 1 ? cpus : 2;
+	return !used ? 1 : cpus > 1 ? cpus : 2;
 }
 
-static bool news_fit(const struct dp_map *m, uint32_t cpus)
+static bool are_such(const struct dp_map *m, uint32_t cpus)
 {
-	return m->fd < 0 || m->entries == 1 || m->entries == news_entries(true, cpus);
+	return m->fd < 0 || m->entries == 1 || m->entries == entries_if(true, cpus);
+}
+
+static bool is_used(const struct dp_map *m)
+{
+	return m->fd >= 0 && m->entries > 1;
 }
 
 int dp_set_measure(const struct dp *dp, struct dp_set *set)
@@ -91,7 +96,8 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 	if (!one_fits(&m[DP_VERDICTS], dp->cpus) || !one_fits(&m[DP_ANSWERS], dp->cpus) ||
 	    !one_fits(&m[DP_FLOWS], 0) || !one_fits(&m[DP_FRAGS], 0) ||
 	    !one_fits(&m[DP_LOADS], m[DP_BACKENDS].entries) || !one_fits(&m[DP_FLOW_ROWS], 0) ||
-	    !news_fit(&m[DP_NEWS], dp->cpus))
+	    !one_fits(&m[DP_SIGNS], m[DP_BACKENDS].entries) || !are_such(&m[DP_NEWS], dp->cpus) ||
+	    !are_such(&m[DP_SYNS], dp->cpus))
 		return -EINVAL;
 	if (dp_nat_measure(set))
 		return -EINVAL;
@@ -101,7 +107,8 @@ int dp_set_measure(const struct dp *dp, struct dp_set *set)
 	set->sizes.slot_lines = m[DP_SLOTS].entries;
 	set->sizes.flows = m[DP_FLOWS].fd >= 0 ? flows_of(set) : 0;
 	set->sizes.flow_rows = m[DP_FLOW_ROWS].fd >= 0 && m[DP_FLOW_ROWS].entries > 1;
-	set->sizes.news = m[DP_NEWS].fd >= 0 && m[DP_NEWS].entries > 1;
+	set->sizes.news = is_used(&m[DP_NEWS]);
+	set->sizes.passive = is_used(&m[DP_SYNS]);
 	set->sizes.frags = m[DP_FRAGS].fd >= 0 ? frags_of(set) : 0;
 	dp_quic_measure(set);
 	return dp_policy_measure(set);
@@ -112,9 +119,9 @@ bool dp_set_has(const struct dp_set *set, const struct dp_sizes *want)
 	return set->sizes.services >= want->services && set->sizes.spans >= want->spans &&
 	       set->sizes.rows >= want->rows && set->sizes.slot_lines >= want->slot_lines &&
 	       set->sizes.flows >= want->flows && set->sizes.flow_rows >= want->flow_rows &&
-	       set->sizes.news >= want->news && set->sizes.frags >= want->frags &&
-	       set->sizes.nat >= want->nat && set->sizes.nat6 >= want->nat6 &&
-	       set->sizes.policies >= want->policies &&
+	       set->sizes.news >= want->news && set->sizes.passive >= want->passive &&
+	       set->sizes.frags >= want->frags && set->sizes.nat >= want->nat &&
+	       set->sizes.nat6 >= want->nat6 && set->sizes.policies >= want->policies &&
 	       set->sizes.source_words >= want->source_words &&
 	       set->sizes.rate_sources >= want->rate_sources &&
 	       set->sizes.quic_records >= want->quic_records &&
@@ -164,9 +171,11 @@ void dp_entries_for(const struct dp *dp, const struct dp_sizes *want,
 	entries[DP_SLOTS] = round_up_to(want->slot_lines, SLOT_LINES_STEP);
 	entries[DP_BASES] = entries[DP_SLOTS];
 	entries[DP_BACKENDS] = entries[DP_OWNERS] = entries[DP_LOADS] = rows;
+	entries[DP_SIGNS] = rows;
 	entries[DP_COUNTERS] = dp->cpus * rows;
 	entries[DP_VERDICTS] = dp->cpus;
-	entries[DP_NEWS] = news_entries(want->news, dp->cpus);
+	entries[DP_NEWS] = entries_if(want->news, dp->cpus);
+	entries[DP_SYNS] = entries_if(want->passive, dp->cpus);
 	entries[DP_FLOWS] = flow_buckets(want->flows);
 	entries[DP_FLOW_ROWS] = want->flow_rows ? entries[DP_FLOWS] : 1;
 	entries[DP_FRAGS] = flow_buckets((want->frags + 1) / 2);

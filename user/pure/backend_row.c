@@ -87,7 +87,8 @@ void backend_row_build(const struct backend_row_spec *spec, struct shunt_backend
 	memcpy(b.dmac, spec->dmac, sizeof(b.dmac));
 	memcpy(b.smac, spec->smac, sizeof(b.smac));
 	b.flags = (spec->usable ? SHUNT_BE_USABLE : 0) | (spec->no_new ? SHUNT_BE_NO_NEW : 0) |
-		  (spec->addr.family == 6 ? SHUNT_BE_ADDR6 : 0);
+		  (spec->addr.family == 6 ? SHUNT_BE_ADDR6 : 0) |
+		  (spec->passive ? SHUNT_BE_PASSIVE : 0);
 	if (backend_row_is_tunnel(spec->method))
 		fill_tunnel(spec, &b);
 	if (spec->method == SHUNT_NAT)
@@ -118,6 +119,7 @@ void backend_row_read(const struct shunt_backend *row, struct backend_row_spec *
 		.udp_csum = row->flags & SHUNT_BE_UDP_CSUM,
 		.usable = row->flags & SHUNT_BE_USABLE,
 		.no_new = row->flags & SHUNT_BE_NO_NEW,
+		.passive = row->flags & SHUNT_BE_PASSIVE,
 	};
 	memcpy(out->addr.bytes, row->addr, sizeof(row->addr));
 	memcpy(out->source.bytes, row->source, sizeof(row->source));

@@ -26,6 +26,7 @@ struct backend_row_spec {
 	uint8_t vip_family; /* 4 or 6: what the tunnel carries */
 	bool udp_csum; /* gue over IPv6: a UDP checksum, not 0 */
 	bool usable, no_new;
+	bool passive; /* what its packets tell of it is counted */
 };
 
 bool backend_row_is_tunnel(enum shunt_forward method);
