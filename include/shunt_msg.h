@@ -311,6 +311,10 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_ADMIN_REASON = 39, /* text: and why */
 	SHUNT_BACKEND_GETS = 40, /* text: what it gets of new flows or packets, and why */
 	SHUNT_BACKEND_CHANGES = 41, /* u64: of its health or by hand, since the daemon started */
+	SHUNT_BACKEND_PASSIVE = 42, /* text: why passive checks suspect it; left out: they do not */
+	SHUNT_BACKEND_PASSIVE_OUT = 43, /* u8: 1: and have taken it out */
+	SHUNT_BACKEND_PASSIVE_AGE = 44, /* u64, milliseconds: since when, of both */
+	SHUNT_BACKEND_PASSIVE_BACK = 45, /* u64, milliseconds that it stays out yet, at least */
 };
 
 enum shunt_verdict_attr {

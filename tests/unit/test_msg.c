@@ -370,7 +370,7 @@ static void the_largest_rows_fit_a_page_many_times(void **state)
 	v.row.backend.addr.family = 6;
 	packet_init(&p);
 	assert_int_equal(msg_put(&p.out, SHUNT_MSG_BACKEND, &v), 0);
-	assert_true(p.out.used < SHUNT_MSG_PAGE_MAX / 14);
+	assert_true(p.out.used < SHUNT_MSG_PAGE_MAX / 13);
 }
 
 /* ---- commands ---------------------------------------------------------------------------------*/

@@ -105,6 +105,9 @@ static void what_each_gets_is_said_in_words(void **state)
 	decide(8);
 	assert_words(0, "weight 10");
 	assert_words(1, "no packets: its check says down");
+	pool[1].taken_out = true;
+	assert_words(1, "no packets: its passive check has taken it out");
+	pool[1].taken_out = false;
 	assert_words(2, "no packets: no next hop");
 	assert_words(3, "no new flows: drained");
 	assert_words(4, "no new flows: weight 0");
@@ -129,6 +132,9 @@ static void who_is_used_though_it_is_down_is_said_so(void **state)
 	pool[2].up = false;
 	decide(3);
 	assert_words(0, "weight 1, though its check says down: nobody is up (on_empty: all)");
+	pool[0].taken_out = true;
+	assert_words(0, "weight 1, though its passive check has taken it out: nobody is up "
+			"(on_empty: all)");
 }
 
 static void who_climbs_is_said_so(void **state)

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "engine/drain.h"
 #include "engine/loads.h"
+#include "engine/passive.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
 #include "engine/rehash.h"
@@ -370,6 +371,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	checks_follow_gates(e, conf);
 	alerts_configure(e);
 	webs_configure(e);
+	passive_configure(e);
 	replicate_configure(e);
 	loads_start(e);
 	own_ask(e);

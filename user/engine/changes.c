@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/passive.h"
 #include "pure/msg.h"
 
 enum standing backend_standing(const struct backend *b)
@@ -16,7 +17,7 @@ enum standing backend_standing(const struct backend *b)
 		return STANDING_MAINTENANCE;
 	if (b->drained)
 		return STANDING_DRAINED;
-	return (enum standing)b->health.state;
+	return passive_is_out(b) ? STANDING_DOWN : (enum standing)b->health.state;
 }
 
 static uint64_t wall_ms(void)

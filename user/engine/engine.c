@@ -12,6 +12,7 @@
 #include "engine/agents.h"
 #include "engine/drain.h"
 #include "engine/loads.h"
+#include "engine/passive.h"
 #include "engine/paths.h"
 #include "engine/plan.h"
 #include "engine/policies.h"
@@ -54,6 +55,7 @@ void backend_free(struct backend *b)
 {
 	history_fini(&b->history);
 	free(b->checks);
+	free(b->passive);
 	free(b->kept);
 	free(b);
 }
@@ -288,6 +290,7 @@ void engine_close(struct engine *e)
 	ctl_server_close(e->ctl);
 	webs_close(e);
 	stats_server_close(e->stats);
+	passive_close(e);
 	alerts_close(e);
 	agents_close(e);
 	checks_drop_gates(e);

@@ -7,6 +7,8 @@
 #include <event2/event.h>
 #include <stdio.h>
 
+#include "engine/passive.h"
+
 static bool has_next_hop(const struct engine *e, const struct backend *b)
 {
 	enum view_nexthop state = nexthops_state(e, b);
@@ -31,7 +33,8 @@ void members_ask(const struct engine *e, const struct backend *b, struct pool_ba
 	*out = (struct pool_backend){
 		.weight = b->weight,
 		.pool = (uint8_t)b->conf->pool,
-		.up = health_is_usable(&b->health),
+		.up = health_is_usable(&b->health) && !passive_is_out(b),
+		.taken_out = passive_is_out(b),
 		.reachable = has_next_hop(e, b),
 		.drained = b->drained || b->disabled,
 		.idle = b->drain.state == VIEW_DRAIN_DONE,

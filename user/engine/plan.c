@@ -32,7 +32,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 {
 	struct dp_sizes need = {0};
 	uint64_t rows = 0, lines = 0;
-	bool flow_rows = false;
+	bool flow_rows = false, passive = false;
 	size_t i;
 	int err = plan_entries_need(conf, &need);
 
@@ -43,6 +43,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 		rows += rows_for((uint32_t)conf->services[i].n_backends);
 		lines += slots_of(&conf->services[i]) / SHUNT_SLOTS_PER_LINE;
 		flow_rows |= conf_remembers_flows(conf->services[i].scheduler);
+		passive |= conf->services[i].passive.action != PASSIVE_OFF;
 	}
 	*sizes = (struct dp_sizes){
 		.services = at_least(256, need.services + (uint64_t)need.services / 2),
@@ -51,6 +52,7 @@ int plan_sizes(const struct conf *conf, struct dp_sizes *sizes)
 		.slot_lines = at_least(8192, lines + lines / 2),
 		.flows = conf->flow_table,
 		.news = conf->peers.n > 0,
+		.passive = passive,
 		.flow_rows = flow_rows,
 		.frags = conf->fragments,
 	};
@@ -193,8 +195,10 @@ static int make_room(struct engine *e, const struct conf *conf, const struct pla
 	sizes.nat = nat.nat > sizes.nat ? nat.nat : sizes.nat;
 	sizes.nat6 = sizes.nat6 || nat.nat6;
 	sizes.news = sizes.news || conf->peers.n;
-	for (i = 0; i < conf->n_services; i++)
+	for (i = 0; i < conf->n_services; i++) {
 		sizes.flow_rows |= conf_remembers_flows(conf->services[i].scheduler);
+		sizes.passive |= conf->services[i].passive.action != PASSIVE_OFF;
+	}
 	ret = plan_more_entries(conf, &sizes);
 	if (ret)
 		return ret;

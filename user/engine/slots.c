@@ -46,6 +46,7 @@ static void build_row(const struct engine *e, const struct backend *b, bool usab
 		.vip_family = b->service->conf->vip.family,
 		.usable = usable,
 		.no_new = b->drained || b->disabled || b->weight == 0,
+		.passive = b->service->conf->passive.action != PASSIVE_OFF,
 	};
 
 	if (conf_translates(method))

@@ -39,6 +39,7 @@ struct event;
 struct alerts;
 struct loads;
 struct msg_event;
+struct passive;
 struct paths;
 struct service;
 struct stats_server;
@@ -121,6 +122,7 @@ struct backend {
 	size_t decided; /* which of them made the state what it is */
 	struct agent agent;
 	uint32_t path; /* what it is called when probed on a client's way; 0: it is not */
+	struct passive *passive; /* NULL: not followed yet, or its service has no passive checks */
 	struct history history;
 	uint64_t changes; /* of its standing, since the daemon started */
 	struct meter meter;
@@ -168,6 +170,7 @@ struct service {
 	mono_t again; /* when to decide anew although nothing has happened; never: not at all */
 	struct meter no_backend; /* of the service's own row */
 	const struct gate *gate; /* that it needs, or NULL */
+	mono_t passive_at; /* when its backends' packets were last looked at */
 	struct vip *vip; /* in engine.vips; NULL while its address is not in force */
 	bool live; /* counted in vip->live */
 };
@@ -263,6 +266,7 @@ struct engine {
 
 	struct paths *paths; /* NULL: nobody is probed on a client's way */
 	struct loads *loads;
+	struct event *passive; /* NULL: no service has passive checks */
 	struct event *forget; /* flows so old that their age would be misread */
 	struct event *look; /* at slots in transition */
 	struct event *again; /* for the services that are to be decided anew */

@@ -12,6 +12,7 @@
 
 #include "engine/agents.h"
 #include "engine/drain.h"
+#include "engine/passive.h"
 #include "engine/transitions.h"
 #include "engine/replicate.h"
 #include "engine/upgrade.h"
@@ -349,6 +350,7 @@ static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_ba
 	out->health = b->health.state;
 	out->health_age_ms = age_ms(b->health.since);
 	checks_view(b, out);
+	passive_view(b, out);
 	out->nexthop = nexthops_state(e, b);
 	memcpy(out->mac, b->nexthop.dmac, sizeof(out->mac));
 	memcpy(out->egress, b->nexthop.ifname, sizeof(out->egress));

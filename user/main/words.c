@@ -71,6 +71,7 @@ enum state {
 	STATE_DOWN,
 	STATE_NO_NEXT_HOP,
 	STATE_STANDBY,
+	STATE_SUSPECT,
 	STATE_STARTING,
 	STATE_UP
 };
@@ -88,12 +89,14 @@ static enum state state_of(const struct view_backend *b)
 		return STATE_MAINTENANCE;
 	if (b->admin == VIEW_ADMIN_DRAINED)
 		return STATE_DRAINED;
-	if (b->health == HEALTH_DOWN)
+	if (b->health == HEALTH_DOWN || b->passive_out)
 		return STATE_DOWN;
 	if (!words_has_next_hop(b))
 		return STATE_NO_NEXT_HOP;
 	if (b->standby)
 		return STATE_STANDBY;
+	if (b->passive[0])
+		return STATE_SUSPECT;
 	return b->health == HEALTH_UNKNOWN ? STATE_STARTING : STATE_UP;
 }
 
@@ -106,6 +109,7 @@ static const struct {
 	[STATE_DOWN] = {"down", "red"},
 	[STATE_NO_NEXT_HOP] = {"no next hop", "red"},
 	[STATE_STANDBY] = {"standby", NULL},
+	[STATE_SUSPECT] = {"suspect", "yellow"},
 	[STATE_STARTING] = {"starting", NULL},
 	[STATE_UP] = {"up", "green"},
 };
@@ -219,7 +223,8 @@ uint64_t words_state_age(const struct view_backend *b)
 	case STATE_STANDBY:
 		return WORDS_NO_AGE;
 	default:
-		return b->health_age_ms;
+		return b->passive[0] && b->health != HEALTH_DOWN ? b->passive_age_ms
+								 : b->health_age_ms;
 	}
 }
 
@@ -238,7 +243,9 @@ const char *words_reason(const struct view_backend *b, char *out, size_t size)
 			 b->pool >= POOL_BACKUP ? "backup" : "further pool");
 		break;
 	case STATE_DOWN:
-		used = probe_reason(b, out, size);
+		used = words_passive(b, out, size);
+		if (b->health == HEALTH_DOWN)
+			used += probe_reason(b, out + used, size - used);
 		if (!words_has_next_hop(b) && used < size)
 			snprintf(out + used, size - used, "; next hop: %s",
 				 words_nexthop(b->nexthop));
@@ -246,6 +253,10 @@ const char *words_reason(const struct view_backend *b, char *out, size_t size)
 	case STATE_NO_NEXT_HOP:
 		snprintf(out, size, "%s%s", words_nexthop(b->nexthop),
 			 view_nexthop_advice(b->nexthop));
+		break;
+	case STATE_SUSPECT:
+		used = words_passive(b, out, size);
+		up_reason(b, out + used, size - used);
 		break;
 	case STATE_STARTING:
 		if (!b->reason[0])
@@ -378,6 +389,7 @@ void words_json_backend(struct json *j, const struct view_backend *b)
 	json_text_or_null(j, "code", b->code);
 	json_text_or_null(j, "reason", b->reason);
 	json_number(j, "latency_us", b->latency_us);
+	words_json_passive(j, b);
 	json_text(j, "next_hop", words_nexthop(b->nexthop));
 	json_text_or_null(j, "mac", mac);
 	json_text_or_null(j, "egress", b->egress);

@@ -35,6 +35,10 @@ void words_json_interface(struct json *j, const struct view_interface *i);
 void words_json_service(struct json *j, const struct view_service *s);
 void words_json_backend(struct json *j, const struct view_backend *b);
 /* packets, bytes, flows, packets_per_s, bytes_per_s, flows_per_s, as members. */
+/* What passive checks say, with "; " where the reason of the active ones follows; empty: nothing.
+ * Returns its length. */
+size_t words_passive(const struct view_backend *b, char *out, size_t size);
+void words_json_passive(struct json *j, const struct view_backend *b);
 void words_json_traffic(struct json *j, const struct view_traffic *t);
 /* How many flows it has, or null. */
 void words_json_flows_now(struct json *j, const struct view_backend *b);

@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "pure/aes.h"
 #include "pure/health.h"
+#include "pure/passive.h"
 #include "pure/pool.h"
 #include "pure/source_list.h"
 #include "shunt_abi.h"
@@ -224,6 +225,7 @@ struct conf_service {
 	enum conf_udp_flows udp_flows;
 	uint32_t settle_within_ms; /* how long flows may stay with a slot's former owner */
 	struct conf_min_healthy min_healthy;
+	struct passive_policy passive;
 	uint16_t panic; /* percent: all are used while less of them are up; 0: never */
 	uint32_t
 		slow_start_ms; /* until a backend that serves anew has all of its share; 0: at once */

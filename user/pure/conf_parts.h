@@ -137,6 +137,17 @@ int conf_read_web(struct conf_load *l, const struct conf_node *node)
 int conf_read_flap(struct conf_load *l, const struct conf_node *node, struct health_flap *out)
 	__attribute__((warn_unused_result));
 
+/* ---- conf_passive.c ----------------------------------------------------------------------------*/
+
+/* Fills l->defaults.passive with the built-in defaults: off. */
+int conf_passive_fallbacks(struct conf_load *l) __attribute__((warn_unused_result));
+/* Reads a `passive`, its action alone or a mapping, over what is in @p. */
+int conf_read_passive(struct conf_load *l, const struct conf_node *node, struct passive_policy *p)
+	__attribute__((warn_unused_result));
+/* Refuses a service's own, @node or NULL, of which nothing could be seen. */
+int conf_check_passive(struct conf_load *l, const struct conf_node *node,
+		       const struct conf_service *s) __attribute__((warn_unused_result));
+
 /* ---- conf_backends.c ---------------------------------------------------------------------------*/
 
 /* Reads `backends`. */

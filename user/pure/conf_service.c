@@ -93,6 +93,10 @@ static int read_slots(struct conf_load *l, const struct conf_key *key,
 		"settle_within", conf_read_duration, AT(settle_within_ms), "1h", .min = 1000,      \
 										 .max = 7200000    \
 	}
+#define ROW_PASSIVE                                                                                \
+	{                                                                                          \
+		.name = "passive"                                                                  \
+	}
 #define ROW_CHECK                                                                                  \
 	{                                                                                          \
 		.name = "check"                                                                    \
@@ -121,6 +125,7 @@ enum {
 	KEY_CHECK,
 	KEY_CHECKS,
 	KEY_NEEDS,
+	KEY_PASSIVE,
 	KEY_NAT_POOL,
 	KEY_TUNNEL_SOURCE,
 	KEY_TUNNEL_SOURCE6,
@@ -160,6 +165,7 @@ static const struct conf_key service_keys[KEY_MAX] = {
 	[KEY_CHECK] = ROW_CHECK,
 	[KEY_CHECKS] = {.name = "checks"},
 	[KEY_NEEDS] = {.name = "needs"},
+	[KEY_PASSIVE] = ROW_PASSIVE,
 	[KEY_NAT_POOL] = {.name = "nat_pool"},
 	[KEY_TUNNEL_SOURCE] = CONF_ROW_TUNNEL_SOURCE(struct conf_service),
 	[KEY_TUNNEL_SOURCE6] = CONF_ROW_TUNNEL_SOURCE6(struct conf_service),
@@ -175,7 +181,7 @@ static const struct conf_key service_keys[KEY_MAX] = {
 			       .max = 4095},
 };
 
-enum { DEFAULTS_CHECK = 9, DEFAULTS_MAX = DEFAULTS_CHECK + 6 };
+enum { DEFAULTS_CHECK = 9, DEFAULTS_PASSIVE, DEFAULTS_MAX = DEFAULTS_PASSIVE + 6 };
 
 static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
 	ROW_SCHEDULER,
@@ -188,6 +194,7 @@ static const struct conf_key defaults_keys[DEFAULTS_MAX] = {
 	ROW_SOURCE_PREFIX,
 	ROW_UDP_FLOWS,
 	[DEFAULTS_CHECK] = ROW_CHECK,
+	[DEFAULTS_PASSIVE] = ROW_PASSIVE,
 	ROW_MIN_HEALTHY,
 	ROW_SLOW_START,
 	ROW_REMOVE,
@@ -204,6 +211,8 @@ int conf_service_fallbacks(struct conf_load *l)
 {
 	int rc = conf_read_fallbacks(l, &conf_service_mapping, &l->defaults);
 
+	if (rc == 0)
+		rc = conf_passive_fallbacks(l);
 	return rc < 0 ? rc : conf_check_fallbacks(l);
 }
 
@@ -215,6 +224,8 @@ int conf_read_defaults(struct conf_load *l, const struct conf_node *node)
 	if (rc == 0 && given[DEFAULTS_CHECK])
 		rc = conf_read_check(l, given[DEFAULTS_CHECK], &l->defaults.check,
 				     &l->defaults_given);
+	if (rc == 0 && given[DEFAULTS_PASSIVE])
+		rc = conf_read_passive(l, given[DEFAULTS_PASSIVE], &l->defaults.passive);
 	return rc;
 }
 
@@ -361,6 +372,8 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		return rc;
 	name_service(s);
 	rc = read_policy(l, given, s);
+	if (rc == 0 && given[KEY_PASSIVE])
+		rc = conf_read_passive(l, given[KEY_PASSIVE], &s->passive);
 	if (rc == 0)
 		rc = read_checks(l, node, given, s);
 	if (rc == 0 && given[KEY_NAT_POOL])
@@ -375,6 +388,8 @@ static int read_service(struct conf_load *l, const struct conf_node *node, struc
 		rc = check_flows(l, node, given, s);
 	if (rc == 0)
 		rc = conf_check_backups(l, given[KEY_MIN_HEALTHY], s);
+	if (rc == 0)
+		rc = conf_check_passive(l, given[KEY_PASSIVE], s);
 	if (rc == 0)
 		rc = conf_check_quic(l, given[KEY_QUIC_LB], s);
 	if (rc == 0)

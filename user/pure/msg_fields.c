@@ -202,6 +202,10 @@ static const struct field backend_fields[] = {
 	TEXT(SHUNT_BACKEND_ADMIN_REASON, view_backend, admin_reason),
 	TEXT(SHUNT_BACKEND_GETS, view_backend, gets),
 	U64(SHUNT_BACKEND_CHANGES, view_backend, changes),
+	TEXT(SHUNT_BACKEND_PASSIVE, view_backend, passive),
+	BOOL(SHUNT_BACKEND_PASSIVE_OUT, view_backend, passive_out),
+	U64(SHUNT_BACKEND_PASSIVE_AGE, view_backend, passive_age_ms),
+	U64(SHUNT_BACKEND_PASSIVE_BACK, view_backend, passive_back_ms),
 };
 
 static const struct field verdict_fields[] = {

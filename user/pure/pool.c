@@ -218,16 +218,18 @@ void pool_decide(struct pool_backend *b, size_t n, const struct pool_policy *pol
 static const char *all_the_same(const struct pool_backend *b, const struct pool_policy *p,
 				const struct pool_answer *a, char out[static POOL_WORDS_MAX])
 {
+	const char *check = b->taken_out ? "passive check has taken it out" : "check says down";
+
 	out[0] = '\0';
 	if (b->up)
 		return out;
 	if (a->panicking)
 		snprintf(out, POOL_WORDS_MAX,
-			 ", though its check says down: %u of %u are up, less than panic: %u%%",
-			 a->up, a->wanted, p->panic);
+			 ", though its %s: %u of %u are up, less than panic: %u%%", check, a->up,
+			 a->wanted, p->panic);
 	else
-		snprintf(out, POOL_WORDS_MAX,
-			 ", though its check says down: nobody is up (on_empty: all)");
+		snprintf(out, POOL_WORDS_MAX, ", though its %s: nobody is up (on_empty: all)",
+			 check);
 	return out;
 }
 
@@ -238,7 +240,8 @@ static const char *why_nothing(const struct pool_backend *b)
 	if (!b->reachable)
 		return "no packets: no next hop";
 	if (!b->usable)
-		return "no packets: its check says down";
+		return b->taken_out ? "no packets: its passive check has taken it out"
+				    : "no packets: its check says down";
 	if (b->drained)
 		return "no new flows: drained";
 	return b->weight ? NULL : "no new flows: weight 0";

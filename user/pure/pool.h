@@ -23,7 +23,8 @@ struct pool_backend {
 	/* What is known of it. */
 	uint16_t weight; /* in force; 0: no new flows */
 	uint8_t pool; /* 0 to POOL_BACKUP */
-	bool up; /* not down by its check */
+	bool up; /* not down by its check, nor taken out */
+	bool taken_out; /* by passive checks, so that it is not up */
 	bool reachable; /* has a next hop */
 	bool drained; /* no new flows; those that it has stay */
 	bool expired; /* and they have stayed long enough: no packets */

@@ -13,6 +13,7 @@
 #include "pure/conf.h"
 #include "pure/edits.h"
 #include "pure/health.h"
+#include "pure/passive.h"
 #include "pure/peer_msg.h"
 #include "shunt_abi.h"
 #include "shunt_msg.h"
@@ -153,6 +154,10 @@ struct view_backend {
 	char check[SHUNT_NAME_MAX]; /* that decided; empty: the service's own */
 	char reason[VIEW_REASON_MAX]; /* of the last probe result, in words; empty: none yet */
 	uint32_t latency_us; /* of the last probe */
+	char passive[PASSIVE_WORDS_MAX]; /* why passive checks suspect it; empty: they do not */
+	bool passive_out; /* and have taken it out */
+	uint64_t passive_age_ms; /* for how long */
+	uint64_t passive_back_ms; /* it stays out so long yet, at least */
 	enum view_nexthop nexthop;
 	uint8_t mac[6]; /* next hop's; zero when not resolved */
 	char egress[16]; /* interface name */
