@@ -15,6 +15,8 @@ enum cli_exit {
 	CLI_MISUSED = 2,
 	CLI_MOVED = 3, /* drain --wait: the deadline came before the flows had ended */
 	CLI_CHANGES = 4, /* plan --exit-code: there are changes */
+	CLI_WARNINGS = 5, /* doctor: the worst finding is a warning */
+	CLI_ERRORS = 6, /* doctor: it is an error */
 };
 
 /* What they mean, for help and the man page; ends with one without words. */

@@ -13,6 +13,8 @@ const struct cli_status cli_statuses[] = {
 	{CLI_MISUSED, "it was misused: an unknown command, option or argument; nothing was done"},
 	{CLI_MOVED, "drain --wait: the deadline came first and moved the flows that were left"},
 	{CLI_CHANGES, "plan --exit-code: there are changes"},
+	{CLI_WARNINGS, "doctor: the worst finding is a warning"},
+	{CLI_ERRORS, "doctor: the worst finding is an error"},
 	{0},
 };
 

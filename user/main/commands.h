@@ -13,6 +13,7 @@
 	X(stats)                                                                                   \
 	X(events)                                                                                  \
 	X(history)                                                                                 \
+	X(doctor)                                                                                  \
 	X(fingerprint)                                                                             \
 	X(drain)                                                                                   \
 	X(disable)                                                                                 \
