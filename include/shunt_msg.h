@@ -16,6 +16,7 @@
  *   text             UTF-8 with a terminating NUL that the length counts
  *   addr             4 bytes of IPv4 or 16 of IPv6; left out when there is none
  *   mac              6 bytes
+ *   bytes            as many as there are, at most SHUNT_MSG_BYTES_MAX
  * An attribute that is left out is 0 or empty: the sender leaves out what is.
  *
  * Versions.  New attributes and commands are appended, numbers are never used again, and a receiver
@@ -55,12 +56,16 @@
 
 #include <linux/types.h>
 
+#include "shunt_msg_explain.h"
+
 #define SHUNT_MSG_VERSION 1
 #define SHUNT_MSG_TYPE 0x53 /* nlmsg_type of every message */
 #define SHUNT_MSG_GROUP 19 /* multicast group: bit 18 of nl_groups */
 #define SHUNT_MSG_PAGE_MAX 16384 /* bytes in a datagram, at most */
 #define SHUNT_MSG_HEARTBEAT_MS 5000
 #define SHUNT_MSG_TEXT_MAX 4096 /* bytes in SHUNT_REPLY_TEXT with its NUL, at most */
+
+#define SHUNT_MSG_BYTES_MAX 4000 /* in an attribute of type bytes, at most */
 
 struct shunt_msg_header {
 	__u8 command; /* enum shunt_msg_command */
@@ -85,6 +90,12 @@ enum shunt_msg_command {
 	SHUNT_MSG_GET_PLAN =
 		12, /* PLAN records of what SHUNT_MSG_MAKE_PLAN has made last; none once
 				  * a configuration has been loaded since */
+	/* With enum shunt_explain_ask attributes: an EXPLAIN (none for SERVICE), STEPs in their order,
+	 * FRAMEs. One page. */
+	SHUNT_MSG_GET_EXPLAIN = 8,
+	/* FLOW records; SERVICE, BACKEND: theirs only. A page may have none and yet a CURSOR, since a part
+	 * of the tables is looked at for each; GENERATION is not looked at. */
+	SHUNT_MSG_GET_FLOWS = 9,
 
 	/* Records, each with the attributes of the enum of its name. */
 	SHUNT_MSG_STATUS = 16, /* enum shunt_status_attr */
@@ -97,6 +108,10 @@ enum shunt_msg_command {
 	SHUNT_MSG_FIGURE = 29, /* enum shunt_figure_attr */
 
 	SHUNT_MSG_PLAN = 27, /* enum shunt_plan_attr */
+	SHUNT_MSG_EXPLAIN = 23, /* enum shunt_explain_attr */
+	SHUNT_MSG_STEP = 24, /* enum shunt_step_attr */
+	SHUNT_MSG_FRAME = 25, /* enum shunt_frame_attr */
+	SHUNT_MSG_FLOW = 26, /* enum shunt_flow_attr */
 
 	/* Last message of an answer. */
 	SHUNT_MSG_PAGE = 32, /* enum shunt_get: GENERATION, and CURSOR if there is more */

@@ -34,6 +34,7 @@ libseccomp-dev       | libseccomp-devel     | libseccomp    | the web process's 
 libsodium-dev        | libsodium-devel      | libsodium     | what balancers tell each other is sealed
 libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
 scdoc                | scdoc                | scdoc         | the manual pages (without it there are none)
+libpcap-dev          | libpcap-devel        | libpcap       | captures, filters of packets
 # to test
 libcmocka-dev        | libcmocka-devel      | cmocka        | unit and packet tests
 clang-format         | clang-tools-extra    | clang         | lint: layout

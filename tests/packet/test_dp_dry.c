@@ -71,7 +71,8 @@ static struct shunt_backend backend_of(size_t i, uint32_t number)
 	struct shunt_backend b = {.ifindex = 1,
 				  .mtu = 1500,
 				  .method = kinds[i].method,
-				  .flags = kinds[i].empty ? 0 : SHUNT_BE_USABLE};
+				  .flags = SHUNT_BE_PASSIVE |
+					   (kinds[i].empty ? 0 : SHUNT_BE_USABLE)};
 
 	if (kinds[i].v6)
 		b.flags |= SHUNT_BE_ADDR6;
@@ -123,6 +124,7 @@ static struct dp *open_world(void **state)
 					   .nat = 100,
 					   .nat6 = true,
 					   .policies = 2,
+					   .passive = true,
 					   .rate_sources = 100},
 				 .hash_key = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19}};
 	struct dp_service s[KINDS];

@@ -42,6 +42,8 @@ union any {
 	struct msg_reply reply;
 	struct msg_event event;
 	struct ctl_command command;
+	struct explain_ask ask;
+	struct view_frame frame;
 };
 
 /* A value of its own in every member that the layout names. */
@@ -55,6 +57,7 @@ static void fill(const struct layout *l, union any *v, unsigned int salt)
 		uint64_t number = 0x0123456789abcdefull * (salt + i + 1) | 1;
 		uint32_t as_enum = (uint32_t)(f->limit ? (salt + i) % f->limit : 0);
 		struct addr a = {.family = (salt + i) % 2 ? 4 : 6, .bytes = {1, 2, 3, 4}};
+		struct msg_bytes bytes = {.len = 5 + (uint32_t)i, .at = {9, 8, 7, 0, 5}};
 
 		switch (f->type) {
 		case FIELD_TEXT:
@@ -62,6 +65,9 @@ static void fill(const struct layout *l, union any *v, unsigned int salt)
 			break;
 		case FIELD_ADDR:
 			memcpy(member, &a, sizeof(a));
+			break;
+		case FIELD_BYTES:
+			memcpy(member, &bytes, sizeof(bytes));
 			break;
 		case FIELD_ENUM:
 			memcpy(member, &as_enum, sizeof(as_enum));
@@ -122,6 +128,11 @@ static void the_layouts_cover_their_structs(void **state)
 		{SHUNT_MSG_FINGERPRINT, sizeof(struct view_fingerprint)},
 		{SHUNT_MSG_HISTORY, sizeof(struct history_event)},
 		{SHUNT_MSG_FIGURE, sizeof(struct view_figure)},
+		{SHUNT_MSG_GET_EXPLAIN, sizeof(struct explain_ask)},
+		{SHUNT_MSG_EXPLAIN, sizeof(struct view_explain)},
+		{SHUNT_MSG_STEP, sizeof(struct explain_step)},
+		{SHUNT_MSG_FRAME, sizeof(struct view_frame)},
+		{SHUNT_MSG_FLOW, sizeof(struct view_flow)},
 		{SHUNT_MSG_EVENT, sizeof(struct msg_event)},
 		{SHUNT_MSG_REPLY, sizeof(struct msg_reply)},
 		{SHUNT_MSG_GET_STATUS, sizeof(struct msg_get)},

@@ -11,6 +11,7 @@
 #include "base/own.h"
 #include "engine/agents.h"
 #include "engine/drain.h"
+#include "engine/explain.h"
 #include "engine/loads.h"
 #include "engine/passive.h"
 #include "engine/paths.h"
@@ -291,6 +292,7 @@ void engine_close(struct engine *e)
 	webs_close(e);
 	stats_server_close(e->stats);
 	passive_close(e);
+	explain_close(e);
 	alerts_close(e);
 	agents_close(e);
 	checks_drop_gates(e);

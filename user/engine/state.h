@@ -274,6 +274,7 @@ struct engine {
 	mono_t wakes; /* when that fires, if it is pending */
 	struct replicate *replicate; /* NULL: no peers */
 	struct preview *preview; /* of a reload; NULL: none was asked for since the last one */
+	struct event *forget_dry; /* the twin that explains packets, when nobody asks any more */
 	struct fingerprints *fingerprints; /* of the service last asked for; NULL: never asked */
 
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;
@@ -437,6 +438,10 @@ void preview_drop(struct engine *e);
 int views_open(struct engine *e, struct engine_error *err);
 /* Notes that @b, whose row still has the method @before, will have its configuration's. */
 void views_method_changes(struct engine *e, const struct backend *b, enum shunt_forward before);
+/* What is shown of service number @i, and of backend @i of service number @service; @arg is the engine. False:
+ * there is none. */
+bool views_service(void *arg, uint32_t i, struct view_service *out);
+bool views_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out);
 /* What is shown of @v; @arg is the engine. Returns true. */
 bool views_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out);
 void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us);

@@ -13,6 +13,7 @@
 #include "engine/agents.h"
 #include "engine/drain.h"
 #include "engine/passive.h"
+#include "engine/explain.h"
 #include "engine/transitions.h"
 #include "engine/replicate.h"
 #include "engine/upgrade.h"
@@ -221,7 +222,7 @@ static bool view_interface(void *arg, uint32_t i, struct view_interface *out)
 	return true;
 }
 
-static bool view_service(void *arg, uint32_t i, struct view_service *out)
+bool views_service(void *arg, uint32_t i, struct view_service *out)
 {
 	const struct engine *e = arg;
 	const struct service *s;
@@ -325,7 +326,7 @@ static void view_edit(const struct engine *e, const struct backend *b, struct vi
 	memcpy(out->admin_reason, edit->reason, sizeof(out->admin_reason));
 }
 
-static bool view_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
+bool views_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
 {
 	struct engine *e = arg;
 	const struct backend *b;
@@ -405,15 +406,17 @@ int views_open(struct engine *e, struct engine_error *err)
 		.generation = view_generation,
 		.status = view_status,
 		.interface = view_interface,
-		.service = view_service,
+		.service = views_service,
 		.find_service = view_find_service,
-		.backend = view_backend,
+		.backend = views_backend,
 		.verdict = views_verdict,
 		.fingerprint = fingerprints_view,
 		.find_backend = view_find_backend,
 		.history = view_history,
 		.plan = preview_view,
 		.figure = figures_view,
+		.explain = explain_packet,
+		.flows = flows_page,
 	};
 	const struct timeval interval = {.tv_sec = 1};
 	int ret =

@@ -56,6 +56,7 @@ static int prepare(const struct dp *dp, struct shunt_bpf *skel)
 	dp_settings_fill(dp, entries, settings);
 	settings->rows = 0;
 	settings->news = 0;
+	settings->passive = 0; /* which only counts */
 	settings->passive = 0;
 	settings->dry = 1;
 	dp_stages_choose(skel->obj, settings);

@@ -18,6 +18,7 @@
 #define ANSWER_WITHIN_MS 1000
 #define TRIES 5 /* of one request */
 #define RESTARTS 8 /* of one dump */
+#define REQUEST_MAX 5120
 
 struct stats_client {
 	int fd;
@@ -159,17 +160,17 @@ static ssize_t await(struct stats_client *c)
 }
 
 /* Sends the request until it is answered. Returns the answer's length. */
-static ssize_t ask(struct stats_client *c, enum shunt_msg_command command,
-		   const struct msg_get *get, struct client_error *e)
+static ssize_t ask(struct stats_client *c, enum shunt_msg_command command, const void *request,
+		   struct client_error *e)
 {
-	char buf[512] __attribute__((aligned(8)));
+	char buf[REQUEST_MAX] __attribute__((aligned(8)));
 	int try, err = 0;
 
 	for (try = 0; try < TRIES; try++) {
 		struct msg_out o = {.buf = buf, .size = sizeof(buf), .flags = 1, .seq = ++c->seq};
 		ssize_t n;
 
-		err = msg_put_get(&o, command, get);
+		err = msg_put(&o, command, request);
 		if (err < 0)
 			return client_fail(e, err, "request too long");
 		err = stats_sock_send(c->fd, c->daemon.port, o.buf, o.used, 0);
@@ -210,10 +211,42 @@ static int error_answer(const struct stats_client *c, const struct nlmsghdr *m,
 			get->service, get->backend, get->service);
 	case ENOENT:
 		return client_fail(e, -ENOENT, "no service \"%s\"; %s", get->service, r.text);
+	case ENODEV:
+	case EINVAL:
+	case EAFNOSUPPORT:
+		if (r.text[0])
+			return client_fail(e, -EINVAL, "%s", r.text);
+		/* fall through */
 	default:
 		return client_fail(e, -EBADMSG, "shuntd: %s",
 				   r.text[0] ? r.text : strerror((int)r.code));
 	}
+}
+
+int stats_client_page(struct stats_client *c, enum shunt_msg_command command, const void *request,
+		      const struct stats_taker *taker, struct client_error *e)
+{
+	static const struct msg_get nothing;
+	const bool is_get = command != SHUNT_MSG_GET_EXPLAIN;
+	const void *data = c->answer;
+	const struct nlmsghdr *m;
+	struct msg_get page;
+	ssize_t n = ask(c, command, request, e);
+	size_t len = n > 0 ? (size_t)n : 0;
+	int err = n < 0 ? (int)n : 0;
+
+	while (err == 0 && (m = msg_next(&data, &len))) {
+		if (msg_command(m) == SHUNT_MSG_ERROR)
+			return error_answer(c, m, is_get ? request : &nothing, e);
+		if (msg_command(m) == SHUNT_MSG_PAGE && msg_get_page(m, &page) == 0) {
+			*taker->cursor = page.cursor;
+			return 0;
+		}
+		err = taker->take(taker->arg, m);
+	}
+	return err == -EBADMSG || err == 0
+		       ? client_fail(e, -EBADMSG, "shuntd sent what shunt does not understand")
+		       : err;
 }
 
 /* ---- dumps ------------------------------------------------------------------------------------*/

@@ -23,6 +23,19 @@ void stats_client_close(struct stats_client *c);
 int stats_client_status(struct stats_client *c, struct view_status *out, struct client_error *e)
 	__attribute__((warn_unused_result));
 
+/* One request, of the struct that belongs to @command, and one page of what comes. Each record goes to
+ * take(), which returns 0, -EBADMSG when it does not understand it, or another error that ends it; *cursor
+ * is where to go on, 0: that was all. */
+struct nlmsghdr;
+struct stats_taker {
+	int (*take)(void *arg, const struct nlmsghdr *m);
+	void *arg;
+	uint64_t *cursor;
+};
+int stats_client_page(struct stats_client *c, enum shunt_msg_command command, const void *request,
+		      const struct stats_taker *taker, struct client_error *e)
+	__attribute__((warn_unused_result));
+
 /* Whole dumps: *rows is malloc'd and the caller's, in the daemon's order; NULL when there are none.
  * @service: only that one, NULL for all. Errors as above, and -ENOENT no such service, -ETIMEDOUT,
  * -ESTALE when rows came and went so fast that no dump came through whole; *rows untouched. */

@@ -11,13 +11,14 @@
 #include <time.h>
 
 #include "base/own.h"
+#include "io/stats_explain.h"
 #include "io/stats_rows.h"
 #include "io/stats_sock.h"
 #include "pure/msg.h"
 
 /* Requests answered before the loop gets its turn again: a flood must not stop the daemon. */
 #define REQUESTS_A_TURN 32
-#define REQUEST_MAX 1024
+#define REQUEST_MAX 5120
 
 struct stats_server {
 	int fd;
@@ -27,6 +28,7 @@ struct stats_server {
 	char instance[32];
 	char path[MSG_PATH_MAX]; /* of the file that tells our port; empty: not written */
 	struct stats_server_counters counters;
+	char why[512]; /* the request in hand failed, in words; empty: the code says it */
 	char request[REQUEST_MAX] __attribute__((aligned(8)));
 	char answer[SHUNT_MSG_PAGE_MAX] __attribute__((aligned(8)));
 };
@@ -50,7 +52,8 @@ static int put_error(struct stats_server *s, struct msg_out *o, int err)
 		s->counters.malformed++;
 	else
 		s->counters.requests++;
-	if (err == -ENOENT)
+	snprintf(r.text, sizeof(r.text), "%s", s->why);
+	if (err == -ENOENT && !r.text[0])
 		stats_rows_no_service(&s->source, r.text, sizeof(r.text));
 	o->used = 0;
 	return msg_put_error(o, &r);
@@ -63,8 +66,14 @@ static int put_page(struct stats_server *s, const struct nlmsghdr *m, struct msg
 
 	if (msg_version(m) != SHUNT_MSG_VERSION)
 		return -EPROTONOSUPPORT;
+	if (msg_command(m) == SHUNT_MSG_GET_EXPLAIN)
+		return stats_explain(&s->source, m, o, s->why, sizeof(s->why));
 	err = msg_get_get(m, &get);
-	return err < 0 ? err : stats_rows_page(&s->source, msg_command(m), &get, o);
+	if (err < 0)
+		return err;
+	if (msg_command(m) == SHUNT_MSG_GET_FLOWS)
+		return stats_flows(&s->source, &get, o);
+	return stats_rows_page(&s->source, msg_command(m), &get, o);
 }
 
 static int answer(struct stats_server *s, bool may_ask, const void *request, size_t len,
@@ -73,6 +82,7 @@ static int answer(struct stats_server *s, bool may_ask, const void *request, siz
 	const struct nlmsghdr *m = msg_next(&request, &len);
 	int err;
 
+	s->why[0] = '\0';
 	if (!m) {
 		s->counters.malformed++;
 		return -EBADMSG;

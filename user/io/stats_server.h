@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pure/explain_view.h"
 #include "pure/history.h"
 #include "pure/view.h"
 #include "shunt_msg.h"
@@ -15,7 +16,19 @@
 struct event_base;
 struct msg_event;
 struct msg_out;
+struct msg_get;
 struct stats_server;
+
+/* What is said of a packet or of how a service chooses. */
+struct explanation {
+	bool about_packet; /* `packet` is filled in */
+	struct view_explain packet;
+	struct explain_step steps[EXPLAIN_STEPS_MAX];
+	size_t n_steps;
+	struct view_frame frames[2];
+	size_t n_frames;
+	char error[512]; /* why there is none */
+};
 
 /* Where rows come from; called from the loop while a request is answered. Indices count from 0 and
  * functions return false past the end. @out comes zeroed. */
@@ -44,6 +57,12 @@ struct stats_source {
 	/* Record @i of the plan that was made last. */
 	bool (*plan)(void *arg, uint32_t i, struct view_plan *out);
 	bool (*figure)(void *arg, uint32_t i, struct view_figure *out); /* NULL: there are none */
+	/* What becomes of a packet: 0, or -errno with words in @out's error. NULL: is not told. */
+	int (*explain)(void *arg, const struct explain_ask *ask, struct explanation *out);
+	/* Gives flows from @get's cursor on, of its service and backend if it names them, to @put until that
+	 * says false or enough has been looked at; where to go on, 0: that was all. NULL: none. */
+	uint64_t (*flows)(void *arg, const struct msg_get *get,
+			  bool (*put)(void *to, const struct view_flow *f), void *to);
 };
 
 struct stats_server_counters {

@@ -14,6 +14,8 @@
 	X(events)                                                                                  \
 	X(history)                                                                                 \
 	X(doctor)                                                                                  \
+	X(explain)                                                                                 \
+	X(flows)                                                                                   \
 	X(fingerprint)                                                                             \
 	X(drain)                                                                                   \
 	X(disable)                                                                                 \

@@ -77,6 +77,13 @@ static bool put_verdict(struct nlmsghdr *m, size_t room, uint16_t attr, enum shu
 				       v < SHUNT_VERDICT_MAX ? verdict_name(v) : "?");
 }
 
+static bool put_bytes(struct nlmsghdr *m, size_t room, uint16_t attr, const struct msg_bytes *b)
+{
+	size_t len = b->len < sizeof(b->at) ? b->len : sizeof(b->at);
+
+	return len == 0 || mnl_attr_put_check(m, room, attr, len, b->at);
+}
+
 static bool put_field(struct nlmsghdr *m, size_t room, const struct field *f, const char *member)
 {
 	static const char no_mac[6];
@@ -86,6 +93,8 @@ static bool put_field(struct nlmsghdr *m, size_t room, const struct field *f, co
 		return put_text(m, room, f, member);
 	case FIELD_ADDR:
 		return put_addr(m, room, f->attr, (const struct addr *)member);
+	case FIELD_BYTES:
+		return put_bytes(m, room, f->attr, (const struct msg_bytes *)member);
 	case FIELD_VERDICT:
 		return put_verdict(m, room, f->attr, *(const enum shunt_verdict *)member);
 	case FIELD_MAC:
@@ -198,6 +207,17 @@ static int get_verdict(const struct nlattr *a, enum shunt_verdict *out)
 	return 0;
 }
 
+static int get_bytes(const struct nlattr *a, struct msg_bytes *out)
+{
+	size_t len = mnl_attr_get_payload_len(a);
+
+	if (len > sizeof(out->at))
+		return -EBADMSG;
+	memcpy(out->at, mnl_attr_get_payload(a), len);
+	out->len = (uint32_t)len;
+	return 0;
+}
+
 static int get_u8(const struct field *f, const struct nlattr *a, char *member)
 {
 	uint8_t value = mnl_attr_get_u8(a);
@@ -219,6 +239,8 @@ static int get_field(const struct field *f, const struct nlattr *a, char *member
 
 	if (f->type == FIELD_TEXT)
 		return get_text(f, a, member);
+	if (f->type == FIELD_BYTES)
+		return get_bytes(a, (struct msg_bytes *)member);
 	if (f->type == FIELD_VERDICT)
 		return get_verdict(a, (enum shunt_verdict *)member);
 	if (f->type == FIELD_ADDR)

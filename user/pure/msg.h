@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "pure/ctl.h"
+#include "pure/explain_view.h"
 #include "pure/history.h"
 #include "pure/view.h"
 #include "shunt_msg.h"
@@ -51,6 +52,9 @@ union msg_row {
 	struct history_event history;
 	struct view_plan plan;
 	struct view_figure figure;
+	struct view_explain explain;
+	struct explain_step step;
+	struct view_flow flow;
 };
 
 /* ---- writing ----------------------------------------------------------------------------------*/
@@ -109,6 +113,11 @@ MSG_TYPED(fingerprint, struct view_fingerprint, SHUNT_MSG_FINGERPRINT)
 MSG_TYPED(history, struct history_event, SHUNT_MSG_HISTORY)
 MSG_TYPED(plan, struct view_plan, SHUNT_MSG_PLAN)
 MSG_TYPED(figure, struct view_figure, SHUNT_MSG_FIGURE)
+MSG_TYPED(ask, struct explain_ask, SHUNT_MSG_GET_EXPLAIN)
+MSG_TYPED(explain, struct view_explain, SHUNT_MSG_EXPLAIN)
+MSG_TYPED(step, struct explain_step, SHUNT_MSG_STEP)
+MSG_TYPED(frame, struct view_frame, SHUNT_MSG_FRAME)
+MSG_TYPED(flow, struct view_flow, SHUNT_MSG_FLOW)
 MSG_TYPED(page, struct msg_get, SHUNT_MSG_PAGE)
 MSG_TYPED(error, struct msg_reply, SHUNT_MSG_ERROR)
 MSG_TYPED(reply, struct msg_reply, SHUNT_MSG_REPLY)

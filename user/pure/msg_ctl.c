@@ -14,7 +14,8 @@ static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
 
 static bool is_get(enum shunt_msg_command command)
 {
-	return command >= SHUNT_MSG_GET_STATUS && command < SHUNT_MSG_STATUS;
+	return command >= SHUNT_MSG_GET_STATUS && command < SHUNT_MSG_STATUS &&
+	       command != SHUNT_MSG_GET_EXPLAIN;
 }
 
 int msg_put_get(struct msg_out *o, enum shunt_msg_command command, const struct msg_get *get)

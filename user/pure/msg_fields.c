@@ -36,6 +36,10 @@
 	{                                                                                          \
 		.attr = attr_, .type = FIELD_ADDR, MEMBER(s, m)                                    \
 	}
+#define BYTES(attr_, s, m)                                                                         \
+	{                                                                                          \
+		.attr = attr_, .type = FIELD_BYTES, MEMBER(s, m)                                   \
+	}
 #define VERDICT(attr_, s, m)                                                                       \
 	{                                                                                          \
 		.attr = attr_, .type = FIELD_VERDICT, MEMBER(s, m)                                 \
@@ -279,6 +283,64 @@ static const struct field plan_fields[] = {
 	U32(SHUNT_PLAN_SERVICES, view_plan, services),
 };
 
+static const struct field ask_fields[] = {
+	TEXT(SHUNT_ASK_SERVICE, explain_ask, service),
+	ADDR(SHUNT_ASK_CLIENT, explain_ask, client),
+	U16(SHUNT_ASK_CLIENT_PORT, explain_ask, client_port),
+	ADDR(SHUNT_ASK_VIP, explain_ask, vip),
+	U16(SHUNT_ASK_PORT, explain_ask, port),
+	U8(SHUNT_ASK_PROTOCOL, explain_ask, protocol),
+	BOOL(SHUNT_ASK_ESTABLISHED, explain_ask, established),
+	TEXT(SHUNT_ASK_INTERFACE, explain_ask, interface),
+	BYTES(SHUNT_ASK_FRAME, explain_ask, frame),
+};
+
+static const struct field explain_fields[] = {
+	VERDICT(SHUNT_EXPLAIN_VERDICT, view_explain, verdict),
+	U8(SHUNT_EXPLAIN_ACTION, view_explain, action),
+	TEXT(SHUNT_EXPLAIN_SERVICE, view_explain, service),
+	TEXT(SHUNT_EXPLAIN_BACKEND, view_explain, backend),
+	ENUM(SHUNT_EXPLAIN_FORWARD, view_explain, forward, SHUNT_FORWARD_MAX),
+	ENUM(SHUNT_EXPLAIN_WHY, view_explain, why, EXPLAIN_MAX),
+	TEXT(SHUNT_EXPLAIN_INTERFACE, view_explain, interface),
+	TEXT(SHUNT_EXPLAIN_EGRESS, view_explain, egress),
+	U32(SHUNT_EXPLAIN_SLOT, view_explain, slot),
+	U32(SHUNT_EXPLAIN_SLOTS, view_explain, slots),
+	BOOL(SHUNT_EXPLAIN_MOVES, view_explain, moves),
+	TEXT(SHUNT_EXPLAIN_CUR, view_explain, cur),
+	TEXT(SHUNT_EXPLAIN_BASE, view_explain, base),
+	TEXT(SHUNT_EXPLAIN_ENTRY, view_explain, entry),
+	BOOL(SHUNT_EXPLAIN_REMEMBERS, view_explain, remembers),
+	BOOL(SHUNT_EXPLAIN_NO_ROOM, view_explain, no_room),
+	BOOL(SHUNT_EXPLAIN_OPENS, view_explain, opens),
+};
+
+static const struct field step_fields[] = {
+	TEXT(SHUNT_STEP_WHAT, explain_step, what),
+	TEXT(SHUNT_STEP_TEXT, explain_step, text),
+};
+
+static const struct field frame_fields[] = {
+	BOOL(SHUNT_FRAME_LEAVES, view_frame, leaves),
+	BYTES(SHUNT_FRAME_BYTES, view_frame, bytes),
+};
+
+static const struct field flow_fields[] = {
+	ENUM(SHUNT_FLOW_KIND, view_flow, kind, VIEW_FLOW_MAX),
+	TEXT(SHUNT_FLOW_SERVICE, view_flow, service),
+	TEXT(SHUNT_FLOW_BACKEND, view_flow, backend),
+	U64(SHUNT_FLOW_AGE, view_flow, age_ms),
+	U8(SHUNT_FLOW_PROTOCOL, view_flow, protocol),
+	ADDR(SHUNT_FLOW_CLIENT, view_flow, client),
+	U16(SHUNT_FLOW_CLIENT_PORT, view_flow, client_port),
+	ADDR(SHUNT_FLOW_VIP, view_flow, vip),
+	U16(SHUNT_FLOW_PORT, view_flow, port),
+	ADDR(SHUNT_FLOW_POOL, view_flow, pool),
+	U16(SHUNT_FLOW_POOL_PORT, view_flow, pool_port),
+	ENUM(SHUNT_FLOW_STATE, view_flow, state, VIEW_FLOW_STATE_MAX),
+	U32(SHUNT_FLOW_NUMBER, view_flow, number),
+};
+
 #define LAYOUT(name)                                                                               \
 	{                                                                                          \
 		name##_fields, sizeof(name##_fields) / sizeof(name##_fields[0])                    \
@@ -293,6 +355,9 @@ static const struct layout layouts[] = {
 	[SHUNT_MSG_STATUS] = LAYOUT(status),	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
 	[SHUNT_MSG_SERVICE] = LAYOUT(service),	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
 	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),	[SHUNT_MSG_FINGERPRINT] = LAYOUT(fingerprint),
+	[SHUNT_MSG_GET_EXPLAIN] = LAYOUT(ask),	[SHUNT_MSG_GET_FLOWS] = LAYOUT(get),
+	[SHUNT_MSG_EXPLAIN] = LAYOUT(explain),	[SHUNT_MSG_STEP] = LAYOUT(step),
+	[SHUNT_MSG_FRAME] = LAYOUT(frame),	[SHUNT_MSG_FLOW] = LAYOUT(flow),
 	[SHUNT_MSG_PAGE] = LAYOUT(get),		[SHUNT_MSG_ERROR] = LAYOUT(reply),
 	[SHUNT_MSG_EVENT] = LAYOUT(event),	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),
 	[SHUNT_MSG_RELOAD] = LAYOUT(command),	[SHUNT_MSG_DRAIN] = LAYOUT(command),

@@ -19,6 +19,7 @@ enum field_type {
 	FIELD_TEXT, /* char[size] */
 	FIELD_ADDR, /* struct addr */
 	FIELD_MAC, /* 6 bytes */
+	FIELD_BYTES, /* struct msg_bytes */
 	FIELD_VERDICT, /* enum shunt_verdict; its name on the wire; unknown: SHUNT_VERDICT_MAX */
 };
 

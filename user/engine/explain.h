@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why: what becomes of a packet, how a service chooses, and which flows are remembered. */
+#ifndef SHUNT_ENGINE_EXPLAIN_H
+#define SHUNT_ENGINE_EXPLAIN_H
+
+#include "engine/state.h"
+#include "io/stats_server.h"
+
+/* As struct stats_source says; @arg is the engine. */
+int explain_packet(void *arg, const struct explain_ask *ask, struct explanation *out);
+uint64_t flows_page(void *arg, const struct msg_get *get,
+		    bool (*put)(void *to, const struct view_flow *f), void *to);
+
+/* Number of the service that a packet to that address is for, by its configuration; -1: none. */
+int64_t explain_match(const struct engine *e, const struct addr *vip, uint16_t port,
+		      uint8_t protocol);
+
+/* How the service of that name chooses; -ENOENT. */
+int explain_service(struct engine *e, const char *name, struct explanation *out);
+
+void explain_close(struct engine *e);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt flows: which flows are remembered, with whom and how long ago they were last seen. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "io/stats_client.h"
+#include "main/cli.h"
+#include "main/json.h"
+#include "main/units.h"
+#include "pure/msg.h"
+
+#define LIMIT 1000 /* flows that are shown unless it is said otherwise */
+
+static void close_client(struct stats_client **c)
+{
+	stats_client_close(*c);
+}
+
+struct list {
+	const struct cli *cli;
+	struct addr prefix; /* none: whoever */
+	uint8_t bits;
+	uint64_t limit, shown, left_out;
+	struct json j;
+};
+
+/* ---- printing ---------------------------------------------------------------------------------*/
+
+static void print_heading(const struct cli *cli)
+{
+	fprintf(cli->out, "%-10s  %-16s  %-16s  %-11s  %8s  %s\n", "KIND", "SERVICE", "BACKEND",
+		"STATE", "AGE", "CLIENT");
+}
+
+static void print_row(const struct cli *cli, const struct view_flow *f)
+{
+	char client[ADDR_PORT_TEXT_MAX] = "-", vip[ADDR_PORT_TEXT_MAX] = "-",
+	     pool[ADDR_PORT_TEXT_MAX] = "";
+	char number[32];
+
+	snprintf(number, sizeof(number), "number %u", f->number);
+	if (f->kind == VIEW_FLOW_NAT) {
+		addr_port_format(&f->client, f->client_port, client);
+		addr_port_format(&f->vip, f->port, vip);
+		addr_port_format(&f->pool, f->pool_port, pool);
+	}
+	fprintf(cli->out, "%-10s  %-16s  %-16s  %-11s  %8s  %s%s%s%s%s\n",
+		view_flow_kind_name(f->kind), f->service[0] ? f->service : "?",
+		f->backend[0] ? f->backend : number, view_flow_state_name(f->state),
+		units_age(f->age_ms).text, client, f->kind == VIEW_FLOW_NAT ? " > " : "",
+		f->kind == VIEW_FLOW_NAT ? vip : "", pool[0] ? " as " : "", pool);
+}
+
+static void json_addr(struct json *j, const char *name, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX] = "";
+
+	json_text_or_null(j, name, addr_is_none(a) ? "" : addr_format(a, text));
+}
+
+static void json_row(struct json *j, const struct view_flow *f)
+{
+	json_object(j, NULL);
+	json_text(j, "kind", view_flow_kind_name(f->kind));
+	json_text_or_null(j, "service", f->service);
+	json_text_or_null(j, "backend", f->backend);
+	json_number(j, "number", f->number);
+	json_text(j, "state", view_flow_state_name(f->state));
+	json_number(j, "age_ms", f->age_ms);
+	json_text_or_null(j, "protocol", f->protocol ? conf_protocol_name(f->protocol) : "");
+	json_addr(j, "client", &f->client);
+	json_number(j, "client_port", f->client_port);
+	json_addr(j, "vip", &f->vip);
+	json_number(j, "port", f->port);
+	json_addr(j, "pool", &f->pool);
+	json_number(j, "pool_port", f->pool_port);
+	json_object_end(j);
+}
+
+/* ---- listing ----------------------------------------------------------------------------------*/
+
+static bool is_wanted(const struct list *l, const struct view_flow *f)
+{
+	return addr_is_none(&l->prefix) || (f->client.family == l->prefix.family &&
+					    addr_is_within(&f->client, &l->prefix, l->bits));
+}
+
+static int take(void *arg, const struct nlmsghdr *m)
+{
+	struct list *l = arg;
+	struct view_flow f;
+
+	if (msg_command(m) != SHUNT_MSG_FLOW)
+		return 0;
+	if (msg_get_flow(m, &f))
+		return -EBADMSG;
+	if (!is_wanted(l, &f))
+		return 0;
+	if (l->limit && l->shown == l->limit) {
+		l->left_out++;
+		return 0;
+	}
+	if (!l->cli->json && !l->shown)
+		print_heading(l->cli);
+	l->shown++;
+	if (l->cli->json)
+		json_row(&l->j, &f);
+	else
+		print_row(l->cli, &f);
+	return 0;
+}
+
+static int list_all(struct list *l, struct stats_client *c, struct msg_get *get,
+		    struct client_error *e)
+{
+	const struct stats_taker taker = {take, l, &get->cursor};
+	int err;
+
+	do {
+		err = stats_client_page(c, SHUNT_MSG_GET_FLOWS, get, &taker, e);
+	} while (err == 0 && get->cursor && !(l->limit && l->left_out) && !ferror(l->cli->out));
+	return err;
+}
+
+/* "192.0.2.0/24" or an address. */
+static bool read_prefix(const char *text, struct list *l)
+{
+	const char *stroke = strchr(text, '/');
+	size_t len = stroke ? (size_t)(stroke - text) : strlen(text);
+	unsigned long bits;
+	char *end;
+
+	if (addr_parse(text, len, &l->prefix))
+		return false;
+	l->bits = addr_bits(&l->prefix);
+	if (!stroke)
+		return true;
+	bits = strtoul(stroke + 1, &end, 10);
+	if (!stroke[1] || *end || bits > l->bits)
+		return false;
+	l->bits = (uint8_t)bits;
+	addr_clear_beyond(&l->prefix, l->bits);
+	return true;
+}
+
+static enum cli_exit read_limit(const char *text, struct list *l)
+{
+	char *end;
+
+	errno = 0;
+	l->limit = text ? strtoull(text, &end, 10) : LIMIT;
+	if (text && (!*text || *end || *text == '-' || errno))
+		return cli_misused("--limit %s: a number; 0: all", text);
+	return CLI_DONE;
+}
+
+static enum cli_exit read_name(const char *what, const char *name, char out[static SHUNT_NAME_MAX])
+{
+	if (!name)
+		return CLI_DONE;
+	if (!name[0] || strlen(name) >= SHUNT_NAME_MAX)
+		return cli_misused("\"%s\" is no name of a %s", name, what);
+	snprintf(out, SHUNT_NAME_MAX, "%s", name);
+	return CLI_DONE;
+}
+
+static enum cli_exit read_options(const struct cli *cli, const char *service, struct list *l,
+				  struct msg_get *get)
+{
+	const char *client = cli_option(cli, "client");
+	enum cli_exit result = read_limit(cli_option(cli, "limit"), l);
+
+	if (service && cli_option(cli, "service"))
+		return cli_misused("the service is given twice");
+	if (result == CLI_DONE)
+		result = read_name("service", service ? service : cli_option(cli, "service"),
+				   get->service);
+	if (result == CLI_DONE)
+		result = read_name("backend", cli_option(cli, "backend"), get->backend);
+	if (result == CLI_DONE && client && !read_prefix(client, l))
+		return cli_misused("--client %s: an address or a prefix, as 192.0.2.0/24", client);
+	return result;
+}
+
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
+{
+	__attribute__((cleanup(close_client))) struct stats_client *c = NULL;
+	struct list l = {.cli = cli};
+	struct msg_get get = {0};
+	struct client_error e;
+	enum cli_exit result = read_options(cli, argc ? argv[0] : NULL, &l, &get);
+
+	if (result != CLI_DONE)
+		return result;
+	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) < 0)
+		return cli_failed("%s", e.text);
+	if (cli->json) {
+		json_open(&l.j, cli->out, false);
+		json_list(&l.j, "flows");
+	}
+	if (list_all(&l, c, &get, &e) < 0)
+		return cli_failed("%s", e.text);
+	if (cli->json) {
+		json_list_end(&l.j);
+		json_bool(&l.j, "more", l.left_out > 0);
+		json_close(&l.j);
+	} else if (!l.shown) {
+		print_heading(cli);
+	} else if (l.left_out) {
+		fprintf(cli->out, "and more; --limit 0 shows all\n");
+	}
+	return CLI_DONE;
+}
+
+static const struct cli_option options[] = {
+	{"service", "NAME", "the flows of this one only", 0, CLI_SERVICE, NULL},
+	{"backend", "NAME", "the flows that are with this one only", 0, CLI_BACKEND, NULL},
+	{"client", "PREFIX", "those of these clients only, as far as clients are known", 0,
+	 CLI_ANYTHING, NULL},
+	{"limit", "N", "how many at most, 1000 without it; 0: all", 0, CLI_ANYTHING, NULL},
+	{0},
+};
+
+const struct command command_flows = {
+	.name = "flows",
+	.arguments = "[SERVICE]",
+	.summary = "which flows are remembered, with whom, since when",
+	.help = "Most flows are not remembered: their slot says where they go (see shunt explain). "
+		"Remembered are\n"
+		"  transition  those that came while their slot was in transition\n"
+		"  all         those of services that remember every flow: rr, wrr, lc, wlc\n"
+		"  source      clients of services with affinity\n"
+		"  nat         translated connections\n"
+		"\n"
+		"AGE is how long ago the last packet was noted. Who the client is, only translated "
+		"connections know: the table of the others has a hash of it. A \"?\" stands for a "
+		"service that the table does not tell apart; it does where any service remembers "
+		"every flow, or where just one has slots in transition.\n",
+	.json = "flows [kind (transition, all, source, nat), service, backend, number (of the "
+		"backend "
+		"in its service), state (new, confirmed, established, closing, reset, ended), "
+		"age_ms, protocol, client, client_port, vip, port, pool (what the backend sees), "
+		"pool_port], more",
+	.examples = "shunt flows web --limit 20\n"
+		    "shunt flows --client 192.0.2.0/24 --json | jq '.flows[].backend'",
+	.group = CLI_GROUP_WHY,
+	.max_args = 1,
+	.kinds = {CLI_SERVICE},
+	.options = options,
+	.run = run,
+};
