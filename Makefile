@@ -22,7 +22,7 @@ CLANG    := $(or $(firstword $(foreach n,30 29 28 27 26 25 24 23 22 21 20 19 18 
 BPFTOOL  ?= $(or $(firstword $(foreach b,bpftool /usr/sbin/bpftool $(wildcard /usr/lib/linux-tools*/bpftool),$(shell $b version >/dev/null 2>&1 && echo $b))),bpftool)
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CFLAGS   ?= -O2 -g
-ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' \
+ALL_CFLAGS := -std=gnu11 $(WARN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' \
 	-DSHUNT_SYSCONFDIR='"$(SYSCONFDIR)"' -Iuser -Iinclude -I$O -isystem /usr/include/libnl3
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-function \
 	-Iinclude -Ibpf -isystem /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
@@ -58,7 +58,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .SUFFIXES:
 .SECONDARY:
 RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench bench-health fuzz-packets
-.PHONY: all help deps tests lint format install uninstall clean $(RUNS) $(RUNS:%=run-%)
+.PHONY: all help deps tests lint format install uninstall deb clean $(RUNS) $(RUNS:%=run-%)
 
 all: $O/shuntd $O/shunt $O/shunt-decap $(COMPLETIONS) $(MAN)
 
@@ -77,6 +77,7 @@ help:
 	@echo 'make lint       format, headers, rooms, sizes'
 	@echo 'make format     clang-format in place'
 	@echo 'make install    into DESTDIR, PREFIX; make uninstall removes it'
+	@echo 'make deb        Debian packages in $O/deb'
 	@echo 'SAN=1           ASan and UBSan;   V=1  show commands'
 
 deps:
@@ -251,30 +252,43 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 MAN_DIR  = $(DESTDIR)$(PREFIX)/share/man
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSTEMD  = $(DESTDIR)$(PREFIX)/lib/systemd
+UNITS   := shunt.service shunt-decap@.service
+EXAMPLES := $(filter-out %.service %.sysusers %.catalog,$(wildcard configs/*))
+# Units and examples name the folders of a distribution's package.
+placed    = sed 's,/usr/,$(PREFIX)/,g; s,/etc/,$(SYSCONFDIR)/,g' $(1) | install -m 644 /dev/stdin $(2)
 
 install: all
-	install -d $(SBIN) $(BIN) $(SHARE)/docs $(UNIT_DIR) $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/shunt
+	install -d $(SBIN) $(BIN) $(SHARE)/docs $(SHARE)/examples $(SYSTEMD)/system $(SYSTEMD)/catalog \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/shunt
 	install -m 755 $O/shuntd $(SBIN)
 	install -m 755 $O/shunt $O/shunt-decap $(BIN)
 	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(filter-out %.service,$(wildcard configs/*)) LICENSE $(wildcard README.md) $(SHARE)
+	install -m 644 LICENSE README.md $(SHARE)
+	install -m 644 $(EXAMPLES) $(SHARE)/examples
 	install -m 644 $(wildcard docs/*.md) $(SHARE)/docs
 	install -d $(BASH_DIR) $(ZSH_DIR) $(FISH_DIR)
 	install -m 644 $O/completion/shunt $(BASH_DIR)
 	install -m 644 $O/completion/_shunt $(ZSH_DIR)
 	install -m 644 $O/completion/shunt.fish $(FISH_DIR)
 	for page in $(MAN); do install -D -m 644 -t $(MAN_DIR)/man$${page##*.} $$page || exit; done
-	sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/,$(SYSCONFDIR)/,' configs/shunt.service | install -m 644 /dev/stdin $(UNIT_DIR)/shunt.service
+	install -m 644 configs/shunt.catalog $(SYSTEMD)/catalog
+	install -m 644 configs/shunt.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/shunt.conf
+	$(foreach u,$(UNITS),$(call placed,configs/$u,$(SYSTEMD)/system/$u);)
 
 # The operator's own files in SYSCONFDIR stay.
 uninstall:
-	rm -f $(SBIN)/shuntd $(BIN)/shunt $(BIN)/shunt-decap $(UNIT_DIR)/shunt.service
+	rm -f $(SBIN)/shuntd $(BIN)/shunt $(BIN)/shunt-decap $(UNITS:%=$(SYSTEMD)/system/%)
+	rm -f $(SYSTEMD)/catalog/shunt.catalog $(DESTDIR)$(PREFIX)/lib/sysusers.d/shunt.conf
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(wildcard include/*.h))
 	rm -f $(BASH_DIR)/shunt $(ZSH_DIR)/_shunt $(FISH_DIR)/shunt.fish
 	rm -f $(foreach page,$(MAN),$(MAN_DIR)/man$(lastword $(subst ., ,$(page)))/$(notdir $(page)))
 	rm -rf $(SHARE)
 	-rmdir $(DESTDIR)$(SYSCONFDIR)/shunt 2>/dev/null
+
+# Built from a copy, and not as root: debian/build.sh.
+deb:
+	$(Q)debian/build.sh $O/deb
 
 clean:
 	rm -rf build build-san

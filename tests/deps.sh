@@ -45,6 +45,9 @@ python3-scapy        | python3-scapy        | scapy         | odd packets
 openssl              | openssl              | openssl       | AES beside that of the packet path
 util-linux           | util-linux           | util-linux    | flock, nsenter, setpriv
 procps               | procps-ng            | procps-ng     | ps, sysctl
+# for the packages
+debhelper            | -                    | -             | make deb
+lintian              | -                    | -             | its opinion of them
 # for the demo and the end-to-end tests
 iproute2             | iproute              | iproute2      | namespaces, links, addresses
 iputils-ping         | iputils              | iputils       | echo requests
@@ -130,7 +133,7 @@ elsewhere() {
   [ -z "$try" ] || exit 0
   echo "deps: this is neither Debian nor Ubuntu; install these with its package manager:"
   if command -v pacman >/dev/null; then column=3; fi
-  wanted | awk -F'|' -v c=$column '{gsub(/^ +| +$/, "", $c); gsub(/^ +/, "", $4);
+  wanted | awk -F'|' -v c=$column '{gsub(/^ +| +$/, "", $c); if ($c == "-") next; gsub(/^ +/, "", $4);
     printf "  %-22s %s\n", $c, $4}'
   exit 1
 }

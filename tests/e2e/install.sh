@@ -14,7 +14,7 @@ mkdir -p "$root/etc/shunt" && : >"$root/etc/shunt/shunt.yaml"
 for f in ./usr/sbin/shuntd ./usr/bin/shunt ./usr/bin/shunt-decap ./usr/include/shunt_msg.h \
   ./usr/share/bash-completion/completions/shunt ./usr/share/zsh/vendor-completions/_shunt \
   ./usr/share/fish/vendor_completions.d/shunt.fish \
-  ./usr/lib/systemd/system/shunt.service ./usr/share/doc/shunt/shunt.yaml ./usr/share/doc/shunt/LICENSE; do
+  ./usr/lib/systemd/system/shunt.service ./usr/share/doc/shunt/examples/shunt.yaml ./usr/share/doc/shunt/LICENSE; do
   check "$f is there" grep -qxF "$f" "$W/files"
 done
 if [ -s "$O/man/shunt.8" ]; then
@@ -24,7 +24,7 @@ if [ -s "$O/man/shunt.8" ]; then
 fi
 check "shuntd runs from there" "$root/usr/sbin/shuntd" --version
 refuses "shunt finds shunt-decap beside itself" 1 'nosuch0' "$root/usr/bin/shunt" decap status nosuch0
-check "the example configuration is good" "$root/usr/bin/shunt" check "$root/usr/share/doc/shunt/shunt.yaml"
+check "the example configuration is good" "$root/usr/bin/shunt" check "$root/usr/share/doc/shunt/examples/shunt.yaml"
 if command -v systemd-analyze >/dev/null; then
   sed "s,/usr/sbin/,$root/usr/sbin/,; s,/etc/,$root/etc/," "$root/usr/lib/systemd/system/shunt.service" \
     >"$W/shunt.service"
