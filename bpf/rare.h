@@ -77,7 +77,8 @@ static __always_inline __u32 rare_choose(struct pkt *pkt, __u32 is_about)
 	verdict = service_find(pkt, pkt->is_v6, &service);
 	if (verdict)
 		return verdict;
-	if (service->flags & SHUNT_SVC_NAT)
+	/* What is of a connection has been found; a flow may be that of a backend which does not translate. */
+	if (service->flags & (is_about ? SHUNT_SVC_TURNS : SHUNT_SVC_NAT))
 		return SHUNT_PASS_NOT_VIP;
 	verdict = service->policy && !is_about ? source_check(pkt, service, &rates) : SHUNT_GO_ON;
 	if (verdict)

@@ -384,10 +384,13 @@ static __always_inline enum shunt_verdict backend_choose(struct pkt *pkt,
 static __always_inline enum shunt_verdict
 backend_of_flow(struct pkt *pkt, const struct shunt_service *svc, const struct shunt_backend **out)
 {
+	__u32 nat = svc->flags & (SHUNT_SVC_NAT | SHUNT_SVC_FLOWS);
+	__u64 how = HOW_ABOUT | (nat == SHUNT_SVC_NAT ? HOW_NAT : 0);
+
 	pkt->new_flow = 0;
 	pkt->hash = flow_hash(pkt);
 	return backend_numbered(pkt, svc, SCHED_POLICY,
-				backend_number_how(pkt, svc, SCHED_POLICY, HOW_ABOUT), out);
+				backend_number_how(pkt, svc, SCHED_POLICY, how), out);
 }
 
 #endif

@@ -206,7 +206,7 @@ static enum shunt_verdict error(struct oracle_case *c, struct oracle_result *r)
 	if (verdict != SHUNT_GO_ON)
 		return verdict == SHUNT_PASS_NOT_VIP ? SHUNT_PASS_ICMP : verdict;
 	svc = oracle_find(c->t, &about.p);
-	if (!svc || svc->flags & SHUNT_SVC_NAT)
+	if (!svc || svc->flags & SHUNT_SVC_TURNS)
 		return SHUNT_PASS_ICMP;
 	q = oracle_tuple_of(&about.p);
 	verdict = oracle_number_about(&about, svc, &number, r);

@@ -96,6 +96,34 @@ static void pieces_follow_other_methods(void **state)
 	assert_int_equal(nat_records(f), 0);
 }
 
+/* An error about a flow of a backend that does not translate goes there as it came; one about a flow that
+ * would be translated, and of which there is no connection, is the stack's. */
+static void errors_follow_other_methods(void **state)
+{
+	struct fixture *f = *state;
+	struct shunt_service *svc = world_service(f, nat_family, IPPROTO_TCP, WORLD_DSR);
+	uint32_t row = world_row(nat_family, IPPROTO_TCP, WORLD_DSR);
+	struct recipe r = nat_request(IPPROTO_TCP, 12345), sent = nat_answer(&r), router, t;
+	struct frame in, out;
+	struct outcome o;
+
+	for (uint32_t i = 0; i < WORLD_SLOTS; i++)
+		*world_slot(f, svc, i) = 2;
+	router = nat_router_of(&sent);
+	nat_error_about(&router, &sent, 60, &in);
+	fixture_run(f, &in, &o);
+	assert_int_equal(o.verdict, SHUNT_PASS_ICMP);
+	f->backends[row + 2].method = SHUNT_DSR;
+	t = nat_translated(&router, 2, router.sport);
+	memcpy(t.src, router.src, 16);
+	memcpy(t.dst, router.dst, 16);
+	nat_error_about(&t, &sent, 60, &out);
+	nat_assert_leaves(f, &in, &out, false);
+	svc->flags = SHUNT_SVC_NAT | SHUNT_SVC_TURNS; /* all of whose backends translate */
+	fixture_run(f, &in, &o);
+	assert_int_equal(o.verdict, SHUNT_PASS_ICMP);
+}
+
 /* While the daemon writes, flags and rows are those of before or those of after. */
 static void nothing_is_lost_while_the_method_changes(void **state)
 {
@@ -131,6 +159,7 @@ int main(void)
 		T(a_service_may_mix_methods),
 		T(turns_of_other_methods_are_remembered),
 		T(pieces_follow_other_methods),
+		T(errors_follow_other_methods),
 		T(nothing_is_lost_while_the_method_changes),
 	};
 
