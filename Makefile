@@ -42,7 +42,7 @@ LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)
 MAIN_SRC  := $(wildcard user/main/*.c)
 CLI_SRC   := $(filter-out user/main/shuntd.c user/main/shunt_decap.c,$(MAIN_SRC))
 # The process that serves metrics and the page is shuntd too, and says things in the command's words.
-WEB_SRC   := $(wildcard user/web/*.c) user/main/words.c user/main/words_passive.c user/main/json.c user/main/units.c
+WEB_SRC   := $(wildcard user/web/*.c user/main/words*.c) user/main/json.c user/main/units.c
 obj        = $(patsubst %.c,$O/%.o,$(1))
 COMPLETIONS := $O/completion/shunt $O/completion/_shunt $O/completion/shunt.fish
 # Where scdoc is.
@@ -115,6 +115,9 @@ $O/%.o: %.c | $(SKEL)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The page is part of an object.
+$O/user/web/page.o: $(wildcard user/web/page/*)
 
 $O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/*.h)
 	$(call say,BPF,$<)

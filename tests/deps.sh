@@ -61,6 +61,7 @@ wrk                  | wrk (copr)           | wrk           | requests, many at 
 xdp-tools            | xdp-tools            | xdp-tools     | other programs beside shunt's
 libfaketime          | libfaketime          | libfaketime   | a wall clock that jumps
 prometheus           | golang-github-prometheus | prometheus | metrics, dashboard and alert rules tried
+chromium             | chromium             | chromium      | looks at the page
 jq                   | jq                   | jq            | reads JSON output
 tmux                 | tmux                 | tmux          | a terminal that can be looked at
 man-db               | man-db               | man-db        | reads the manual pages
@@ -113,7 +114,7 @@ missing() {
     CLANG) clang_package ;;
     BPFTOOL) bpftool_package ;;
     nginx-light) command -v nginx /usr/sbin/nginx >/dev/null || echo nginx-light ;;
-    libxdp-dev | xdp-tools) installed "$name" || ! available "$name" || echo "$name" ;;
+    libxdp-dev | xdp-tools | prometheus | chromium) installed "$name" || ! available "$name" || echo "$name" ;;
     *) installed "$name" || echo "$name" ;;
     esac
   done | xargs

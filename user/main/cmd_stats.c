@@ -92,17 +92,8 @@ static void stats_json(const struct cli *cli, const struct snapshot *s)
 		service_json(&j, s, i, &at);
 	json_list_end(&j);
 	json_list(&j, "verdicts");
-	for (i = 0; i < s->n_verdicts; i++) {
-		const struct view_verdict *v = &s->verdicts[i];
-
-		json_object(&j, NULL);
-		json_text(&j, "name", words_verdict(v->verdict));
-		json_text(&j, "class", words_verdict_class(v->verdict));
-		json_text(&j, "meaning", words_verdict_meaning(v->verdict));
-		json_number(&j, "packets", v->packets);
-		json_number(&j, "packets_per_s", v->packets_per_s);
-		json_object_end(&j);
-	}
+	for (i = 0; i < s->n_verdicts; i++)
+		words_json_verdict(&j, &s->verdicts[i]);
 	json_list_end(&j);
 	json_close(&j);
 }

@@ -293,6 +293,17 @@ void words_json_interface(struct json *j, const struct view_interface *i)
 	json_object_end(j);
 }
 
+void words_json_verdict(struct json *j, const struct view_verdict *v)
+{
+	json_object(j, NULL);
+	json_text(j, "name", words_verdict(v->verdict));
+	json_text(j, "class", words_verdict_class(v->verdict));
+	json_text(j, "meaning", words_verdict_meaning(v->verdict));
+	json_number(j, "packets", v->packets);
+	json_number(j, "packets_per_s", v->packets_per_s);
+	json_object_end(j);
+}
+
 static void json_address(struct json *j, const char *name, const struct addr *a)
 {
 	char text[ADDR_TEXT_MAX];

@@ -30,10 +30,17 @@ const char *words_verdict(enum shunt_verdict v); /* "pass_not_vip" */
 const char *words_verdict_class(enum shunt_verdict v); /* "pass" */
 const char *words_verdict_meaning(enum shunt_verdict v); /* "no service at ..." */
 
+/* What was wrong with datagrams that were dropped: "forged"; NULL: nothing. */
+const char *words_fate(enum peer_fate f);
+
+/* A document: the daemon and its interfaces. */
+void words_json_status(FILE *out, const struct view_status *s, const struct view_interface *rows,
+		       size_t n);
 /* One object each, an element of a list. */
 void words_json_interface(struct json *j, const struct view_interface *i);
 void words_json_service(struct json *j, const struct view_service *s);
 void words_json_backend(struct json *j, const struct view_backend *b);
+void words_json_verdict(struct json *j, const struct view_verdict *v);
 /* packets, bytes, flows, packets_per_s, bytes_per_s, flows_per_s, as members. */
 /* What passive checks say, with "; " where the reason of the active ones follows; empty: nothing.
  * Returns its length. */

@@ -15,23 +15,13 @@
 
 #include "web/guard.h"
 #include "web/metrics.h"
+#include "web/page.h"
+#include "web/reply.h"
+#include "web/stream.h"
 
 #define HEADERS_MAX 8192 /* bytes, with the request line */
 #define BODY_MAX 1024 /* of a request, which has no use for one */
 #define SILENT_S 15 /* a connection that says nothing */
-
-static const char csp[] =
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; "
-	"frame-ancestors 'none'";
-
-/* A body that several replies share; whoever reads slowly keeps none of his own. */
-struct body {
-	unsigned int users;
-	char *text;
-	size_t len;
-	mono_t of; /* when its snapshot was taken */
-};
 
 typedef void write_fn(struct reply *r);
 
@@ -41,12 +31,14 @@ struct route {
 	bool kept; /* says the same to everybody: one body for a snapshot */
 };
 
-static const char text_type[] = "text/plain; charset=utf-8";
-
 static const struct route routes[] = {
 	{"/metrics", NULL, NULL, true},
-	{"/healthz", text_type, health_live, false},
-	{"/readyz", text_type, health_ready, false},
+	{"/healthz", REPLY_TEXT, health_live, false},
+	{"/readyz", REPLY_TEXT, health_ready, false},
+	{"/api/v1/status", REPLY_JSON, api_status, true},
+	{"/api/v1/services", REPLY_JSON, api_services, false},
+	{"/api/v1/backends", REPLY_JSON, api_backends, false},
+	{"/api/v1/verdicts", REPLY_JSON, api_verdicts, true},
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 #define METRICS (&routes[0])
@@ -63,28 +55,13 @@ struct server {
 	struct event_base *base;
 	struct evhttp *http;
 	struct guard *guard;
+	struct streams *streams;
 	struct fetcher *fetcher;
 	TAILQ_HEAD(, waiting) waiting;
 	bool only_local; /* it listens on a loopback address */
 	uint32_t limit;
 	struct body *kept[ROUTES], *metrics[METRICS_FORMATS];
 };
-
-/* ---- bodies --------------------------------------------------------------------------------------*/
-
-static void body_release(struct body *b)
-{
-	if (!b || --b->users)
-		return;
-	free(b->text);
-	free(b);
-}
-
-static void on_sent(const void *data, size_t len, void *arg)
-{
-	(void)data, (void)len;
-	body_release(arg);
-}
 
 const char *reply_parameter(const struct reply *r, const char *name)
 {
@@ -105,65 +82,6 @@ int64_t reply_number(const struct reply *r, const char *name, int64_t otherwise,
 	return *end || text[0] < '0' || text[0] > '9' || n > most ? -1 : n;
 }
 
-/* ---- replies -------------------------------------------------------------------------------------*/
-
-static void put_headers(struct evhttp_request *req, const char *type)
-{
-	struct evkeyvalq *h = evhttp_request_get_output_headers(req);
-
-	evhttp_add_header(h, "Content-Type", type);
-	evhttp_add_header(h, "Content-Security-Policy", csp);
-	evhttp_add_header(h, "X-Content-Type-Options", "nosniff");
-	evhttp_add_header(h, "Referrer-Policy", "no-referrer");
-	evhttp_add_header(h, "Cross-Origin-Resource-Policy", "same-origin");
-	evhttp_add_header(h, "Cache-Control", "no-store");
-}
-
-static const char *reason_of(int status)
-{
-	switch (status) {
-	case 200:
-		return "OK";
-	case 400:
-		return "Bad Request";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 421:
-		return "Misdirected Request";
-	default:
-		return "Service Unavailable";
-	}
-}
-
-static void reply_words(struct evhttp_request *req, int status, const char *words)
-{
-	struct evbuffer *buf = evbuffer_new();
-
-	put_headers(req, text_type);
-	if (status == 405)
-		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
-	if (buf)
-		evbuffer_add_printf(buf, "%s\n", words);
-	evhttp_send_reply(req, status, reason_of(status), buf);
-	if (buf)
-		evbuffer_free(buf);
-}
-
-static void reply_body(struct evhttp_request *req, int status, const char *type, struct body *b)
-{
-	struct evbuffer *buf = evbuffer_new();
-
-	put_headers(req, type);
-	b->users++;
-	if (!buf || evbuffer_add_reference(buf, b->text, b->len, on_sent, b) < 0)
-		body_release(b);
-	evhttp_send_reply(req, status, reason_of(status), buf);
-	if (buf)
-		evbuffer_free(buf);
-}
-
 /* ---- from a snapshot -----------------------------------------------------------------------------*/
 
 static void write_metrics(struct server *s, FILE *out, enum metrics_format f,
@@ -172,6 +90,7 @@ static void write_metrics(struct server *s, FILE *out, enum metrics_format f,
 	const struct metrics_own own = {
 		.limit = s->limit,
 		.connections = guard_connections(s->guard),
+		.streams = streams_count(s->streams),
 		.requests = guard_requests(s->guard),
 		.turned_away = guard_turned_away(s->guard),
 	};
@@ -203,11 +122,11 @@ static struct body *make(struct server *s, const struct route *route, struct rep
 	b->users = 1;
 	b->of = r->snapshot->taken;
 	if (fclose(r->out) != 0) {
-		body_release(b);
+		reply_body_release(b);
 		return NULL;
 	}
 	if (place) {
-		body_release(*place);
+		reply_body_release(*place);
 		*place = b;
 		b->users++;
 	}
@@ -245,7 +164,7 @@ static void answer(struct server *s, struct evhttp_request *req, const struct ro
 		return;
 	}
 	reply_body(req, r.status, route == METRICS ? metrics_content_type(f) : route->type, b);
-	body_release(b);
+	reply_body_release(b);
 }
 
 static struct waiting *next_waiting(struct server *s)
@@ -336,6 +255,22 @@ static bool is_local_name(const char *host)
 	return inet_pton(AF_INET, host, &unused) == 1 || inet_pton(AF_INET6, host, &unused) == 1;
 }
 
+static void reply_events(struct server *s, struct evhttp_request *req)
+{
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD) {
+		reply_words(req, 405, "events are for GET");
+		return;
+	}
+	if (streams_count(s->streams) >= STREAMS_MAX) {
+		reply_words(req, 503, "too many listen to events already");
+		return;
+	}
+	guard_stream(s->guard, req);
+	reply_headers(req, "text/event-stream");
+	if (streams_add(s->streams, req) < 0)
+		evhttp_send_error(req, 503, NULL);
+}
+
 static const struct route *find_route(const char *path)
 {
 	for (size_t i = 0; path && i < ROUTES; i++)
@@ -344,24 +279,41 @@ static const struct route *find_route(const char *path)
 	return NULL;
 }
 
-static void on_request(struct evhttp_request *req, void *arg)
+/* Whether @req may be answered at all; if not, it has been. */
+static bool is_fine(struct server *s, struct evhttp_request *req)
 {
-	struct server *s = arg;
 	const enum evhttp_cmd_type method = evhttp_request_get_command(req);
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const struct route *route = find_route(uri ? evhttp_uri_get_path(uri) : NULL);
-	const struct snapshot *latest = fetcher_latest(s->fetcher);
 
-	guard_request(s->guard, req);
 	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD)
 		reply_words(req, 405, "nothing can be changed here: GET and HEAD only");
 	else if (s->only_local && !is_local_name(evhttp_request_get_host(req)))
 		reply_words(req, 421, "this address is for this host alone: ask for it by address");
+	else
+		return true;
+	return false;
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+	struct server *s = arg;
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+	const struct page_file *file = page_find(path);
+	const struct route *route = find_route(path);
+	const struct snapshot *latest = fetcher_latest(s->fetcher);
+
+	guard_request(s->guard, req);
+	if (!is_fine(s, req))
+		return;
+	if (file)
+		reply_file(req, file);
+	else if (path && strcmp(path, "/api/v1/events") == 0)
+		reply_events(s, req);
 	else if (!route)
 		reply_words(
 			req, 404,
 			"there are: / /metrics /healthz /readyz /api/v1/status /api/v1/services "
-			"/api/v1/backends /api/v1/events");
+			"/api/v1/backends /api/v1/verdicts /api/v1/events");
 	else if (latest && mono_diff_us(latest->taken, mono_now()) < SERVE_FRESH_US)
 		answer(s, req, route);
 	else
@@ -372,7 +324,9 @@ static void on_request(struct evhttp_request *req, void *arg)
 
 static void on_event(void *arg, const struct msg_event *e)
 {
-	(void)arg, (void)e;
+	struct server *s = arg;
+
+	streams_tell(s->streams, e);
 }
 
 static void on_lost(void *arg)
@@ -425,7 +379,8 @@ struct server *server_new(struct event_base *base, int daemon, int listener, uin
 	s->only_local = is_loopback(listener);
 	TAILQ_INIT(&s->waiting);
 	s->fetcher = fetcher_new(base, daemon, &calls);
-	if (s->fetcher && open_http(s, listener) == 0)
+	s->streams = streams_new(base);
+	if (s->fetcher && s->streams && open_http(s, listener) == 0)
 		return s;
 	server_free(s);
 	return NULL;
@@ -437,11 +392,13 @@ void server_free(struct server *s)
 		evhttp_free(s->http);
 	if (s->guard)
 		guard_free(s->guard);
+	if (s->streams)
+		streams_free(s->streams);
 	if (s->fetcher)
 		fetcher_free(s->fetcher);
 	for (size_t i = 0; i < ROUTES; i++)
-		body_release(s->kept[i]);
+		reply_body_release(s->kept[i]);
 	for (size_t i = 0; i < METRICS_FORMATS; i++)
-		body_release(s->metrics[i]);
+		reply_body_release(s->metrics[i]);
 	free(s);
 }

@@ -47,5 +47,6 @@ void health_ready(struct reply *r);
 void api_status(struct reply *r);
 void api_services(struct reply *r);
 void api_backends(struct reply *r);
+void api_verdicts(struct reply *r);
 
 #endif

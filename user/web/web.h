@@ -5,7 +5,7 @@
  * jail.c      what it cannot do any more
  * snapshot.c  asks the daemon
  * guard.c     bounds connections: how many, how slow
- * serve.c     from a request to a reply
+ * serve.c     from a request to its reply; reply.c, page.c: how it goes out
  * metrics*.c, health.c, api.c  the replies
  * stream.c    events as they happen
  * page/       what browsers get, in the executable as it is */
