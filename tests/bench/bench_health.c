@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* make bench-health: what checks cost the probing process and how late its probes start: CHECKS
  * backends, each an address of its own, every 2 s, for SECONDS; by TCP, then half as many by HTTP. The
- * servers are in a namespace of their own, behind a veth. Beside each figure stands its limit. */
+ * servers are in a namespace of their own, behind a veth. Beside each figure stands its limit. And how often a
+ * backend comes and goes whose probes are lost at random. */
 #include <arpa/inet.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,6 +22,7 @@
 
 #include "base/mono.h"
 #include "io/probe.h"
+#include "pure/health.h"
 
 #define INTERVAL_MS 2000
 #define SETTLE_S 4
@@ -274,8 +277,62 @@ static int print(const char *what, int checks, const struct figures *f, double c
 	       "(at "
 	       "most %.0f), %.1f%% more than %d ms late (at most %.0f%%)%s\n",
 	       what, checks, f->rate, 100 * f->core, 100 * core_max, f->mib, mib_max, 100 * f->late,
-	       PROBE_LATE_MS, 100 * late_max, good ? "" : "  **over**");
+	       PROBE_LATE_MS, 100 * late_max, good ? "  PASS" : "  FAIL");
 	fflush(stdout);
+	return good ? 0 : 1;
+}
+
+/* ---- flapping ----------------------------------------------------------------------------------- */
+
+#define RISE 2
+#define FALL 3
+#define LOSS 10 /* percent */
+#define PROBES 20000000
+
+/* How many times a backend whose probes are lost at random goes down. The numbers are the same in every run:
+ * xorshift, Marsaglia 2003. */
+static uint64_t downs(uint32_t percent)
+{
+	const struct health_policy policy = {.rise = RISE, .fall = FALL, .interval_ms = 1000};
+	const mono_t now = {1};
+	uint64_t x = 88172645463325252ull, n = 0;
+	struct health h;
+
+	health_init(&h, HEALTH_UP, now);
+	for (int i = 0; i < PROBES; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		n += health_note(&h, (x >> 32) % 100 >= percent, &policy, now) == HEALTH_GOES_DOWN;
+	}
+	return n;
+}
+
+/* Probes until @n of them in a row come out so as each does with probability @p: the sum of 1/p^k for k from 1
+ * to n (Feller, An Introduction to Probability Theory, volume 1, XIII.7). */
+static double until_run(double p, int n)
+{
+	double sum = 0;
+
+	for (int k = 1; k <= n; k++)
+		sum += pow(p, -k);
+	return sum;
+}
+
+/* From up to down and back is one round; how many there are is spread like a count of rare events. */
+static int flap(void)
+{
+	const double p = LOSS / 100.0;
+	const double predicted = PROBES / (until_run(p, FALL) + until_run(1 - p, RISE));
+	const uint64_t lossy = downs(LOSS), well = downs(0);
+	const double most = predicted + 4 * sqrt(predicted);
+	const bool good = (double)lossy <= most && well == 0;
+
+	printf("flap  rise %d, fall %d: of %d probes %d%% lost: %llu times down (by arithmetic "
+	       "%.0f, at "
+	       "most %.0f); none lost: %llu (at most 0)  %s\n",
+	       RISE, FALL, PROBES, LOSS, (unsigned long long)lossy, predicted, most,
+	       (unsigned long long)well, good ? "PASS" : "FAIL");
 	return good ? 0 : 1;
 }
 
@@ -290,6 +347,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--probe-child") == 0)
 		return probe_child_main(NULL);
 	setrlimit(RLIMIT_NOFILE, &files);
+	over |= flap();
 	servers = make_world();
 	f = measure(CONF_CHECK_TCP, checks, seconds);
 	over |= print("tcp", checks, &f, 0.25);

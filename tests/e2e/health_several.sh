@@ -11,7 +11,7 @@ second() {
   wait_for 10 on "b$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/81'
 }
 for n in 1 2; do web $n && second $n; done
-web 3 179 # the gateway
+web 3 179 180 # the gateway, and what else the rack needs
 for last in 11 12; do route_vip 203.0.113.$last; for n in 1 2; do vip b$n 203.0.113.$last; done; done
 both="backends: [$(addr4 1) name=b1, $(addr4 2) name=b2]"
 config <<END
@@ -20,11 +20,12 @@ checks:
   page: { type: http, path: /healthz }
   second: { type: tcp, port: 81 }
   wrong: { type: http, path: /, status: 404 }
+  power: { type: tcp, address: $(addr4 3), port: 180, fall: 1, rise: 1 }
   gateway: { type: tcp, address: $(addr4 3), port: 179, fall: 1, rise: 1 }
 services:
 $(service all tcp $VIP4 80 "checks: { all: [page, second] }" "$both")
 $(service any tcp 203.0.113.11 80 "checks: { any: [page, wrong] }" "$both")
-$(service behind tcp 203.0.113.12 80 "check: page" "needs: gateway" "$both")
+$(service behind tcp 203.0.113.12 80 "check: page" "needs: [gateway, power]" "$both")
 END
 running 6
 field() { shunt backends "$1" --json | jq -r ".backends[] | select(.name == \"$2\") | .$3"; }

@@ -40,7 +40,7 @@ static void a_service_without_names_has_one_check_of_its_own(void **state)
 	assert_int_equal(conf_service_checks(s), 1);
 	assert_ptr_equal(conf_service_check(s, 0), &s->check);
 	assert_string_equal(s->check.name, "");
-	assert_null(s->needs);
+	assert_null(s->needs[0]);
 	conf_free(c);
 }
 
@@ -94,10 +94,28 @@ static void what_services_need_has_an_address(void **state)
 			     "}\n");
 
 	(void)state;
-	assert_ptr_equal(c->services[0].needs, &c->checks[2]);
+	assert_ptr_equal(c->services[0].needs[0], &c->checks[2]);
+	assert_null(c->services[0].needs[1]);
 	assert_int_equal(c->checks[2].target.bytes[3], 254);
 	assert_int_equal(c->checks[2].interval_ms, 1000);
 	assert_true(addr_is_none(&c->checks[0].target));
+	conf_free(c);
+}
+
+static void a_service_may_need_several(void **state)
+{
+	struct conf *c =
+		parse("interfaces: [eth0]\n"
+		      "checks:\n"
+		      "  a: { type: tcp, address: 192.0.2.254, port: 1 }\n"
+		      "  b: { type: icmp, address: 192.0.2.253 }\n"
+		      "services:\n"
+		      "  - { vip: 192.0.2.1, port: 80, backends: [10.0.0.1], needs: [b, a] }\n");
+
+	(void)state;
+	assert_string_equal(c->services[0].needs[0]->name, "b");
+	assert_string_equal(c->services[0].needs[1]->name, "a");
+	assert_null(c->services[0].needs[2]);
 	conf_free(c);
 }
 
@@ -108,6 +126,7 @@ int main(void)
 		cmocka_unit_test(a_named_check_has_the_defaults_and_its_own_keys),
 		cmocka_unit_test(several_are_joined),
 		cmocka_unit_test(what_services_need_has_an_address),
+		cmocka_unit_test(a_service_may_need_several),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,18 +189,31 @@ void checks_stop(struct engine *e, struct backend *b)
 
 /* ---- what is told -------------------------------------------------------------------------------*/
 
+static bool is_down(const struct gate *g)
+{
+	return g->probing.health.state == HEALTH_DOWN;
+}
+
+/* Of what @s needs the first that is down; if none is any more, the first; NULL: it needs nothing. */
+static const struct gate *needed(const struct service *s)
+{
+	for (size_t i = 0; s->gates[i]; i++)
+		if (is_down(s->gates[i]))
+			return s->gates[i];
+	return s->gates[0];
+}
+
 static void reason_of(const struct probing *p, enum health_state before, enum health_change change,
 		      char *out, size_t size)
 {
 	const struct health_policy policy = conf_check_policy(check_of(p));
 	const uint16_t took = health_took(before, p->health.state, &policy);
+	const struct gate *gate = p->health.cut ? needed(p->backend->service) : NULL;
 	const mono_t now = mono_now();
 
 	if (p->health.cut)
 		snprintf(out, size, "%.52s; it needs %.40s, which is down: %.36s", p->result.text,
-			 p->backend->service->gate ? p->backend->service->gate->name : "?",
-			 p->backend->service->gate ? p->backend->service->gate->probing.result.text
-						   : "");
+			 gate ? gate->name : "?", gate ? gate->probing.result.text : "");
 	else if (change == HEALTH_HELD)
 		snprintf(out, size,
 			 "it answers, but comes and goes: held down for %u s, until its penalty %u "
@@ -267,13 +280,22 @@ void checks_view(const struct backend *b, struct view_backend *out)
 
 /* ---- gates --------------------------------------------------------------------------------------*/
 
+static bool needs(const struct service *s, const struct gate *g)
+{
+	size_t i = 0;
+
+	while (s->gates[i] && s->gates[i] != g)
+		i++;
+	return s->gates[i];
+}
+
 /* All that need @g, if they do not answer, are cut off. */
 static void gate_falls(struct engine *e, const struct gate *g)
 {
 	for (size_t i = 0; i < e->n_services; i++) {
 		struct service *s = e->services[i];
 
-		for (size_t k = 0; s->gate == g && k < s->n_backends; k++) {
+		for (size_t k = 0; needs(s, g) && k < s->n_backends; k++) {
 			struct backend *b = s->backends[k];
 
 			for (size_t n = 0; n < b->n_checks; n++)
@@ -357,9 +379,21 @@ static struct gate *take_gate(struct engine *e, const struct conf_check *conf)
 static bool is_needed(const struct conf *conf, const struct conf_check *check)
 {
 	for (size_t i = 0; i < conf->n_services; i++)
-		if (conf->services[i].needs == check)
-			return true;
+		for (size_t k = 0; conf->services[i].needs[k]; k++)
+			if (conf->services[i].needs[k] == check)
+				return true;
 	return false;
+}
+
+static void join_gates(const struct engine *e, struct service *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; s->conf->needs[i]; i++) {
+		s->gates[n] = find_gate(e, s->conf->needs[i]->name);
+		n += s->gates[n] != NULL;
+	}
+	s->gates[n] = NULL;
 }
 
 void checks_follow_gates(struct engine *e, const struct conf *conf)
@@ -380,11 +414,8 @@ void checks_follow_gates(struct engine *e, const struct conf *conf)
 	checks_drop_gates(e);
 	e->gates = gates;
 	e->n_gates = n;
-	for (size_t i = 0; i < e->n_services; i++) {
-		const struct conf_check *needs = e->services[i]->conf->needs;
-
-		e->services[i]->gate = needs ? find_gate(e, needs->name) : NULL;
-	}
+	for (size_t i = 0; i < e->n_services; i++)
+		join_gates(e, e->services[i]);
 }
 
 /* ---- results ------------------------------------------------------------------------------------*/
@@ -424,12 +455,11 @@ static void on_result(void *arg, uint64_t id, const struct check_result *r)
 		agents_hear(e, p);
 	if (check_verdict(r) == CHECK_NO_VERDICT)
 		return;
-	gate = p->backend ? p->backend->service->gate : NULL;
+	gate = p->backend ? needed(p->backend->service) : NULL;
 	policy = conf_check_policy(check_of(p));
 	own = p->health.state;
 	change = health_note_behind(&p->health, check_verdict(r) == CHECK_GOOD,
-				    gate && gate->probing.health.state == HEALTH_DOWN, &policy,
-				    mono_now());
+				    gate && is_down(gate), &policy, mono_now());
 	probe_pool_pace(pool_of(e, p), id, health_pace_ms(&p->health, &policy));
 	if (change != HEALTH_SAME && p->backend)
 		rejoin(e, p, own, change);

@@ -169,7 +169,7 @@ struct service {
 	uint8_t last_pool; /* that gets new flows, as was told */
 	mono_t again; /* when to decide anew although nothing has happened; never: not at all */
 	struct meter no_backend; /* of the service's own row */
-	const struct gate *gate; /* that it needs, or NULL */
+	const struct gate *gates[CONF_NEEDS + 1]; /* that it needs; NULL behind the last */
 	mono_t passive_at; /* when its backends' packets were last looked at */
 	struct vip *vip; /* in engine.vips; NULL while its address is not in force */
 	bool live; /* counted in vip->live */

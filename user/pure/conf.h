@@ -207,6 +207,8 @@ struct conf_min_healthy {
 	bool percent; /* of the backends of the first pool */
 };
 
+#define CONF_NEEDS 8 /* checks that a service needs, at most */
+
 struct conf_service {
 	char name[SHUNT_NAME_MAX]; /* unique; "VIP:PORT/PROTOCOL" by default */
 	struct addr vip; /* bits beyond the prefix are 0 */
@@ -236,7 +238,8 @@ struct conf_service {
 	struct conf_check *others; /* if there are several */
 	size_t n_others;
 	enum health_join join; /* of all of them */
-	const struct conf_check *needs; /* one of the configuration's with a target, or NULL */
+	/* Of the configuration's, with targets; NULL behind the last. */
+	const struct conf_check *needs[CONF_NEEDS + 1];
 	struct conf_backend *backends; /* in the order of the files: inline first */
 	size_t n_backends;
 	struct conf_nat_pool nat_pool; /* the configuration's unless given */

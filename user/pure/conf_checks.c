@@ -230,27 +230,45 @@ static int read_several(struct conf_load *l, const struct conf_node *node, struc
 	return rc < 0 ? rc : settle(s);
 }
 
-static int read_needs(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
+static int read_need(struct conf_load *l, const struct conf_node *node, struct conf_service *s,
+		     const struct conf_check **out)
 {
 	struct conf_piece piece;
 	int rc = conf_node_piece(l, node, "needs", &piece);
 
 	if (rc < 0)
 		return rc;
-	s->needs = find(l->conf, &piece);
-	if (!s->needs)
+	*out = find(l->conf, &piece);
+	if (!*out)
 		return unknown(l, &piece, "needs");
-	if (addr_is_none(&s->needs->target))
+	if (addr_is_none(&(*out)->target))
 		return conf_piece_fail(l, &piece,
 				       "check \"%s\" has no address, so there is nothing to need; "
 				       "add \"address: ADDRESS\" to it",
-				       s->needs->name);
+				       (*out)->name);
 	if (s->check.kind == CONF_CHECK_NONE)
 		return conf_piece_fail(l, &piece,
 				       "needs does nothing for service \"%s\", whose backends are "
 				       "not checked; give it a check, or remove needs",
 				       s->name);
 	return 0;
+}
+
+/* One, or a list. */
+static int read_needs(struct conf_load *l, const struct conf_node *node, struct conf_service *s)
+{
+	const struct conf_node *target = conf_node_resolve(node), *item;
+	size_t n = 0;
+	int rc = 0;
+
+	if (target->kind != CONF_NODE_LIST)
+		return read_need(l, node, s, &s->needs[0]);
+	if (target->n == 0 || target->n > CONF_NEEDS)
+		return conf_fail(l, node, "needs has %u items; allowed are 1 to %d names of checks",
+				 target->n, CONF_NEEDS);
+	for (item = target->first; item && rc == 0; item = item->next)
+		rc = read_need(l, item, s, &s->needs[n++]);
+	return rc;
 }
 
 /* A word may be a name. */

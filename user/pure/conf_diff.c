@@ -216,17 +216,24 @@ static void others_text(const void *at, char *out)
 
 static bool same_needs(const void *from, const void *to)
 {
-	const struct conf_check *a = ((const struct conf_service *)from)->needs;
-	const struct conf_check *b = ((const struct conf_service *)to)->needs;
+	const struct conf_check *const *a = ((const struct conf_service *)from)->needs;
+	const struct conf_check *const *b = ((const struct conf_service *)to)->needs;
+	size_t i = 0;
 
-	return a && b ? is_same_check(a, b) : a == b;
+	while (a[i] && b[i] && is_same_check(a[i], b[i]))
+		i++;
+	return !a[i] && !b[i];
 }
 
 static void needs_text(const void *at, char *out)
 {
-	const struct conf_check *c = ((const struct conf_service *)at)->needs;
+	const struct conf_check *const *c = ((const struct conf_service *)at)->needs;
+	size_t used = 0;
 
-	snprintf(out, CONF_DIFF_TEXT_MAX, "%s", c ? c->name : "");
+	out[0] = '\0';
+	for (; *c && used < CONF_DIFF_TEXT_MAX - 1; c++)
+		used += (size_t)snprintf(out + used, CONF_DIFF_TEXT_MAX - used, "%s%s",
+					 used ? ", " : "", (*c)->name);
 }
 
 static bool is_same_pool(const struct conf_nat_pool *a, const struct conf_nat_pool *b)
