@@ -330,6 +330,8 @@ enum shunt_backend_attr {
 	SHUNT_BACKEND_PASSIVE_OUT = 43, /* u8: 1: and have taken it out */
 	SHUNT_BACKEND_PASSIVE_AGE = 44, /* u64, milliseconds: since when, of both */
 	SHUNT_BACKEND_PASSIVE_BACK = 45, /* u64, milliseconds that it stays out yet, at least */
+	SHUNT_BACKEND_STATE_AGE =
+		46, /* u64, milliseconds: for how long it leaves, has no next hop, or stands by */
 };
 
 enum shunt_verdict_attr {

@@ -48,7 +48,7 @@ out_after() {
   revive
 }
 
-for n in 1 2; do echo ok >"$W/how$n" && server $n && wait_for 10 answers $n; done
+for n in 1 2; do echo ok >"$W/how$n" && server "$n" && wait_for 10 answers "$n"; done
 for fast in ${FASTS-$INTERVAL $FAST}; do
   config <<END
 services:
@@ -63,12 +63,12 @@ END
     for _ in $(seq "$ROUNDS"); do
       : >"$W/lost"
       start ask client "$python" tests/bench/health_out.py ask $VIP4 80 "$W/lost"
-      out_after $way
+      out_after "$way"
       stop ask
       took=$(cat "$W/took")
-      [ "$took" -le $worst ] || worst=$took
+      [ "$took" -le "$worst" ] || worst=$took
     done
-    row "  $way: the last request that was lost" $worst $limit ms
+    row "  $way: the last request that was lost" "$worst" "$limit" ms
   done
   shuntd_stop
 done
@@ -100,7 +100,7 @@ sleep 2
 idle=$(sort -n "$W/pace.log" | tail -n 1)
 : >"$W/pace.log"
 heard() { grep -c "\"to\": *\"$1\"" "$W/events.log"; }
-heard_all() { [ "$(heard "$1")" -ge $RACK ]; }
+heard_all() { [ "$(heard "$1")" -ge "$RACK" ]; }
 cpu() { awk '{ print ($14 + $15) * 10 }' "/proc/${pids[shuntd]}/stat"; } # ms, at 100 ticks a second
 busy_before=$(cpu)
 began=$(now_ms)

@@ -29,6 +29,7 @@ answers() { # SERVICE'S-ADDRESS BACKENDS...
 }
 check "six are up" wait_for 5 all_up 6
 is "and five stand by" "$(count_state standby)" 5
+is "which is known for how long" "$(shunt backends | grep -cE "standby +[0-9]+ m?s ")" 5
 check "without a need the backup gets nothing" answers $VIP4 b1 b2
 check "neither does that of a service with min_healthy" answers 203.0.113.11 b1 b2 b3
 check "nor do further pools" answers 203.0.113.12 b1

@@ -139,6 +139,7 @@ note "out of the file"
 hold 30
 backends4 1 3 >"$W/b"
 check "b2 leaves when it is no longer in the file" wait_for 5 says b2 state leaving
+check "which is known for how long" grep -qE "b2 .*leaving +[0-9]+ m?s " <(shunt backends turns)
 check "it gets no new connections" new_at "b1 b3"
 check "and keeps those that it has" intact b1 b2 b3
 refuses "it cannot be drained by hand" 1 'leaves service "turns"' shunt drain turns b2

@@ -42,6 +42,7 @@ on b1 ip link set eth0 down
 on lb ip neigh flush dev eth0
 gone() { shunt backends web4 | grep -w b1 | grep -qiE 'no neighbour|no next hop'; }
 check "a backend that is gone is seen to be" wait_for 8 gone
+check "and for how long" grep -qE "b1 .*no next hop +[0-9]+ m?s " <(shunt backends web4)
 is "and gets nothing" "$(spread 60 "http://$VIP4/" | xargs)" "60 b2"
 on b1 ip link set eth0 up
 on b1 ip addr add fd00::11/64 dev eth0 nodad 2>/dev/null

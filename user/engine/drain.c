@@ -60,8 +60,10 @@ void drain_begin(struct engine *e, struct backend *b, int64_t by, int64_t most_s
 	struct drain *d = &b->drain;
 
 	if (d->state == VIEW_DRAIN_NONE)
-		*d = (struct drain){
-			.state = VIEW_DRAIN_GOING, .active = mono_now(), .slots = b->slots};
+		*d = (struct drain){.state = VIEW_DRAIN_GOING,
+				    .began = mono_now(),
+				    .active = mono_now(),
+				    .slots = b->slots};
 	else if (d->by == by)
 		return;
 	if (d->state == VIEW_DRAIN_EXPIRED)

@@ -44,6 +44,11 @@ void members_ask(const struct engine *e, const struct backend *b, struct pool_ba
 	};
 }
 
+bool members_stands_by(const struct backend *b)
+{
+	return b->usable && b->weight && !b->drained && !b->disabled && !b->in_slots;
+}
+
 static void take(struct backend *b, const struct pool_backend *p)
 {
 	b->usable = p->usable;
@@ -51,6 +56,10 @@ static void take(struct backend *b, const struct pool_backend *p)
 	b->held_back = p->held_back;
 	b->warm = p->warm;
 	b->climbs_since = p->climbs_since;
+	if (!members_stands_by(b))
+		b->standby_since = mono_never();
+	else if (mono_is_never(b->standby_since))
+		b->standby_since = mono_now();
 }
 
 /* ---- again -------------------------------------------------------------------------------------*/

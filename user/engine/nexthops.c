@@ -27,6 +27,8 @@ static void tell(struct engine *e, struct backend *b)
 	enum view_nexthop before = b->told, after = nexthops_state(e, b);
 
 	b->told = after;
+	if (before != after || mono_is_never(b->told_at))
+		b->told_at = mono_now();
 	if (before != after && before != VIEW_NH_RESOLVING)
 		engine_tell(e, SHUNT_EVENT_NEXTHOP, b->service, b,
 			    "backend %s/%s: next hop: %s -> %s%s", b->service->name, b->name,

@@ -55,6 +55,7 @@ struct meter {
 /* How it goes with the flows of one that gets no new ones. */
 struct drain {
 	enum view_drain state;
+	mono_t began;
 	mono_t active; /* when its row was last seen to have counted a packet */
 	uint64_t packets; /* that it had counted then */
 	mono_t deadline; /* never: none */
@@ -116,6 +117,8 @@ struct backend {
 	struct shunt_backend row; /* as last written */
 	struct nl_nexthop nexthop;
 	enum view_nexthop told; /* what was last said of it; resolving: nothing yet */
+	mono_t told_at; /* when that began */
+	mono_t standby_since; /* never: it does not stand by */
 	struct health health; /* what its checks say together: state and since count */
 	struct probing *checks; /* in the configuration's order */
 	size_t n_checks;
@@ -324,6 +327,8 @@ void members_decide(struct engine *e, struct service *s);
 /* What pool_decide() is to know of @b as it is, and of a service by its configuration. */
 void members_ask(const struct engine *e, const struct backend *b, struct pool_backend *out);
 struct pool_policy members_policy(const struct engine *e, const struct conf_service *conf);
+/* Whether @b, as last decided, could have new flows, and gets none, since other pools have them. */
+bool members_stands_by(const struct backend *b);
 /* Says in words why @b, as last decided, gets what it gets. */
 void members_words(const struct engine *e, const struct backend *b,
 		   char out[static POOL_WORDS_MAX]);

@@ -326,6 +326,19 @@ static void view_edit(const struct engine *e, const struct backend *b, struct vi
 	memcpy(out->admin_reason, edit->reason, sizeof(out->admin_reason));
 }
 
+/* Of states that are neither its health's nor set by hand; what stands first is shown. */
+static void view_state_age(const struct backend *b, struct view_backend *out)
+{
+	const bool has_next_hop =
+		out->nexthop == VIEW_NH_RESOLVED || out->nexthop == VIEW_NH_NOT_NEEDED;
+	const mono_t since = b->leaving	     ? b->drain.began
+			     : !has_next_hop ? b->told_at
+					     : b->standby_since;
+
+	if (!mono_is_never(since))
+		out->state_age_ms = age_ms(since) + 1; /* 0: not known */
+}
+
 bool views_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out)
 {
 	struct engine *e = arg;
@@ -342,7 +355,7 @@ bool views_backend(void *arg, uint32_t service, uint32_t i, struct view_backend 
 	out->forward = b->conf->forward;
 	out->weight = b->weight;
 	out->pool = (uint8_t)b->conf->pool;
-	out->standby = b->usable && b->weight && !b->drained && !b->disabled && !b->in_slots;
+	out->standby = members_stands_by(b);
 	out->climb = b->held_back ? POOL_STEPS - b->held_back : 0;
 	members_words(e, b, out->gets);
 	view_drain(e, b, out);
@@ -353,6 +366,7 @@ bool views_backend(void *arg, uint32_t service, uint32_t i, struct view_backend 
 	checks_view(b, out);
 	passive_view(b, out);
 	out->nexthop = nexthops_state(e, b);
+	view_state_age(b, out);
 	memcpy(out->mac, b->nexthop.dmac, sizeof(out->mac));
 	memcpy(out->egress, b->nexthop.ifname, sizeof(out->egress));
 	out->slots = b->slots;

@@ -221,7 +221,7 @@ uint64_t words_state_age(const struct view_backend *b)
 	case STATE_LEAVING:
 	case STATE_NO_NEXT_HOP:
 	case STATE_STANDBY:
-		return WORDS_NO_AGE;
+		return b->state_age_ms ? b->state_age_ms : WORDS_NO_AGE;
 	default:
 		return b->passive[0] && b->health != HEALTH_DOWN ? b->passive_age_ms
 								 : b->health_age_ms;

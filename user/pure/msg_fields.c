@@ -205,6 +205,7 @@ static const struct field backend_fields[] = {
 	TEXT(SHUNT_BACKEND_ADMIN_BY, view_backend, admin_by),
 	TEXT(SHUNT_BACKEND_ADMIN_REASON, view_backend, admin_reason),
 	TEXT(SHUNT_BACKEND_GETS, view_backend, gets),
+	U64(SHUNT_BACKEND_STATE_AGE, view_backend, state_age_ms),
 	U64(SHUNT_BACKEND_CHANGES, view_backend, changes),
 	TEXT(SHUNT_BACKEND_PASSIVE, view_backend, passive),
 	BOOL(SHUNT_BACKEND_PASSIVE_OUT, view_backend, passive_out),

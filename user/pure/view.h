@@ -137,6 +137,8 @@ struct view_backend {
 	char admin_by[EDIT_BY_MAX]; /* who made it, and why */
 	char admin_reason[EDIT_REASON_MAX];
 	uint8_t pool; /* 0 to POOL_BACKUP */
+	uint64_t
+		state_age_ms; /* for how long it leaves, has no next hop, or stands by; 0: not known */
 	bool standby; /* its pool gets no new flows, but it could */
 	char gets[POOL_WORDS_MAX]; /* what it gets, and why, in words */
 	uint8_t climb; /* of POOL_STEPS, how many parts of its share it has; 0: all */
