@@ -167,6 +167,18 @@ static void plans_are_as_they_were(void **state)
 	fake->services = COUNT(golden_services);
 }
 
+static void other_balancers_are_converted(void **state)
+{
+	(void)state;
+	golden("convert", "convert ipvs configs/convert/ipvsadm.rules --interface eth9");
+	golden("convert-vip", "convert haproxy configs/convert/haproxy.cfg --vip 203.0.113.54 "
+			      "| grep 203.0.113.54");
+	golden("convert-nothing", "convert haproxy configs/convert/ipvsadm.rules");
+	golden("fail-convert-file", "convert ipvs /nonexistent/rules");
+	golden("misuse-convert", "convert nginx configs/convert/haproxy.cfg");
+	golden("misuse-convert-vip", "convert haproxy configs/convert/haproxy.cfg --vip here");
+}
+
 static void misuse_is_told_with_what_is_right(void **state)
 {
 	(void)state;
@@ -213,6 +225,7 @@ int main(void)
 		cmocka_unit_test(tables_of_nothing_are_as_they_were),
 		cmocka_unit_test(commands_say_what_the_daemon_says),
 		cmocka_unit_test(plans_are_as_they_were),
+		cmocka_unit_test(other_balancers_are_converted),
 		cmocka_unit_test(misuse_is_told_with_what_is_right),
 		cmocka_unit_test(failures_are_told_with_what_to_do),
 	};

@@ -132,7 +132,7 @@ static const struct cli_option options[] = {
 const struct command command_doctor = {
 	.name = "doctor",
 	.arguments = "",
-	.summary = "what ails this host, what comes of it, and the command that mends it",
+	.summary = "what ails this host, and what mends it",
 	.help = "Looks at the kernel, the interfaces and their offloads, routes, next hops, MTU "
 		"and "
 		"health of the backends, who else says that a service's address is his, the "

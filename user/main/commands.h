@@ -23,6 +23,7 @@
 	X(weight)                                                                                  \
 	X(check)                                                                                   \
 	X(plan)                                                                                    \
+	X(convert)                                                                                 \
 	X(reload)                                                                                  \
 	X(upgrade)                                                                                 \
 	X(setup)                                                                                   \

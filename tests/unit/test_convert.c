@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is made of other balancers' configurations is what stands beside them in configs/convert, and
+ * whatever is made is a configuration that shuntd takes. With UPDATE_GOLDEN=1 these are written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/conf_file.h"
+#include "pure/conf_parse.h"
+#include "pure/convert.h"
+
+typedef void reader_fn(struct convert *c, const char *text);
+
+static const struct {
+	const char *file, *made;
+	reader_fn *read;
+} examples[] = {
+	{"ipvsadm.rules", "ipvsadm.yaml", convert_ipvsadm},
+	{"keepalived.conf", "keepalived.yaml", convert_keepalived},
+	{"haproxy.cfg", "haproxy.yaml", convert_haproxy},
+};
+#define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
+
+static int give_text(void *arg, const char *path, char **data, size_t *len)
+{
+	(void)path;
+	*data = strdup(arg);
+	*len = strlen(*data);
+	return 0;
+}
+
+static char *read_example(const char *name)
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	size_t len;
+
+	snprintf(path, sizeof(path), "configs/convert/%s", name);
+	if (conf_read_file(NULL, path, &text, &len) < 0)
+		fail_msg("%s: cannot be read", path);
+	return text;
+}
+
+/* *out is the caller's, NULL: no service was left. Fails when shuntd would not take it. */
+static void convert(const char *file, reader_fn *read, const char *text, char **out)
+{
+	const struct convert_options options = {
+		.file = file, .interface = "eth0", .vip = {4, {203, 0, 113, 54}}};
+	struct convert c = {.options = &options};
+	struct conf_error why = {""};
+	struct conf *conf = NULL;
+	int err;
+
+	read(&c, text);
+	err = convert_write(&c, out);
+	convert_fini(&c);
+	assert_true(err == 0 || err == -ENOENT);
+	if (err) {
+		free(*out);
+		*out = NULL;
+		return;
+	}
+	if (conf_parse("output", give_text, *out, &conf, &why) < 0)
+		fail_msg("%s\nin:\n%s\nof:\n%s", why.text, *out, text);
+	conf_free(conf);
+}
+
+static void examples_are_as_they_stand_beside(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < EXAMPLES; i++) {
+		char *text = read_example(examples[i].file), *made = NULL, *expected;
+
+		convert(examples[i].file, examples[i].read, text, &made);
+		assert_non_null(made);
+		if (getenv("UPDATE_GOLDEN")) {
+			char path[PATH_MAX];
+			FILE *f;
+
+			snprintf(path, sizeof(path), "configs/convert/%s", examples[i].made);
+			f = fopen(path, "w");
+			assert_non_null(f);
+			fputs(made, f);
+			fclose(f);
+		}
+		expected = read_example(examples[i].made);
+		assert_string_equal(made, expected);
+		free(expected);
+		free(made);
+		free(text);
+	}
+}
+
+/* Also each read as what it is not. */
+static void whatever_is_cut_off_shuntd_takes_what_is_made(void **state)
+{
+	size_t i, k, at;
+
+	(void)state;
+	for (i = 0; i < EXAMPLES; i++) {
+		char *text = read_example(examples[i].file);
+
+		for (at = strlen(text); at-- > 0;) {
+			text[at] = '\0';
+			for (k = 0; k < EXAMPLES; k++) {
+				char *made = NULL;
+
+				convert("cut", examples[(i + k) % EXAMPLES].read, text, &made);
+				free(made);
+				if (at % 16)
+					break;
+			}
+		}
+		free(text);
+	}
+}
+
+static void what_shunt_cannot_have_is_brought_within_its_bounds(void **state)
+{
+	static const struct {
+		reader_fn *read;
+		const char *text, *part; /* of what is made; NULL: no service is left */
+	} rows[] = {
+		{convert_ipvsadm,
+		 "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g -w 9999\n",
+		 "weight: 1000"},
+		{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.1:81 -g\n",
+		 "# x:1: port 81 of 10.0.0.1: dsr leaves ports as they are"},
+		{convert_ipvsadm,
+		 "-A -t 192.0.2.1:80 -p 99999\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -i\n",
+		 "affinity_timeout: 7200s"},
+		{convert_ipvsadm, "-A -t 192.0.2.1:80 -p\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m\n",
+		 "scheduler: sh"},
+		{convert_ipvsadm,
+		 "-A -t 192.0.2.1:0\n-a -t 192.0.2.1:0 -r 10.0.0.1:0 -i --tun-type gue\n",
+		 "port: any\n    protocol: tcp\n    scheduler: wlc\n    forward: gue"},
+		{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 192.0.2.1:80 -m\n",
+		 NULL},
+		{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r [fd00::1]:80 -g\n",
+		 NULL},
+		{convert_ipvsadm, "-A -t 192.0.2.1:80\n", NULL},
+		{convert_ipvsadm, "", NULL},
+		{convert_keepalived,
+		 "virtual_server 192.0.2.1 80 { quorum 2\n real_server 10.0.0.1 80 { weight 1 } }",
+		 "quorum 2: without a server"},
+		{convert_keepalived, "virtual_server_group g {\n 192.0.2.1 80\n}\n", NULL},
+		{convert_haproxy,
+		 "defaults\n mode tcp\nlisten -a:b\n bind 192.0.2.1:80\n balance uri\n"
+		 " server \"x y\" 10.0.0.1:80\n server z 10.0.0.1:81\n",
+		 "name: _a-b\n    protocol: tcp\n    scheduler: maglev\n"},
+		{convert_haproxy,
+		 "listen a\n mode tcp\n bind 192.0.2.1:80\n option httpchk\n"
+		 " http-check expect status 200,204\n timeout check 9s\n server x 10.0.0.1:80 "
+		 "check\n",
+		 "check: { type: http, interval: 9s, timeout: 9s }"},
+		{convert_haproxy,
+		 "listen a\n mode http\n bind 192.0.2.1:80\n server x 10.0.0.1:80\n", NULL},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *made = NULL;
+
+		convert("x", rows[i].read, rows[i].text, &made);
+		if (!made != !rows[i].part || (made && !strstr(made, rows[i].part)))
+			fail_msg("\"%s\" is not in:\n%s\nof:\n%s", rows[i].part ? rows[i].part : "",
+				 made ? made : "nothing", rows[i].text);
+		free(made);
+	}
+}
+
+static void addresses_are_read_with_and_without_ports(void **state)
+{
+	static const struct {
+		const char *text;
+		int good, family, port;
+	} rows[] = {
+		{"1.2.3.4:80", 1, 4, 80},
+		{"1.2.3.4", 1, 4, 0},
+		{"[2001:db8::1]:80", 1, 6, 80},
+		{"2001:db8::1", 1, 6, 0},
+		{"[2001:db8::1]", 1, 6, 0},
+		{"1.2.3.4:99999", 0, 0, 0},
+		{"example.com:80", 0, 0, 0},
+		{"[::1", 0, 0, 0},
+		{"", 0, 0, 0},
+		{"1.2.3.4:", 0, 0, 0},
+		{"[::1]80", 0, 0, 0},
+	};
+	struct addr a;
+	uint16_t port;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (convert_endpoint(rows[i].text, &a, &port) != rows[i].good)
+			fail_msg("%s", rows[i].text);
+		if (rows[i].good) {
+			assert_int_equal(a.family, rows[i].family);
+			assert_int_equal(port, rows[i].port);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(examples_are_as_they_stand_beside),
+		cmocka_unit_test(whatever_is_cut_off_shuntd_takes_what_is_made),
+		cmocka_unit_test(what_shunt_cannot_have_is_brought_within_its_bounds),
+		cmocka_unit_test(addresses_are_read_with_and_without_ports),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pure/convert.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the model ----------------------------------------------------------------------------------*/
+
+/* Room for one more behind @n of @size at *list; NULL: no memory. */
+static void *grow(struct convert *c, void *list, size_t n, size_t size)
+{
+	void *grown = reallocarray(*(void **)list, n + 1, size);
+
+	if (!grown) {
+		c->out_of_memory = true;
+		return NULL;
+	}
+	*(void **)list = grown;
+	memset((char *)grown + n * size, 0, size);
+	return (char *)grown + n * size;
+}
+
+void convert_remark(struct convert *c, unsigned int line, const char *format, ...)
+{
+	struct convert_remark *r = grow(c, &c->remarks, c->n_remarks, sizeof(*r));
+	va_list args;
+
+	if (!r)
+		return;
+	c->n_remarks++;
+	r->line = line;
+	r->service = c->n_services ? c->n_services - 1 : 0;
+	va_start(args, format);
+	vsnprintf(r->text, sizeof(r->text), format, args);
+	va_end(args);
+}
+
+struct convert_service *convert_add_service(struct convert *c, unsigned int line)
+{
+	static struct convert_service nowhere;
+	struct convert_service *s = grow(c, &c->services, c->n_services, sizeof(*s));
+
+	if (!s) {
+		nowhere = (struct convert_service){0};
+		return &nowhere;
+	}
+	c->n_services++;
+	s->line = line;
+	s->protocol = 6;
+	return s;
+}
+
+struct convert_backend *convert_add_backend(struct convert *c, struct convert_service *s)
+{
+	static struct convert_backend nowhere;
+	struct convert_backend *b = grow(c, &s->backends, s->n_backends, sizeof(*b));
+
+	if (!b)
+		return &nowhere;
+	s->n_backends++;
+	b->weight = 1;
+	return b;
+}
+
+struct convert_service *convert_copy_service(struct convert *c, const struct convert_service *from)
+{
+	const struct convert_service copy = *from; /* @from may move */
+	struct convert_service *s = convert_add_service(c, copy.line);
+	size_t i;
+
+	*s = copy;
+	s->backends = NULL;
+	s->n_backends = 0;
+	for (i = 0; i < copy.n_backends; i++)
+		*convert_add_backend(c, s) = copy.backends[i];
+	return s;
+}
+
+void convert_fini(struct convert *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_services; i++)
+		free(c->services[i].backends);
+	free(c->services);
+	free(c->remarks);
+	*c = (struct convert){0};
+}
+
+/* ---- words --------------------------------------------------------------------------------------*/
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+}
+
+/* One word from *at on; what is too long is cut. */
+static void read_word(const char **at, char out[static CONVERT_WORD_MAX], const char *single)
+{
+	size_t n = 0;
+	char quote = 0;
+
+	if (strchr(single, **at)) {
+		out[0] = *(*at)++;
+		out[1] = '\0';
+		return;
+	}
+	for (; **at && **at != '\n' && (quote || (!is_blank(**at) && !strchr(single, **at)));
+	     ++*at) {
+		if (quote ? **at == quote : **at == '"' || **at == '\'') {
+			quote = quote ? 0 : **at;
+			continue;
+		}
+		if (n < CONVERT_WORD_MAX - 1)
+			out[n++] = **at;
+	}
+	out[n] = '\0';
+}
+
+/* Words up to the line's end, which is not passed. */
+static void read_line(const char **at, struct convert_line *line, const char *comments,
+		      const char *single)
+{
+	char beyond[CONVERT_WORD_MAX];
+
+	while (**at && **at != '\n') {
+		if (is_blank(**at)) {
+			++*at;
+		} else if (strchr(comments, **at)) {
+			*at += strcspn(*at, "\n");
+		} else {
+			read_word(at, line->n < CONVERT_WORDS ? line->words[line->n] : beyond,
+				  single);
+			line->n += line->n < CONVERT_WORDS;
+		}
+	}
+}
+
+bool convert_next_line(const char **at, struct convert_line *line, const char *comments,
+		       const char *single)
+{
+	line->n = 0;
+	while (**at && line->n == 0) {
+		line->number++;
+		read_line(at, line, comments, single);
+		*at += **at == '\n';
+	}
+	return line->n > 0;
+}
+
+uint32_t convert_number(const char *text, uint32_t max, uint32_t otherwise)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	return *text < '0' || *text > '9' || *end || n > max ? otherwise : (uint32_t)n;
+}
+
+bool convert_endpoint(const char *text, struct addr *addr, uint16_t *port)
+{
+	const char *colon = strrchr(text, ':'), *end = text + strlen(text);
+	uint32_t n;
+
+	*port = 0;
+	if (*text == '[') {
+		const char *close = strchr(text, ']');
+
+		if (!close || (close[1] && close[1] != ':'))
+			return false;
+		colon = close[1] ? close + 1 : NULL;
+		end = close;
+		text++;
+	} else if (colon && strchr(text, ':') != colon) {
+		colon = NULL; /* IPv6 without a port */
+	} else if (colon) {
+		end = colon;
+	}
+	if (colon) {
+		n = convert_number(colon + 1, 65535, UINT32_MAX);
+		if (n == UINT32_MAX)
+			return false;
+		*port = (uint16_t)n;
+	}
+	return addr_parse(text, (size_t)(end - text), addr) == 0;
+}
+
+int convert_find(const char *word, const char *const *words)
+{
+	int i;
+
+	for (i = 0; words[i]; i++)
+		if (strcmp(words[i], word) == 0)
+			return i;
+	return -1;
+}
