@@ -47,7 +47,8 @@ static __always_inline enum shunt_verdict to_backend(struct xdp_md *ctx, struct 
 
 static __always_inline int is_staged(const struct shunt_service *service)
 {
-	return (service->policy && !WITHOUT(policies)) || service->flags & settings.staged;
+	return (service->policy && !WITHOUT(policies)) ||
+	       service->flags & (settings.staged | SHUNT_SVC_OWN);
 }
 
 /* For a service that has a stage: says SHUNT_GO_ON where the packet does not need it after all, which
@@ -63,7 +64,7 @@ static __always_inline enum shunt_verdict staged(struct xdp_md *ctx, struct pkt 
 		if (answer - 1 < SHUNT_QUICK_TAKEN - 1)
 			return SHUNT_DROP_DENIED + answer - 1;
 		if (answer == SHUNT_QUICK_TAKEN && !(p->flags & SHUNT_POLICY_RATES) &&
-		    !(service->flags & settings.staged))
+		    !(service->flags & (settings.staged | SHUNT_SVC_OWN)))
 			return SHUNT_GO_ON;
 	}
 	return hand_service(ctx, pkt, service);
@@ -122,8 +123,10 @@ int shunt_xdp(struct xdp_md *ctx)
 static __always_inline enum shunt_verdict ask_policy(struct xdp_md *ctx, struct handover *h)
 {
 	__u32 rates = 0;
-	enum shunt_verdict verdict = source_check(&h->pkt, &h->svc, &rates);
+	enum shunt_verdict verdict = SHUNT_GO_ON;
 
+	if (h->svc.policy)
+		verdict = source_check(&h->pkt, &h->svc, &rates);
 	if (verdict)
 		return verdict;
 	h->svc.policy = rates;
@@ -132,7 +135,8 @@ static __always_inline enum shunt_verdict ask_policy(struct xdp_md *ctx, struct 
 	return to_backend(ctx, &h->pkt, &h->svc, SCHED_POLICY);
 }
 
-/* A packet for a service that does not take them from everybody, or not as many as come. */
+/* A packet for a service that does not take them from everybody, or not as many as come; or of whose flows
+ * more is remembered than what shunt_xdp asks for. */
 SEC("xdp")
 int shunt_policy(struct xdp_md *ctx)
 {

@@ -105,7 +105,8 @@ static __always_inline enum shunt_verdict hand_on(struct xdp_md *ctx, __u32 flag
 	return SHUNT_DROP_BAD_TABLE;
 }
 
-/* Goes on in the stage that the service's policy, or else its flags, ask for. */
+/* Goes on in the stage that the service's policy, or else its flags, ask for.  What has neither keeps
+ * flows (SHUNT_SVC_OWN), as all stages do. */
 static __always_inline enum shunt_verdict hand_service(struct xdp_md *ctx, const struct pkt *pkt,
 						       const struct shunt_service *svc)
 {
@@ -113,7 +114,7 @@ static __always_inline enum shunt_verdict hand_service(struct xdp_md *ctx, const
 
 	if (hand_packet(pkt, svc, SHUNT_DROP_BAD_TABLE))
 		return SHUNT_DROP_BAD_TABLE;
-	if (!policy)
+	if (!policy && flags & settings.staged)
 		return hand_on(ctx, flags);
 	bpf_tail_call_static(ctx, &stages, SHUNT_STAGE_POLICY);
 	return SHUNT_DROP_BAD_TABLE;

@@ -15,6 +15,7 @@
 
 #include <linux/types.h>
 
+#include "shunt_abi_flow.h"
 #include "shunt_abi_nat.h"
 #include "shunt_abi_source.h"
 #include "shunt_abi_news.h"
@@ -58,6 +59,9 @@ enum shunt_forward {
 #define SHUNT_SVC_AFFINE 128u /* with SOURCE: what is remembered are sources, not flows */
 #define SHUNT_SVC_LEARN                                                                            \
 	256u /* no packet says that it begins a flow: slots learn before they change */
+#define SHUNT_SVC_KEEP 512u /* of every flow is remembered where it goes, whatever else is */
+#define SHUNT_SVC_KEPT 1024u /* with AFFINE: and that comes before what its source has */
+#define SHUNT_SVC_OWN (SHUNT_SVC_KEEP | SHUNT_SVC_KEPT)
 
 /* A service's part that does not depend on the address family.  Read only after its key matched. */
 struct shunt_service {
@@ -191,6 +195,14 @@ struct shunt_span {
  * stay so for long), and those made there are as old as that at most: what an earlier transition has left behind does not count.  SHUNT_SVC_FLOWS makes
  * every entry valid.
  *
+ * A service comes to find its slots or entries by another hash in two steps.  With SHUNT_SVC_KEEP it goes
+ * on as it is, and besides, of every packet's flow, an entry under the flow's own hash is made to say where
+ * the packet went.  Then all slots are in transition, base 0, with a `since` from which on all flows have been
+ * kept; with SHUNT_SVC_AFFINE the service has SHUNT_SVC_KEPT until they have settled: in a slot in transition,
+ * or if it has SHUNT_SVC_FLOWS, a flow's own entry comes before its source's.  With SHUNT_SVC_AFFINE and
+ * SHUNT_SVC_LOADS a service always has both, since its loads are of flows; a kept flow's first packet in
+ * a tick then is its source's as well.
+ *
  * The daemon begins a transition by writing the base and then the slot, and settles a slot that has
  * not been `used` for the flow timeout, or when the hard cap has passed since it began.  While it lasts
  * base stays what it was at the beginning, however often cur changes: whatever came to flows since
@@ -301,7 +313,11 @@ struct shunt_owner {
 	__u32 slots_at; /* own row: as in struct shunt_service */
 	__u32 slots; /* own row: number of slots, a power of two */
 	__u32 rows; /* own row: rows reserved for the service, itself included */
-	__be32 addr[4]; /* the backend's address */
+	union {
+		__be32 addr[4]; /* the backend's address */
+		__u64 keeps_since; /* own row, with SHUNT_SVC_KEEP: since when, in microseconds of
+				    * CLOCK_MONOTONIC; 0: not known */
+	};
 	__u32 addr6; /* 1 if addr is IPv6 */
 	__u32 leaves_by; /* no longer configured: seconds since 1970 when its flows have to go; else 0 */
 	/* Subtracted from the counters' sums (mod 2^64): what the row had counted for an earlier
@@ -309,56 +325,6 @@ struct shunt_owner {
 	__u64 base_packets;
 	__u64 base_bytes;
 	__u64 base_flows;
-};
-
-/* ---- flow table --------------------------------------------------------------------------------
- * Buckets of eight words, shared by all CPUs, each word written whole:
- *   bits 63..33  tag        of the flow's hash
- *   bit  32      ended      its first FIN or RST has been seen (SHUNT_SVC_LOADS only)
- *   bit  31      confirmed  a second packet of the flow has been seen
- *   bits 30..16  backend    number in the service, never 0
- *   bits 15..0   age        flow tick of the last packet
- * 0 is a free word.  A flow is looked for in two buckets and may stand in either.  From its hash
- * (struct shunt_settings; with SHUNT_SVC_AFFINE its source's) and its service's salt, in 64 bits:
- *   a = (hash ^ hash >> 32 ^ salt) * 0x9e3779b97f4a7c15
- *   b = (a ^ a >> 29) * 0xbf58476d1ce4e5b9
- *   buckets a >> 32 and b, each & flow_mask; tag b >> 33
- * A new flow takes the place of an expired word, an unconfirmed one first; else of an unconfirmed one
- * that is SHUNT_FLOW_PROBATION ticks old or older; of equals the oldest, then one of the first bucket,
- * then the last in its bucket.  A free word counts as unconfirmed and older than all.  Where there is
- * none the flow is not remembered. */
-#define SHUNT_FLOWS_PER_BUCKET 8
-#define SHUNT_FLOW_TICK_SHIFT 8 /* a flow tick is 2^8 jiffies: about 1 s at HZ 250 */
-#define SHUNT_FLOW_PROBATION 2u /* ticks in which its second packet may come */
-#define SHUNT_FLOW_CONFIRMED 0x80000000ull
-#define SHUNT_FLOW_ENDED 0x100000000ull
-#define SHUNT_FLOW_TAG_SHIFT 33
-#define SHUNT_FLOW_AHEAD 8u /* ticks by which an entry may seem to be of the future (`since`) */
-
-/* How long before tick @now @tick was: with SHUNT_FLOW_AHEAD added, so that the ticks which are still to
- * come, up to that many, are the youngest. */
-static inline __attribute__((always_inline)) __u16 shunt_flow_age(__u16 now, __u16 tick)
-{
-	return now - tick + SHUNT_FLOW_AHEAD;
-}
-
-struct shunt_flow_bucket {
-	__u64 word[SHUNT_FLOWS_PER_BUCKET];
-};
-
-/* Whose flow the word at the same place of `flows` is: the backend's row.  Written when a flow is
- * remembered; by it the daemon counts who has how many. The daemon writes 0, nobody's, or the new row where
- * a row is given up. */
-struct shunt_flow_rows {
-	__u32 row[SHUNT_FLOWS_PER_BUCKET];
-};
-
-/* How busy a backend is, by its row: `load` is its number of flows times `step`, which is smaller the
- * greater its weight is.  The daemon writes both anew again and again; meanwhile the packet path adds
- * step for each flow that it gives to the backend. */
-struct shunt_load {
-	__u64 load;
-	__u64 step;
 };
 
 /* ---- stages ------------------------------------------------------------------------------------
@@ -482,10 +448,8 @@ _Static_assert(sizeof(struct shunt_prefix_key) == 24, "no holes");
 _Static_assert(sizeof(struct shunt_slot_line) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_backend) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_counter) == 32, "half a cache line");
-_Static_assert(sizeof(struct shunt_flow_bucket) == 64, "a cache line");
 _Static_assert(sizeof(struct shunt_handover) == 128, "two cache lines");
 _Static_assert(sizeof(struct shunt_base) == 8, "a word");
-_Static_assert(sizeof(struct shunt_load) == 16, "two words");
 _Static_assert(SHUNT_VERDICT_MAX <= SHUNT_COUNT_FIRST, "verdicts fit their line");
 #endif
 

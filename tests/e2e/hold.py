@@ -3,9 +3,10 @@
 """Many TCP connections held open, each moving bytes five times a second.
 
 hold.py serve NAME PORT           says NAME, then sends back what it receives
-hold.py run ADDRESS PORT N FILE   holds N connections until it is told to end; FILE has a line for each
-                                  server: NAME OPEN BROKEN; a file FILE.close with a NAME has those of
-                                  that server closed
+hold.py run ADDRESS PORT N FILE [SOURCE ...]
+                                  holds N connections until it is told to end, N from each SOURCE if there are
+                                  any; FILE has a line for each server: NAME OPEN BROKEN; a file FILE.close
+                                  with a NAME has those of that server closed
 hold.py ask ADDRESS PORT N [SOURCE ...]
                                   N connections one after the other, N from each SOURCE if there are any; a
                                   line for each server: COUNT NAME
@@ -101,10 +102,10 @@ def close_asked(path, conns):
         del conns[conn]
 
 
-def run(address, port, n, path):
+def run(address, port, n, path, sources):
     conns, broken = {}, Counter()
-    for _ in range(n):
-        conn, name = dial(address, port)
+    for i in range(n * len(sources)):
+        conn, name = dial(address, port, sources[i % len(sources)])
         conns[conn] = name
     while True:
         for conn in exchange(list(conns)):
@@ -128,6 +129,6 @@ if sys.argv[1] == "serve":
     NAME = sys.argv[2]
     Server(("::", int(sys.argv[3])), Echo).serve_forever()
 elif sys.argv[1] == "run":
-    run(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
+    run(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6:] or [""])
 else:
     ask(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:] or [""])

@@ -303,6 +303,45 @@ static void a_slot_settles_by_its_age_at_every_tick(void **state)
 		}
 }
 
+static void slots_of_another_hash_begin_anew_whatever_they_were(void **state)
+{
+	const struct transit_slot was[] = {owned_by(0), owned_by(A), owned_by(B),
+					   change_at(owned_by(A), B, 900)};
+	size_t i;
+
+	(void)state;
+	rules.anew = true;
+	rules.flow = 200;
+	for (i = 0; i < sizeof(was) / sizeof(*was); i++) {
+		struct transit_slot s = change_at(was[i], B, 1000);
+
+		check(s, ON(B), 0);
+		assert_int_equal(s.base.used, 1000);
+		assert_int_equal(s.base.since, 800);
+		assert_int_equal(s.base.flags, 0);
+	}
+	rules.kind = TRANSIT_LEARN; /* they have learned */
+	assert_int_equal(change_at(owned_by(A), A, 1000).base.flags, 0);
+	rules.kind = TRANSIT_AT_ONCE;
+	check(change_at(owned_by(A), B, 1000), B, 0);
+}
+
+static void slots_of_another_hash_settle_as_others_do(void **state)
+{
+	struct transit_slot s;
+
+	(void)state;
+	rules.anew = true;
+	rules.flow = 200;
+	s = change_at(owned_by(A), B, 1000);
+	rules.anew = false;
+	s = change_at(s, C, 1010);
+	check(s, ON(C), B); /* who has come to B since then */
+	assert_int_equal(s.base.since, 800);
+	check(settle_at(s, 1010 + IDLE + 1), ON(C), B);
+	check(settle_at(s, 1010 + IDLE + 2), C, B);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +366,8 @@ int main(void)
 		T(when_all_flows_were_remembered_until_now_every_slot_believes_the_entries),
 		T(who_begins_to_remember_learns_in_every_slot),
 		T(a_transition_that_goes_on_begins_to_learn),
+		T(slots_of_another_hash_begin_anew_whatever_they_were),
+		T(slots_of_another_hash_settle_as_others_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,15 @@ static int claim(struct engine *e, struct service *s)
 	return err;
 }
 
+static struct scheme scheme_of(const struct shunt_service *svc)
+{
+	return (struct scheme){
+		.scheduler = svc->scheduler,
+		.affinity = svc->flags & SHUNT_SVC_AFFINE,
+		.source_bits = svc->flags & SHUNT_SVC_SOURCE ? svc->source_bits : 0,
+	};
+}
+
 static int adopt_service(struct adoption *a, const struct dp_service *found)
 {
 	struct engine *e = a->e;
@@ -144,7 +153,9 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 	s->slots = found->svc.slot_mask + 1;
 	s->logical = s->slots;
 	s->flags = found->svc.flags;
-	s->source_bits = found->svc.source_bits;
+	s->scheme = scheme_of(&found->svc);
+	if (s->flags & SHUNT_SVC_KEEP)
+		s->keeps_since.us = (int64_t)owner.keeps_since;
 	s->policy = found->svc.policy;
 	if (claim(e, s)) {
 		free(s);

@@ -46,6 +46,12 @@ static bool translates(const struct change *c, bool all)
 	return has;
 }
 
+/* No packet tells whether what is remembered by it is new. */
+static bool has_no_beginning(const struct change *c)
+{
+	return c->scheme.affinity || c->conf->protocol == IPPROTO_UDP;
+}
+
 uint16_t plan_flags(const struct change *c)
 {
 	const struct conf_service *conf = c->conf;
@@ -55,14 +61,14 @@ uint16_t plan_flags(const struct change *c)
 		flags |= SHUNT_SVC_QUIC;
 	if (translates(c, false))
 		flags |= SHUNT_SVC_NAT;
-	if (conf->scheduler == SHUNT_SH || conf->affinity)
+	if (c->scheme.source_bits)
 		flags |= SHUNT_SVC_SOURCE;
-	if (conf->affinity)
+	if (c->scheme.affinity)
 		flags |= SHUNT_SVC_AFFINE;
-	if (!conf_remembers_flows(conf->scheduler))
-		return flags |
-		       (conf->affinity || conf->protocol == IPPROTO_UDP ? SHUNT_SVC_LEARN : 0);
-	if (conf_counts_flows(conf->scheduler))
+	flags |= rehash_flags(c);
+	if (!conf_remembers_flows(c->scheme.scheduler))
+		return flags | (has_no_beginning(c) ? SHUNT_SVC_LEARN : 0);
+	if (conf_counts_flows(c->scheme.scheduler))
 		flags |= SHUNT_SVC_LOADS;
 	/* What translates remembers its backend itself. */
 	return flags | (translates(c, true) ? SHUNT_SVC_TURNS : SHUNT_SVC_FLOWS);
@@ -85,15 +91,15 @@ static struct shunt_service service_of(const struct change *c)
 		.row = c->row,
 		.backends = c->highest,
 		.flags = plan_flags(c),
-		.scheduler = (uint8_t)conf->scheduler,
+		.scheduler = c->scheme.scheduler,
 		.flow_timeout = flow_ticks(conf_flow_timeout_ms(conf)),
-		.source_bits = (uint8_t)conf->source_prefix,
+		.source_bits = c->scheme.source_bits,
 		.policy = c->policy,
 		.salt = service_salt(conf->name),
 	};
 }
 
-static void write_owner(struct engine *e, const struct service *s, const struct backend *b)
+void owner_write(struct engine *e, const struct service *s, const struct backend *b)
 {
 	struct shunt_owner o = {0};
 
@@ -108,6 +114,7 @@ static void write_owner(struct engine *e, const struct service *s, const struct 
 		o.slots_at = s->slots_at;
 		o.slots = s->slots;
 		o.rows = s->rows;
+		o.keeps_since = (__u64)s->keeps_since.us;
 	}
 	dp_owner_write(e->dp, s->row + (b ? b->number : 0), &o);
 }
@@ -122,10 +129,10 @@ static void configure(struct engine *e, struct change_backend *cb)
 	}
 }
 
-/* Of TCP a SYN tells what is new. */
+/* What has not been remembered so far, and would look new. */
 static bool begins_to_remember(const struct change *c)
 {
-	return !c->is_new && c->conf->protocol == IPPROTO_UDP &&
+	return !c->is_new && c->rehash == REHASH_NONE && has_no_beginning(c) &&
 	       !(c->service->flags & SHUNT_SVC_FLOWS) && plan_flags(c) & SHUNT_SVC_FLOWS;
 }
 
@@ -133,6 +140,7 @@ static bool begins_to_remember(const struct change *c)
 static void take_over(struct engine *e, struct change *c)
 {
 	struct service *s = c->service;
+	uint16_t was;
 	size_t i;
 
 	s->conf = c->conf;
@@ -144,10 +152,14 @@ static void take_over(struct engine *e, struct change *c)
 	s->slots_at = c->slots_at;
 	s->slots = c->slots;
 	s->logical = c->logical;
+	was = s->flags;
+	s->anew = c->rehash == REHASH_SWITCH;
 	s->believe = s->flags & SHUNT_SVC_FLOWS && !(plan_flags(c) & SHUNT_SVC_FLOWS);
 	s->learns = begins_to_remember(c);
 	s->flags = plan_flags(c);
-	s->source_bits = (uint8_t)c->conf->source_prefix;
+	s->scheme = c->scheme;
+	if (!(was & s->flags & SHUNT_SVC_KEEP))
+		s->keeps_since = mono_never();
 	s->policy = c->policy;
 	s->last_number = c->last_number;
 	if (c->row != s->row || c->is_new) {
@@ -173,9 +185,9 @@ static void take_over(struct engine *e, struct change *c)
 		edits_to_backend(e, b);
 	}
 	s->row = c->row;
-	write_owner(e, s, NULL);
+	owner_write(e, s, NULL);
 	for (i = 0; i < c->n_backends; i++)
-		write_owner(e, s, c->backends[i].backend);
+		owner_write(e, s, c->backends[i].backend);
 }
 
 static void start_backends(struct engine *e, struct change *c)
@@ -309,12 +321,17 @@ static void move_flows(struct engine *e, const struct plan *p)
 /* What cannot fail, from here on. */
 static void execute(struct engine *e, struct plan *p, struct dp_services *services)
 {
+	size_t i;
+
 	install(e, p);
 	free(e->services);
 	e->services = take_ptr(p->services);
 	e->n_services = p->n_changes;
 	e->generation++;
 	dp_services_apply(e->dp, services);
+	for (i = 0; i < e->n_services; i++)
+		rehash_note(e, e->services[i]);
+	rehash_wait(e);
 	vips_take(e, take_ptr(p->vips), p->n_vips);
 	dp_answer_rate(e->dp, e->conf->icmp_rate);
 	move_flows(e, p);
@@ -323,13 +340,10 @@ static void execute(struct engine *e, struct plan *p, struct dp_services *servic
 
 static void tell_rehashes(struct engine *e, const struct plan *p, struct engine_error *text)
 {
-	struct rehash r = {.text = text};
 	size_t i;
 
 	for (i = 0; i < p->n_changes; i++)
-		if (!p->changes[i].is_new)
-			rehash_tell(e, p->changes[i].conf, p->changes[i].service,
-				    plan_flags(&p->changes[i]), &r);
+		rehash_tell(e, &p->changes[i], false, text);
 }
 
 int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped,

@@ -18,6 +18,7 @@
 #include "engine/plan.h"
 #include "engine/policies.h"
 #include "engine/quic.h"
+#include "engine/rehash.h"
 #include "engine/transitions.h"
 #include "engine/upgrade.h"
 #include "engine/replicate.h"
@@ -225,10 +226,10 @@ static int interfaces_first(struct engine *e, struct engine_error *err)
 static int open_all(struct engine *e, struct engine_error *err)
 {
 	static int (*const steps[])(struct engine *, struct engine_error *) = {
-		reload_open,	  reload_first, allocate,    members_open,
-		transitions_open, loads_open,	drain_open,  nexthops_open,
-		interfaces_first, edits_load,	agents_open, open_dataplane,
-		checks_open,	  apply_first,	views_open,  commands_open,
+		reload_open, reload_first,  allocate,	    members_open,  transitions_open,
+		rehash_open, loads_open,    drain_open,	    nexthops_open, interfaces_first,
+		edits_load,  agents_open,   open_dataplane, checks_open,   apply_first,
+		views_open,  commands_open,
 	};
 	size_t i;
 
@@ -338,6 +339,7 @@ void engine_close(struct engine *e)
 	free(e->scratch_alive);
 	free_event(e->look);
 	free_event(e->forget);
+	free_event(e->rehash);
 	loads_close(e);
 	free(e);
 }

@@ -55,7 +55,7 @@ static int by_row(const void *a, const void *b)
 
 static uint64_t step_of(const struct service *s, const struct backend *b)
 {
-	return s->conf->scheduler == SHUNT_WLC && b->weight ? TALLY_UNIT / b->weight : TALLY_UNIT;
+	return s->scheme.scheduler == SHUNT_WLC && b->weight ? TALLY_UNIT / b->weight : TALLY_UNIT;
 }
 
 static size_t count_backends(const struct engine *e)

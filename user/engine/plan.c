@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/rehash.h"
+
 /* ---- sizes --------------------------------------------------------------------------------------*/
 
 /* Rows for @highest backends and the service itself, with room for half as many again, so that a
@@ -357,8 +359,10 @@ int plan_compare(struct engine *e, const struct conf *conf, struct plan *p,
 		ret = match_all(e, conf, p);
 	if (!ret)
 		ret = plan_gone(e, p);
-	for (i = 0; !ret && i < p->n_changes; i++)
+	for (i = 0; !ret && i < p->n_changes; i++) {
 		want_slots(&p->changes[i]);
+		rehash_plan(&p->changes[i]);
+	}
 	return ret ? fail(e, p, ret, err) : 0;
 }
 

@@ -15,6 +15,13 @@ struct change_backend {
 	bool check_changed; /* the check in force asks another question than before */
 };
 
+/* rehash.h */
+enum rehash_step {
+	REHASH_NONE, /* its flows are found as before, or nobody has any */
+	REHASH_KEEP, /* it goes on as it is, and flows are remembered */
+	REHASH_SWITCH, /* they are: it finds them otherwise from now on */
+};
+
 /* What becomes of one configured service. */
 struct change {
 	struct service *service;
@@ -29,6 +36,8 @@ struct change {
 	uint16_t highest; /* number of a backend */
 	uint16_t last_number; /* becomes the service's */
 	uint16_t policy;
+	struct scheme scheme; /* to be in force */
+	enum rehash_step rehash;
 	struct quic_place quic; /* taken by the plan */
 	bool new_rows, new_lines; /* taken by the plan */
 };
@@ -71,6 +80,11 @@ int plan_more_entries(const struct conf *conf, struct dp_sizes *sizes);
 
 /* Plans what becomes of the backends of c->service, those of c->conf included. Returns 0 or -errno. */
 int plan_backends(struct change *c, struct plan *p);
+
+/* ---- apply.c ------------------------------------------------------------------------------------*/
+
+/* Writes whose row it is: @b's, or NULL, the service's own. */
+void owner_write(struct engine *e, const struct service *s, const struct backend *b);
 
 /* ---- plan.c -------------------------------------------------------------------------------------*/
 

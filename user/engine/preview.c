@@ -266,13 +266,10 @@ static void warn_lines(struct look *l, char *text)
 static void warn_of_rehashes(struct look *l)
 {
 	struct engine_error text = {0};
-	struct rehash r = {.text = &text, .ahead = true};
 	size_t i;
 
 	for (i = 0; i < l->plan.n_changes; i++)
-		if (!l->plan.changes[i].is_new)
-			rehash_tell(l->e, l->plan.changes[i].conf, l->plan.changes[i].service,
-				    plan_flags(&l->plan.changes[i]), &r);
+		rehash_tell(l->e, &l->plan.changes[i], true, &text);
 	warn_lines(l, text.text);
 }
 

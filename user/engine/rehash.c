@@ -1,102 +1,235 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/rehash.h"
 
+#include <errno.h>
+#include <event2/event.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "engine/loads.h"
 
 /* Lines of an answer; the log has them all. */
 #define LINES_MAX 4
+/* A timer may be early by what the loop has been at. */
+#define LATE_US 50000
+/* After a failure, which can only be for want of memory. */
+#define RETRY_MS 5000
 
-/* Of a hundred flows that are found anew by a hash that says nothing of where they are, those that come to
- * another backend: all but the chance of meeting one's own. */
-static uint32_t movers_of_100(const struct service *s)
+/* ---- what changes -------------------------------------------------------------------------------*/
+
+struct scheme rehash_scheme(const struct conf_service *conf)
 {
-	double own = 0;
-	size_t i;
+	struct scheme m = {.scheduler = conf->scheduler, .affinity = conf->affinity};
 
-	for (i = 0; i < s->n_backends; i++) {
-		const double share = (double)s->backends[i]->slots / s->slots;
-
-		own += share * share;
-	}
-	return (uint32_t)(100 * (1 - own) + 0.5);
+	if (conf->affinity || conf->scheduler == SHUNT_SH)
+		m.source_bits = (uint8_t)conf->source_prefix;
+	return m;
 }
 
-static bool has_another_hash(const struct service *s, uint16_t flags, uint8_t source_bits)
+static bool remembers_all(const struct scheme *m)
 {
-	if ((s->flags ^ flags) & SHUNT_SVC_SOURCE)
+	return conf_remembers_flows(m->scheduler);
+}
+
+/* By what of a source a flow is remembered; 0: by its own addresses and ports. */
+static uint8_t key_of(const struct scheme *m)
+{
+	return m->affinity ? m->source_bits : 0;
+}
+
+/* Whether flows that are open would not be found: by what is remembered, or else by the hash that alone knows
+ * where most of them are. */
+static bool loses_flows(const struct scheme *have, const struct scheme *want)
+{
+	return key_of(have) != key_of(want) ||
+	       (!remembers_all(have) && have->source_bits != want->source_bits);
+}
+
+/* Somebody else remembers, or nobody minds. */
+static bool has_none(const struct change *c)
+{
+	const struct service *s = c->service;
+	size_t i;
+
+	if (c->is_new || conf_service_only_translates(c->conf) ||
+	    (c->conf->protocol == IPPROTO_UDP && c->conf->udp_flows == CONF_UDP_STATELESS))
 		return true;
-	return flags & SHUNT_SVC_SOURCE && s->source_bits != source_bits;
+	for (i = 0; i < s->n_backends; i++)
+		if (s->backends[i]->slots)
+			return false;
+	return true;
 }
 
-/* What is remembered of each flow is found by the same words afterwards. */
-static bool is_still_known(const struct service *s, uint16_t flags, uint8_t source_bits)
+/* ---- steps --------------------------------------------------------------------------------------*/
+
+/* A flow that has been silent for less than flow_timeout has been seen since then, whatever the ticks
+ * say; two of them more, since they are counted downwards here and upwards there. */
+static int64_t lasts_us(const struct conf_service *conf)
 {
-	if ((s->flags ^ flags) & SHUNT_SVC_AFFINE)
-		return false;
-	return !(flags & SHUNT_SVC_AFFINE) || s->source_bits == source_bits;
+	const int64_t tick_us = (1000000ll << SHUNT_FLOW_TICK_SHIFT) / mono_kernel_hz();
+
+	return (int64_t)conf->flow_timeout_ms * 1000 + 2 * tick_us;
 }
 
-static bool moves(const struct service *s, uint16_t flags, uint8_t source_bits)
+/* 0: all flows are remembered. */
+static int64_t left_us(const struct service *s, const struct conf_service *conf)
 {
-	if (s->flags & SHUNT_SVC_FLOWS)
-		return !is_still_known(s, flags, source_bits);
-	return has_another_hash(s, flags, source_bits);
+	int64_t left = lasts_us(conf) - mono_diff_us(s->keeps_since, mono_now());
+
+	if (remembers_all(&s->scheme) && !s->scheme.affinity)
+		return 0;
+	if (mono_is_never(s->keeps_since))
+		return lasts_us(conf);
+	return left > 0 ? left : 0;
 }
 
-static void flows_words(const struct engine *e, const struct service *s, char out[static 64])
+void rehash_plan(struct change *c)
 {
-	const char *what = s->flags & SHUNT_SVC_AFFINE ? "sources" : "flows";
-	uint64_t all = 0, flows;
-	size_t i;
+	const struct service *s = c->service;
 
-	out[0] = '\0';
-	for (i = 0; i < s->n_backends; i++) {
-		if (!loads_flows(e, s->backends[i], &flows))
-			return;
-		all += flows;
-	}
-	snprintf(out, 64, " (%llu %s are remembered)", (unsigned long long)all, what);
+	c->scheme = rehash_scheme(c->conf);
+	c->rehash = REHASH_NONE;
+	if (has_none(c) || !loses_flows(&s->scheme, &c->scheme))
+		return;
+	c->rehash = left_us(s, c->conf) ? REHASH_KEEP : REHASH_SWITCH;
+	if (c->rehash == REHASH_KEEP)
+		c->scheme = s->scheme;
 }
 
-static void key_words(const struct conf_service *conf, uint16_t flags, char out[static 64])
+uint16_t rehash_flags(const struct change *c)
 {
-	if (!(flags & SHUNT_SVC_SOURCE))
+	const struct scheme *m = &c->scheme;
+	const bool goes_on = c->service->flags & SHUNT_SVC_KEPT && c->service->moving;
+
+	if (!m->affinity)
+		return c->rehash == REHASH_KEEP ? SHUNT_SVC_KEEP : 0;
+	/* Loads are of flows. */
+	if (c->rehash == REHASH_KEEP || conf_counts_flows(m->scheduler))
+		return SHUNT_SVC_KEEP | SHUNT_SVC_KEPT;
+	return c->rehash == REHASH_SWITCH || goes_on ? SHUNT_SVC_KEPT : 0;
+}
+
+void rehash_note(struct engine *e, struct service *s)
+{
+	if (!(s->flags & SHUNT_SVC_KEEP) || !mono_is_never(s->keeps_since))
+		return;
+	s->keeps_since = mono_now();
+	owner_write(e, s, NULL);
+}
+
+/* ---- words --------------------------------------------------------------------------------------*/
+
+static void key_words(const struct conf_service *conf, char out[static 64])
+{
+	const struct scheme m = rehash_scheme(conf);
+
+	if (!m.source_bits)
 		snprintf(out, 64, "addresses and ports");
 	else
-		snprintf(out, 64, "the first %u bits of their source", conf->source_prefix);
+		snprintf(out, 64, "the first %u bits of their source", m.source_bits);
 }
 
 static void add_line(struct engine_error *text, const char *line)
 {
 	const size_t used = strlen(text->text);
+	size_t lines = 0;
+	const char *at;
 
-	snprintf(text->text + used, sizeof(text->text) - used, "%s%s", used ? "\n" : "", line);
+	for (at = text->text; at; at = strchr(at + 1, '\n'))
+		lines++;
+	if (lines <= LINES_MAX)
+		snprintf(text->text + used, sizeof(text->text) - used, "%s%s", used ? "\n" : "",
+			 line);
 }
 
-void rehash_tell(struct engine *e, const struct conf_service *conf, const struct service *s,
-		 uint16_t flags, struct rehash *r)
+void rehash_tell(struct engine *e, const struct change *c, bool planned, struct engine_error *text)
 {
-	char line[256], known[64], key[64];
+	char line[256], key[64];
 
-	if (!s->slots || !s->usable || conf_service_only_translates(conf) ||
-	    (conf->protocol == IPPROTO_UDP && conf->udp_flows == CONF_UDP_STATELESS) ||
-	    !moves(s, flags, (uint8_t)conf->source_prefix))
+	if (c->rehash == REHASH_NONE)
 		return;
-	flows_words(e, s, known);
-	key_words(conf, flags, key);
-	snprintf(line, sizeof(line),
-		 "service %s: its flows%s are found by %s from now on: about %u of 100 that are "
-		 "open "
-		 "move to another backend",
-		 s->name, known, key, movers_of_100(s));
-	if (!r->ahead)
+	key_words(c->conf, key);
+	if (c->rehash == REHASH_SWITCH)
+		snprintf(line, sizeof(line),
+			 "service %s: its flows are found by %s from now on; those that are open "
+			 "are remembered and stay",
+			 c->conf->name, key);
+	else
+		snprintf(line, sizeof(line),
+			 "service %s: its flows are found by %s in %lld s; until then those that "
+			 "are open are noted, so that they stay",
+			 c->conf->name, key,
+			 (long long)((left_us(c->service, c->conf) + 999999) / 1000000));
+	if (!planned)
 		engine_warn(e, "%s", line);
-	if (r->lines++ < LINES_MAX)
-		add_line(r->text, line);
-	else if (r->lines == LINES_MAX + 1)
-		add_line(r->text, "and so do flows of more services: the log names them");
+	add_line(text, line);
+}
+
+/* ---- time ---------------------------------------------------------------------------------------*/
+
+static bool is_under_way(const struct service *s)
+{
+	const struct scheme want = rehash_scheme(s->conf);
+
+	return memcmp(&want, &s->scheme, sizeof(want)) != 0;
+}
+
+/* The next step of @s is due in so many microseconds; below 0: there is none. */
+static int64_t due_us(const struct service *s)
+{
+	if (!s->conf) /* adopted, and not yet matched */
+		return -1;
+	if (is_under_way(s))
+		return left_us(s, s->conf);
+	/* Of those that were kept nobody has been seen for so long that all slots have settled. */
+	if ((s->flags & SHUNT_SVC_OWN) == SHUNT_SVC_KEPT && !s->moving)
+		return 0;
+	return -1;
+}
+
+static void wait_us(struct engine *e, int64_t us)
+{
+	const struct timeval in = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+	event_add(e->rehash, &in);
+}
+
+void rehash_wait(struct engine *e)
+{
+	int64_t first = -1, us;
+	size_t i;
+
+	for (i = 0; i < e->n_services; i++) {
+		us = due_us(e->services[i]);
+		if (us >= 0 && (first < 0 || us < first))
+			first = us;
+	}
+	if (first >= 0)
+		wait_us(e, first + LATE_US);
+	else
+		event_del(e->rehash);
+}
+
+static void on_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine_error dropped = {0}, err = {0};
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	if (apply_conf(e, e->conf, &dropped, &err) == 0)
+		return;
+	log_error("services do not go on to find their flows otherwise: %s", err.text);
+	wait_us(e, RETRY_MS * 1000);
+}
+
+int rehash_open(struct engine *e, struct engine_error *err)
+{
+	e->rehash = evtimer_new(e->base, on_due, e);
+	if (e->rehash)
+		return 0;
+	snprintf(err->text, sizeof(err->text), "no memory");
+	return -ENOMEM;
 }

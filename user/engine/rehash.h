@@ -1,20 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Changes that find a service's flows by another hash, so that no table can say where they are: to and
- * from sh, of affinity and of source_prefix. What is remembered of every flow by the same words stays. */
+/* Changes that find a service's flows by another hash, or remember others than before, so that no table can
+ * say where they are: to and from sh, of affinity and of source_prefix.  In two steps: for one flow_timeout
+ * the service goes on as it is, and of every flow is remembered where it goes (SHUNT_SVC_KEEP); then it
+ * goes by the new hash, in slots that are all in transition, and what is remembered holds.  How far it has
+ * come stands in the tables: a daemon that starts anew goes on, and a change that is taken back, or
+ * made another, is nothing special. */
 #ifndef SHUNT_REHASH_H
 #define SHUNT_REHASH_H
 
-#include "engine/state.h"
+#include "engine/plan.h"
 
-struct rehash {
-	struct engine_error *text; /* gets lines */
-	size_t lines;
-	bool ahead; /* it is only planned: nothing for the log */
-};
+int rehash_open(struct engine *e, struct engine_error *err);
 
-/* Says, if that is so, that flows of @s will move when it has @flags and @conf, and how many; to the log,
- * too. Before it has. */
-void rehash_tell(struct engine *e, const struct conf_service *conf, const struct service *s,
-		 uint16_t flags, struct rehash *r);
+/* How @conf wants flows to be found. */
+struct scheme rehash_scheme(const struct conf_service *conf);
+
+/* Decides how the service of @c is to find its flows now, and by which step it comes there. */
+void rehash_plan(struct change *c);
+
+/* SHUNT_SVC_OWN, as far as the service of @c needs it. */
+uint16_t rehash_flags(const struct change *c);
+
+/* Says what becomes of the flows, if @c does more than go on: to @text up to a few lines, and to the log
+ * unless it is only @planned. */
+void rehash_tell(struct engine *e, const struct change *c, bool planned, struct engine_error *text);
+
+/* To be called when the services are in force: notes since when flows are remembered. */
+void rehash_note(struct engine *e, struct service *s);
+
+/* Goes on with those that are under way when it is time for that. */
+void rehash_wait(struct engine *e);
 
 #endif

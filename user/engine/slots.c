@@ -111,12 +111,12 @@ static bool fill_slots(struct engine *e, struct service *s)
 		in[i] = (struct slot_backend){
 			.id = slot_backend_id(b->name),
 			.number = b->number,
-			.weight = s->conf->scheduler == SHUNT_LC ? b->weight > 0 : b->weight,
+			.weight = s->scheme.scheduler == SHUNT_LC ? b->weight > 0 : b->weight,
 			.up = b->in_slots,
 			.held_back = b->held_back,
 		};
 	}
-	err = slots_make(e, s->conf->scheduler, s->n_backends, s->logical);
+	err = slots_make(e, s->scheme.scheduler, s->n_backends, s->logical);
 	if (!err || err == -ENOENT)
 		return true;
 	log_error("service %s: slots not rebuilt: %s; the former ones stay", s->name,

@@ -145,6 +145,13 @@ struct quic_place {
 	uint32_t at, places;
 };
 
+/* By what a service finds its flows, and who gets new ones; without holes. */
+struct scheme {
+	uint8_t scheduler; /* enum shunt_scheduler */
+	bool affinity;
+	uint8_t source_bits; /* 0: sources do not matter */
+};
+
 struct service {
 	const struct conf_service
 		*conf; /* in engine.conf; NULL while adopted and not yet matched */
@@ -155,7 +162,9 @@ struct service {
 	mono_t born; /* when it was first configured; of an adopted one long ago */
 	uint32_t moving; /* slots in transition, when last looked at */
 	uint16_t flags; /* SHUNT_SVC_* */
-	uint8_t source_bits; /* in force, with SHUNT_SVC_SOURCE */
+	struct scheme scheme; /* in force: perhaps not yet what the configuration says */
+	mono_t keeps_since; /* with SHUNT_SVC_KEEP: since when; never: for this moment only */
+	bool anew; /* from now on flows are found by another hash, and all are remembered */
 	bool believe; /* until now every flow was remembered, and slots did not matter */
 	bool learns; /* until now none was, and from now on all are, which no packet tells from new ones */
 	uint16_t policy; /* 0: none */
@@ -270,6 +279,7 @@ struct engine {
 	struct paths *paths; /* NULL: nobody is probed on a client's way */
 	struct loads *loads;
 	struct event *passive; /* NULL: no service has passive checks */
+	struct event *rehash; /* for services on the way to find their flows otherwise */
 	struct event *forget; /* flows so old that their age would be misread */
 	struct event *look; /* at slots in transition */
 	struct event *again; /* for the services that are to be decided anew */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/rehash.h"
 #include "pure/transit.h"
 
 /* Slots are looked at so often within the shortest flow timeout among services that have some in
@@ -60,6 +61,8 @@ static struct transit_rules rules_of(struct engine *e, const struct service *s)
 {
 	return (struct transit_rules){
 		.kind = kind_of(s),
+		.anew = s->anew,
+		.flow = flow_ticks(s->conf->flow_timeout_ms),
 		.believe = s->believe,
 		.all = s->learns,
 		.alive = alive_of(e, s),
@@ -104,6 +107,8 @@ static void count(struct engine *e, struct service *s, uint32_t moving)
 	bool was = s->moving != 0;
 
 	s->moving = moving;
+	if (was && !moving)
+		rehash_wait(e);
 	if (was && !moving)
 		engine_tell(e, SHUNT_EVENT_TRANSITION, s, NULL,
 			    "service %s: all slots have settled", s->name);
@@ -203,7 +208,7 @@ void transitions_apply(struct engine *e, struct service *s, const uint16_t *want
 	then = dp_tick(e->dp);
 	if (moving && transit_age(then, rules.now) > 1) /* the daemon was stopped in between */
 		freshen(e, s, then);
-	s->believe = s->learns = false;
+	s->believe = s->learns = s->anew = false;
 	count(e, s, moving);
 	look_again(e);
 }

@@ -180,7 +180,7 @@ static void note_row(const struct place *p, uint32_t i, uint32_t row)
 enum dp_flow_result dp_flow_take(struct dp *dp, const struct dp_flow *f, uint16_t now)
 {
 	const struct place p = place_of(dp, f);
-	const bool every = f->svc.flags & SHUNT_SVC_FLOWS;
+	const bool every = f->svc.flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_KEEP);
 	uint32_t i = find(&p);
 	uint16_t mark;
 	uint64_t w;
@@ -194,11 +194,12 @@ enum dp_flow_result dp_flow_take(struct dp *dp, const struct dp_flow *f, uint16_
 		i = choose(f, &p, now);
 	if (i == WORDS)
 		return DP_FLOW_NO_ROOM;
-	if (every)
-		note_row(&p, i, f->svc.row + f->number);
+	if (every) /* whether it is a flow or a source nobody says who remembers both */
+		note_row(&p, i, f->svc.flags & SHUNT_SVC_KEEP ? 0 : f->svc.row + f->number);
 	__atomic_store_n(word_at(&p, i),
 			 p.tag << SHUNT_FLOW_TAG_SHIFT | SHUNT_FLOW_CONFIRMED |
-				 (uint64_t)f->number << 16 | (every ? now : mark),
+				 (uint64_t)f->number << 16 |
+				 (f->svc.flags & SHUNT_SVC_FLOWS ? now : mark),
 			 __ATOMIC_RELEASE);
 	return DP_FLOW_TAKEN;
 }
@@ -215,5 +216,5 @@ bool dp_flow_lives(const struct dp *dp, const struct dp_flow *f, uint16_t now)
 	w = load(word_at(&p, i));
 	if ((w >> 16 & SHUNT_SLOT_BACKEND) != f->number || is_expired(f, now, w))
 		return false;
-	return f->svc.flags & SHUNT_SVC_FLOWS || slot_moves(dp, f, now, &mark);
+	return f->svc.flags & (SHUNT_SVC_FLOWS | SHUNT_SVC_KEEP) || slot_moves(dp, f, now, &mark);
 }

@@ -31,13 +31,9 @@ static void choose(struct bpf_object *obj, enum shunt_stage stage, bool wanted)
 
 void dp_stages_choose(struct bpf_object *obj, const struct shunt_settings *settings)
 {
-	struct bpf_map *policies =
-		bpf_object__find_map_by_name(obj, "policies"); /* [0] is unused */
-
 	choose(obj, SHUNT_STAGE_NAT, settings->nat_mask != 0);
 	choose(obj, SHUNT_STAGE_NAT_RARE, settings->nat_mask != 0);
 	choose(obj, SHUNT_STAGE_QUIC, settings->staged & SHUNT_SVC_QUIC);
-	choose(obj, SHUNT_STAGE_POLICY, !policies || bpf_map__max_entries(policies) > 1);
 }
 
 int dp_stages_fill(struct bpf_object *obj)

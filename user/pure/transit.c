@@ -64,6 +64,15 @@ static struct transit_slot go_on(struct transit_slot s, uint16_t want,
 	return s;
 }
 
+/* Nobody whose flow is not remembered has ever been here. */
+static struct transit_slot begin_anew(uint16_t want, const struct transit_rules *rules)
+{
+	return (struct transit_slot){
+		.slot = want | SHUNT_SLOT_CHANGED,
+		.base = {.used = rules->now, .since = (uint16_t)(rules->now - rules->flow)},
+	};
+}
+
 static struct transit_slot settled(struct transit_slot s, uint16_t cur)
 {
 	s.slot = cur;
@@ -77,6 +86,8 @@ struct transit_slot transit_change(struct transit_slot s, uint16_t want,
 
 	if (rules->kind == TRANSIT_AT_ONCE)
 		return settled(s, want);
+	if (rules->anew)
+		return begin_anew(want, rules);
 	if (transit_is_on(s.slot))
 		return go_on(s, want, rules);
 	if (!rules->believe && ((cur == want && !rules->all) || !rules->alive[cur]))

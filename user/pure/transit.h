@@ -32,6 +32,10 @@ struct transit_rules {
 	const uint8_t *alive; /* [number]: may get packets. [0] is 0 */
 	uint16_t now;
 	uint16_t idle; /* the service's flow timeout: a flow without packets for longer has ended */
+	/* Slots are found by another hash from now on, entries by the same: of what each flow was given in
+	 * the last @flow ticks there is an entry, and it counts. */
+	bool anew;
+	uint16_t flow;
 	uint16_t cap; /* how long a transition may last */
 };
 
