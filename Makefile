@@ -72,7 +72,8 @@ help:
 	@echo 'make prove      that no connection breaks: model, simulation, 5,000 real ones (root, minutes)'
 	@echo 'make bench      ns a packet against floors of the same run (root); writes build/bench.json;'
 	@echo '                ABLATION=1 shows what each part of the path costs instead'
-	@echo 'make bench-health  10,000 checks at 2 s; how soon a dead backend is out; a rack dies (root)'
+	@echo 'make bench-health  10,000 checks at 2 s; how soon a dead backend is out, with and without'
+	@echo '                checks; a rack dies (root)'
 	@echo 'make fuzz-packets  the packet path against its oracle (root); N=10000000 SEED=1 FROM=0'
 	@echo 'make lint       format, headers, rooms, sizes'
 	@echo 'make format     clang-format in place'
@@ -214,7 +215,8 @@ endif
 
 # CHECKS and SECONDS_EACH change what is measured.
 run-bench-health: all $O/tests/bench/bench_health
-	$(Q)$O/tests/bench/bench_health; first=$$?; O=$O tests/bench/health_out.sh && exit $$first
+	$(Q)$O/tests/bench/bench_health; first=$$?; O=$O tests/bench/health_out.sh || first=1; \
+		O=$O tests/bench/passive.sh && exit $$first
 
 # A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.
 N    ?= 10000000

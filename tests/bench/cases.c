@@ -148,6 +148,22 @@ static void add_listed(struct bench_cases *cases, const struct way *w)
 	bench_case_add(cases, &c);
 }
 
+/* SYNs of settled slots: without passive checks, where others have them, and with. */
+static void add_syns(struct bench_cases *cases, const struct way *w)
+{
+	static const char *const names[] = {"syn", "syn-among-all", "syn-passive"};
+
+	for (int i = 0; i < 3; i++) {
+		struct bench_case c = case_of(w);
+
+		c.world = i ? BENCH_FULL : BENCH_PLAIN;
+		c.syn = true;
+		c.passive = i == 2;
+		snprintf(c.name, sizeof(c.name), "%s-tcp-%s", w->name, names[i]);
+		bench_case_add(cases, &c);
+	}
+}
+
 /* Slots in transition, with as many flows as there is room for. */
 static void add_changed(struct bench_cases *cases, const char *name, uint32_t changed_in,
 			enum bench_flows known)
@@ -216,6 +232,7 @@ void bench_cases_fill(struct bench_cases *cases)
 		add_among_all(cases, &ways[i]);
 	for (size_t i = 0; i < 2; i++)
 		add_listed(cases, &ways[i]);
+	add_syns(cases, &ways[0]);
 	add_changed(cases, "changed-1-in-100", 100, BENCH_FLOWS_OLD);
 	add_changed(cases, "changed-1-in-10", 10, BENCH_FLOWS_OLD);
 	add_changed(cases, "changed-all", 1, BENCH_FLOWS_OLD);

@@ -57,6 +57,8 @@ struct bench_case {
 	uint32_t service; /* index, from 0, of those that have a pool; bench_case_add() */
 	uint32_t changed_in; /* one slot in so many is in transition; 0: none */
 	enum bench_flows known;
+	bool syn; /* every packet is a SYN */
+	bool passive; /* of a service with passive checks */
 	uint8_t protocol;
 	enum shunt_forward method;
 	enum shunt_scheduler scheduler;

@@ -75,6 +75,7 @@ static void fill_settings(struct shunt_settings *s, const struct dp *dp, enum be
 	if (kind != BENCH_FULL)
 		return;
 	s->nat_mask = entries_of(dp, "nat_requests") - 1;
+	s->passive = 1;
 	s->staged = SHUNT_SVC_NAT | SHUNT_SVC_QUIC;
 	s->nat_reply_mask = entries_of(dp, "nat_replies") - 1;
 }

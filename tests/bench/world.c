@@ -65,6 +65,7 @@ static void build_backends(struct world *w, const struct bench_case *c)
 			.vip_family = c->is_v6 ? 6 : 4,
 			.udp_csum = true,
 			.usable = true,
+			.passive = c->passive,
 		};
 
 		backend_row_build(&spec, &w->backends[c->service][i]);
@@ -211,6 +212,7 @@ static int set_up(struct world *w, struct dp_error *err)
 	if (w->kind == BENCH_FULL) {
 		opt.sizes.nat = NAT_CONNECTIONS;
 		opt.sizes.nat6 = true;
+		opt.sizes.passive = true;
 	}
 	hashkey_derive(NULL, w->hash_key);
 	memcpy(opt.hash_key, w->hash_key, sizeof(w->hash_key));
@@ -330,7 +332,7 @@ void world_frame(const struct world *w, const struct bench_case *c, struct frame
 	const struct addr any = address(c->is_v6, "203.0.113.", "2001:db8:100::", 1);
 
 	frame_build(c, c->pool != BENCH_NO_SERVICE ? &w->vips[c->service] : &any, WORLD_PORT,
-		    c->known == BENCH_FLOWS_NEW ? FRAME_SYN : FRAME_ACK, f);
+		    c->syn || c->known == BENCH_FLOWS_NEW ? FRAME_SYN : FRAME_ACK, f);
 }
 
 int world_prepare(struct world *w, const struct bench_case *c, uint32_t flows, struct frame *f)
