@@ -36,7 +36,7 @@ LIBXDP_LIB  := -lxdp
 DAEMON_LIBS := $(LIBXDP_LIB) $(DAEMON_LIBS)
 endif
 CLI_LIBS    := -lmnl -lsmartcols -lyaml -lpcre2-8 -lpcap
-TEST_LIBS   := -lcmocka
+TEST_LIBS   := -lcmocka -lpcap
 
 LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)
 MAIN_SRC  := $(wildcard user/main/*.c)
@@ -125,6 +125,8 @@ $O/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/*.h)
 	@mkdir -p $(@D)
 	@command -v $(CLANG) >/dev/null || { echo 'clang is not here: sudo make deps' >&2; exit 1; }
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$O/traced.bpf.o: bpf/shunt.bpf.c
 
 $O/%.skel.h: $O/%.bpf.o
 	$(call say,SKEL,$@)

@@ -8,6 +8,7 @@
 #define SHUNT_FINISH_H
 
 #include "maps.h"
+#include "trace.h"
 #include "syn.h"
 
 /* Bit n: verdict n is of the class. */
@@ -75,11 +76,30 @@ static __always_inline int is_sent(enum shunt_verdict verdict)
 	return verdict <= FORWARDS + RETURNS;
 }
 
+#if TRACED
+/* Tells of the packet what finish() is about to find out. */
+static __always_inline void finish_tell(const struct xdp_md *ctx, const struct pkt *pkt,
+					enum shunt_verdict verdict)
+{
+	int action = XDP_PASS;
+
+	if (is_sent(verdict)) {
+		action = egress(ctx, pkt);
+		if (action == XDP_DROP)
+			verdict = SHUNT_DROP_NO_EGRESS;
+	} else if (verdict > FORWARDS) {
+		action = action_of(verdict);
+	}
+	trace_end(ctx, pkt, verdict, action);
+}
+#endif
+
 static __always_inline int finish(const struct xdp_md *ctx, struct pkt *pkt,
 				  enum shunt_verdict verdict)
 {
 	int action = XDP_PASS;
 
+	finish_tell(ctx, pkt, verdict);
 	if (is_sent(verdict)) {
 		action = egress(ctx, pkt);
 		if (unlikely(action == XDP_DROP))

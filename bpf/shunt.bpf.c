@@ -117,6 +117,7 @@ static __always_inline int packet(struct xdp_md *ctx)
 SEC("xdp")
 int shunt_xdp(struct xdp_md *ctx)
 {
+	trace_begin(ctx);
 	return packet(ctx);
 }
 

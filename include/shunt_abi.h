@@ -22,6 +22,7 @@
 #include "shunt_abi_passive.h"
 #include "shunt_abi_rare.h"
 #include "shunt_abi_quic.h"
+#include "shunt_abi_trace.h"
 #include "shunt_abi_verdict.h"
 
 #define SHUNT_ABI_VERSION 2

@@ -15,6 +15,7 @@
 #include "base/own.h"
 #include "io/dp_impl.h"
 #include "io/dp_kernel.h"
+#include "io/dp_trace.h"
 #include "shunt_abi.h"
 
 /* libbpf's sink is one for the process and takes no argument. */
@@ -102,7 +103,10 @@ static int open_pinned(struct dp *dp, struct dp_error *err)
 		rc = dp_bpffs_dir(dp->dir, err);
 	if (rc == 0)
 		rc = dp_links_open(dp, err);
-	return rc ? rc : adopt_pins(dp, err);
+	if (rc)
+		return rc;
+	dp_trace_recover(dp);
+	return adopt_pins(dp, err);
 }
 
 static int open_all(struct dp *dp, const struct dp_options *opt, struct dp_error *err)
@@ -169,6 +173,7 @@ void dp_close(struct dp *dp)
 {
 	if (!dp)
 		return;
+	dp_trace_end(dp);
 	dp_links_close(dp);
 	dp_set_fini(&dp->set);
 	dp_set_fini(&dp->old);
@@ -325,6 +330,7 @@ static int load_anew(struct dp *dp, const struct dp_sizes *sizes, struct dp_erro
 			       "this needs a program of this version, which was refused (see shunt "
 			       "upgrade); to have it all the same, restart with shuntd "
 			       "--accept-changes");
+	dp_trace_end(dp);
 	rc = dp_commit(dp, err);
 	if (rc)
 		return rc;
@@ -403,6 +409,7 @@ int dp_put_back(struct dp *dp, struct dp_error *err)
 
 	if (!dp_has_former(dp) || !dp->committed)
 		return dp_fail(err, -ENOENT, "there is no former program any more");
+	dp_trace_end(dp);
 	exchange_programs(&dp->set, &dp->before);
 	dp->set.map[DP_STAGES].unpinned = dp->set.map[DP_HANDOVER].unpinned = true;
 	rc = dp_pins_stage(dp, err);

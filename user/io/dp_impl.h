@@ -98,6 +98,7 @@ struct dp {
 	struct dp_set set; /* what dp's functions read and write */
 	struct dp_set old; /* until the commit: what the interfaces run */
 	struct dp_set dry; /* a twin's own maps and program, and which of `set` it goes by */
+	struct dp_trace_state *trace; /* dp_trace.c; NULL: nobody watches packets */
 	struct dp_set before; /* of an earlier daemon: its program and that one's own maps */
 	struct dp_counter
 		*old_counts; /* [rows of old] its sums when its counters were left behind */
@@ -115,6 +116,10 @@ struct dp {
 	int grace_fd, grace_inner_fd;
 	int tick_fd; /* the program that tells the time */
 };
+
+/* Has the interfaces run the packet path itself where a daemon that was killed left them to be watched. After
+ * dp_links_open, before anything asks what they run. */
+void dp_trace_recover(struct dp *dp);
 
 /* Loads the program anew over the same maps, and commits it. */
 int dp_reload(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
