@@ -110,8 +110,8 @@ static void kill_under_traffic(enum shunt_forward method)
 		sending = still_runs(sender);
 	}
 	assert_true(i >= KILLS_AT_LEAST);
-	for (i = 0; i < KILLS && *grown < 2; i++) /* a busy machine did not get that far */
-		restart_and_be_killed(1000000, grown);
+	for (i = 1; i < 10 && *grown < 2; i++) /* a busy machine did not get that far */
+		restart_and_be_killed(i * 1000000, grown);
 	while (sending && still_runs(sender))
 		usleep(1000);
 	for (i = 0; i < 1000 && came_back() < FRAMES; i++)

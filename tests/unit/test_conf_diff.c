@@ -106,6 +106,8 @@ static void every_key_of_a_service_is_told(void **state)
 		 "allow=>2 prefixes"},
 		{"port: 80\n    deny: [10.0.0.0/8]", "port: 80\n    deny: [10.0.0.0/9]",
 		 "deny=1 prefix>1 prefix"},
+		{"port: 80", "port: 80\n    passive: { action: down, min: 60, hold: 10s }",
+		 "passive.min=50>60 | passive.action=off>down"},
 		{"port: 80", "port: 80\n    rate: { new_flows: 100 }",
 		 "rate.new_flows=>100 | rate.burst=>100"},
 		{"port: 80", "port: 80\n    check: { interval: 5s }", "check.interval=2s>5s"},
@@ -198,7 +200,7 @@ static void no_key_of_the_tables_is_forgotten(void **state)
 		const char *without; /* keys that are not one member, in order */
 	} tables[] = {
 		{&conf_service_mapping,
-		 "vip port check checks needs nat_pool allow deny rate quic_lb "
+		 "vip port check checks needs passive nat_pool allow deny rate quic_lb "
 		 "backends "},
 		{&conf_check_mapping, "flap headers status expect send command shell environment "},
 		{&conf_top_mapping, "nat_pool nat_timeouts peers notify web defaults checks "},

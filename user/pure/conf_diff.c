@@ -324,7 +324,7 @@ static bool same_quic(const void *from, const void *to)
 	return memcmp(&a->quic, &b->quic, sizeof(a->quic)) == 0;
 }
 
-/* Those without functions are told by others: check and rate by the keys below them. */
+/* Those without functions are told by others: check, rate and passive by the keys below them. */
 static const struct special service_specials[] = {
 	{"name", NULL, NULL},
 	{"vip", same_vip, vip_text},
@@ -338,6 +338,7 @@ static const struct special service_specials[] = {
 	{"deny", same_deny, deny_text},
 	{"deny_file", same_deny_file, deny_file_text},
 	{"rate", NULL, NULL},
+	{"passive", NULL, NULL},
 	{"quic_lb", same_quic, NULL},
 	{"backends", NULL, NULL},
 	{"backends_file", NULL, NULL},
@@ -352,10 +353,12 @@ void conf_diff_service(const struct conf_service *from, const struct conf_servic
 	const struct pair p = {from, to, "", tell_fn, arg};
 	const struct pair check = {&from->check, &to->check, "check.", tell_fn, arg};
 	const struct pair rate = {&from->rate, &to->rate, "rate.", tell_fn, arg};
+	const struct pair passive = {&from->passive, &to->passive, "passive.", tell_fn, arg};
 
 	diff_mapping(&p, &conf_service_mapping, service_specials);
 	diff_mapping(&check, &conf_check_mapping, check_specials);
 	diff_mapping(&rate, &conf_rate_mapping, no_specials);
+	diff_mapping(&passive, &conf_passive_mapping, no_specials);
 }
 
 /* ---- backends ----------------------------------------------------------------------------------*/

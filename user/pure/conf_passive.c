@@ -32,11 +32,11 @@ static const struct conf_key keys[KEY_MAX] = {
 	[KEY_HOLD] = {"hold", conf_read_duration, AT(hold_ms), "10s", .min = 1000, .max = 3600000},
 };
 
-static const struct conf_mapping mapping = {"passive", keys, KEY_MAX};
+const struct conf_mapping conf_passive_mapping = {"passive", keys, KEY_MAX};
 
 int conf_passive_fallbacks(struct conf_load *l)
 {
-	return conf_read_fallbacks(l, &mapping, &l->defaults.passive);
+	return conf_read_fallbacks(l, &conf_passive_mapping, &l->defaults.passive);
 }
 
 int conf_read_passive(struct conf_load *l, const struct conf_node *node, struct passive_policy *p)
@@ -49,7 +49,7 @@ int conf_read_passive(struct conf_load *l, const struct conf_node *node, struct 
 		rc = conf_node_piece(l, node, "passive", &piece);
 		return rc < 0 ? rc : conf_read_word(l, &keys[KEY_ACTION], &piece, &p->action);
 	}
-	rc = conf_read_mapping(l, &mapping, node, p, given);
+	rc = conf_read_mapping(l, &conf_passive_mapping, node, p, given);
 	if (rc < 0)
 		return rc;
 	if (!given[KEY_ACTION] && p->action == PASSIVE_OFF)

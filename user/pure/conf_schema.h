@@ -67,9 +67,10 @@ struct conf_mapping {
 	size_t n; /* up to CONF_KEYS_MAX */
 };
 
-/* Those of conf_parse.c, conf_service.c, conf_check.c, conf_backends.c, conf_nat.c and conf_policy.c. */
+/* Those of conf_parse.c, conf_service.c, conf_check.c, conf_backends.c, conf_nat.c, conf_policy.c
+ * and conf_passive.c. */
 extern const struct conf_mapping conf_top_mapping, conf_service_mapping, conf_check_mapping,
-	conf_backend_mapping, conf_nat_timeouts_mapping, conf_rate_mapping;
+	conf_backend_mapping, conf_nat_timeouts_mapping, conf_rate_mapping, conf_passive_mapping;
 
 /* Reads a mapping's values into the struct at @base, in the order of the file. given[i] becomes the
  * value of keys[i], or NULL. */
