@@ -8,12 +8,15 @@ stage 2
 companion
 web 1
 web 2
+udp 1 53
 backends4 1 2 >"$W/web.backends"
 write_config() {
   config <<END
 web: $1
+flow_table: 1k
 services:
 $(service web tcp $VIP4 80 "forward: dsr" "$FAST" "backends_file: web.backends")
+$(service names udp $VIP4 53 "forward: dsr" "scheduler: rr" "check: none" "backends: [$(addr4 1) name=b1]")
 $(service empty tcp $VIP4 81 "forward: dsr" "on_empty: drop" "backends: [10.0.0.99]")
 END
 }
@@ -24,15 +27,17 @@ status_of() { ask -o /dev/null -w '%{http_code}' "$@"; }
 metric() { ask $here/metrics | awk -v m="$1" '$1 == m { print $2 }'; }
 reaches() { [ "$(metric "$1")" = "$2" ]; }
 
-running 2
+running 3
 is "status says where" "$(shunt status --json | jq -r .web)" "$here/"
 ask $here/metrics >"$W/metrics"
 check "promtool finds nothing wrong" promtool check metrics <"$W/metrics"
 for n in $(seq 20); do get http://$VIP4/ >"$W/page$n"; done
+for n in $(seq 5); do ask_udp $VIP4 53 1 >/dev/null; done
 sleep 1.1 # a snapshot is kept for a moment
 is "flows are counted" "$(metric 'shunt_service_flows_total{service="web"}')" 20
 is "backends are up" "$(ask $here/metrics | grep -c '^shunt_backend_up{service="web",.*} 1$')" 2
 is "one that has no next hop is not" "$(metric 'shunt_backend_up{service="empty",backend="10.0.0.99"}')" 0
+is "flows of rr are in the flow table" "$(metric shunt_flow_table_places_taken)" 5
 is "each verdict is there" "$(ask $here/metrics | grep -c '^shunt_verdict_packets_total{')" \
   "$(shunt stats --all --json | jq '.verdicts | length')"
 openmetrics() { ask -H 'Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5' "$@"; }
@@ -54,7 +59,7 @@ check "and says why" grep -q '^not ready: interface eth0: .*link down' <(ask $he
 on lb ip link set eth0 up
 on lb ip route replace 10.0.0.0/24 dev eth0
 check "with it, it is again" wait_for 5 ready_is 200
-check "both are up again" wait_for 5 all_up 2
+check "all are up again" wait_for 5 all_up 3
 
 before=$(metric shunt_health_transitions_total)
 stop web2
@@ -105,7 +110,7 @@ check "at the other address" wait_for 5 serves
 is "and it alone" "$(status_of http://127.0.0.1:9466/healthz)" 000
 is "by any name" "$(status_of -H 'Host: lb.example' $here/healthz)" 200
 is "what is beyond the limit is left out" "$(ask $here/metrics | grep -c '^shunt_backend_up')" 1
-is "and counted there" "$(metric 'shunt_metrics_left_out{of="backends"}')" 2
+is "and counted there" "$(metric 'shunt_metrics_left_out{of="backends"}')" 3
 is "a refused reload is told" "$(metric 'shunt_config_reloads_total{result="refused"}')" 1
 start squatter lb "$python" -m http.server --bind 127.0.0.1 9468
 wait_for 5 on lb curl -s -o /dev/null http://127.0.0.1:9468/

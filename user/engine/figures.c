@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "engine/web.h"
+#include "io/dp_list.h"
 #include "io/stats_server.h"
 
 static uint64_t ready(struct engine *e)
@@ -67,6 +68,69 @@ static uint64_t web_starts(struct engine *e)
 	return webs_restarts(e);
 }
 
+/* ---- how full tables are: by a look at so many places, evenly spread; exactly, if there are no more --------*/
+
+#define LOOKS 8192
+
+static uint16_t longest_timeout(const struct engine *e)
+{
+	uint16_t longest = 0, ticks;
+
+	for (size_t i = 0; i < e->n_services; i++) {
+		ticks = flow_ticks(conf_flow_timeout_ms(e->services[i]->conf));
+		longest = ticks > longest ? ticks : longest;
+	}
+	return longest;
+}
+
+static uint64_t count(struct engine *e, uint64_t places,
+		      bool (*is_taken)(struct engine *e, uint64_t i, uint16_t now,
+				       uint16_t timeout))
+{
+	const uint64_t looks = places < LOOKS ? places : LOOKS;
+	const uint16_t now = dp_tick(e->dp), timeout = longest_timeout(e);
+	uint64_t taken = 0, i;
+
+	for (i = 0; i < looks; i++)
+		taken += is_taken(e, i * places / looks, now, timeout);
+	return looks ? taken * places / looks : 0;
+}
+
+static bool flow_is_taken(struct engine *e, uint64_t i, uint16_t now, uint16_t timeout)
+{
+	struct dp_listed flow;
+
+	return dp_flow_read(e->dp, i, now, &flow) && !flow.ended && flow.age <= timeout;
+}
+
+static uint64_t flow_places(struct engine *e)
+{
+	return dp_flow_words(e->dp);
+}
+
+static uint64_t flow_places_taken(struct engine *e)
+{
+	return count(e, dp_flow_words(e->dp), flow_is_taken);
+}
+
+static bool nat_is_taken(struct engine *e, uint64_t i, uint16_t now, uint16_t timeout)
+{
+	struct dp_nat_listed connection;
+
+	(void)timeout;
+	return dp_nat_read(e->dp, i, now, &connection);
+}
+
+static uint64_t nat_places(struct engine *e)
+{
+	return dp_nat_records(e->dp);
+}
+
+static uint64_t nat_places_taken(struct engine *e)
+{
+	return count(e, dp_nat_records(e->dp), nat_is_taken);
+}
+
 static const struct {
 	const char *name;
 	uint64_t (*read)(struct engine *e);
@@ -83,6 +147,10 @@ static const struct {
 	{"stats_requests", stats_requests},
 	{"stats_refused", stats_refused},
 	{"web_restarts", web_starts},
+	{"flow_places", flow_places},
+	{"flow_places_taken", flow_places_taken},
+	{"nat_places", nat_places},
+	{"nat_places_taken", nat_places_taken},
 };
 
 bool figures_view(void *arg, uint32_t i, struct view_figure *out)

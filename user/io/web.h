@@ -14,7 +14,7 @@
 #define WEB_FD                                                                                     \
 	3 /* the process's end of the socketpair, SOCK_SEQPACKET: a message of shunt_msg.h each */
 #define WEB_LISTEN_FD 4 /* non-blocking, and listens */
-#define WEB_BEAT_MS 2000 /* it says that it lives: a SHUNT_MSG_HEARTBEAT without content */
+#define WEB_BEAT_MS 1000 /* it says that it lives: a SHUNT_MSG_HEARTBEAT without content */
 
 struct event_base;
 struct msg_out;
