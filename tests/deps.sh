@@ -52,6 +52,7 @@ lintian              | -                    | -             | its opinion of the
 iproute2             | iproute              | iproute2      | namespaces, links, addresses
 iputils-ping         | iputils              | iputils       | echo requests
 ethtool              | ethtool              | ethtool       | checksum offload of veth off
+bird2                | bird                 | bird          | announces an address by BGP
 dnsmasq-base         | dnsmasq              | dnsmasq       | a name server to be checked
 systemd              | systemd              | systemd       | a journal; its opinion of the units
 python3-h2           | python3-h2           | python-h2     | a gRPC server to be checked
