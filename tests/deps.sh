@@ -55,6 +55,7 @@ ethtool              | ethtool              | ethtool       | checksum offload o
 bird2                | bird                 | bird          | announces an address by BGP
 dnsmasq-base         | dnsmasq              | dnsmasq       | a name server to be checked
 systemd              | systemd              | systemd       | a journal; its opinion of the units
+systemd-container    | systemd-container    | systemd       | boots a machine whose units are tried
 python3-h2           | python3-h2           | python-h2     | a gRPC server to be checked
 nginx-light          | nginx                | nginx         | backends
 curl                 | curl                 | curl          | requests, one by one
