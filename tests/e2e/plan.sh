@@ -88,6 +88,7 @@ sed 's/web.backends/next.backends/' "$W/next/shunt.yaml" >"$W/shunt.yaml"
 refuses "no is no" 1 'not applied' asked n
 is "and nothing is touched" "$(as_it_is)" "$before"
 refuses "yes is yes" 0 'services: 3' asked y
+check "all are up" wait_for 5 all_up 6
 is "slots that change hands are as many as planned" \
   "$(shunt services --json | jq '.services[] | select(.name == "web") | .moving')" \
   "$(field '.services[0].slots_moved')"
@@ -97,7 +98,6 @@ there_is() {
   shunt backends --json | jq -r '.backends[] | select(.leaving or .service == "web" and .name == "b1" | not) |
     "\(.service) \(.name) \(.slots)"' | sort
 }
-check "all are up" wait_for 5 all_up 6
 is "and each backend that was told of has as many as planned" "$(there_is)" "$(planned)"
 check "then there is nothing left to do" shunt plan --exit-code
 
