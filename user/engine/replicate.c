@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "io/kept.h"
 #include "pure/fingerprint.h"
 #include "pure/hashkey.h"
 
@@ -63,9 +65,11 @@ static void add(struct replicate *r, enum peer_type type, const struct known_ser
 
 static void remember(struct replicate *r, const struct shunt_new *flow)
 {
-	r->told[r->told_next] = *flow;
-	r->told_next = (r->told_next + 1) % REPLICATE_TOLD;
-	r->told_n += r->told_n < REPLICATE_TOLD;
+	struct told *told = r->told;
+
+	told->flow[told->next] = *flow;
+	told->next = (told->next + 1) % REPLICATE_TOLD;
+	told->n += told->n < REPLICATE_TOLD;
 }
 
 /* What is more than the rate is told with what is told again. */
@@ -83,7 +87,8 @@ static void tell(struct replicate *r, const struct shunt_new *flow)
 		r->counters.delayed++;
 }
 
-/* What was news before this daemon came may be so no more: it is told as what is told again. */
+/* What was news before this daemon came may be so no more: it is told as what is told again, with what an
+ * earlier daemon has told. */
 static void take_over(struct replicate *r)
 {
 	struct shunt_new news[256];
@@ -95,7 +100,7 @@ static void take_over(struct replicate *r)
 		for (i = 0; i < n; i++)
 			remember(r, &news[i]);
 	} while (n == 256);
-	r->hurry = r->told_n;
+	r->hurry = r->told->n;
 }
 
 static void tell_news(struct replicate *r)
@@ -146,11 +151,11 @@ static void tell_again(struct replicate *r, double elapsed_s)
 {
 	const uint16_t now = dp_tick(r->engine->dp);
 
-	r->steps += r->told_n * elapsed_s * 1000 / again_ms(r->engine);
-	if (r->steps > r->told_n)
-		r->steps = r->told_n;
-	while (r->told_n && r->tokens >= 1 && (r->hurry || r->steps >= 1)) {
-		struct shunt_new *flow = &r->told[r->walk++ % r->told_n];
+	r->steps += r->told->n * elapsed_s * 1000 / again_ms(r->engine);
+	if (r->steps > r->told->n)
+		r->steps = r->told->n;
+	while (r->told->n && r->tokens >= 1 && (r->hurry || r->steps >= 1)) {
+		struct shunt_new *flow = &r->told->flow[r->walk++ % r->told->n];
 
 		if (flow->number)
 			look_again(r, flow, now);
@@ -205,7 +210,7 @@ void replicate_close(struct engine *e)
 		event_free(r->tick);
 	names_fini(&r->names);
 	free(r->read);
-	free(r->told);
+	kept_close(r->told, sizeof(*r->told));
 	free(r->early);
 	sodium_memzero(r->key, sizeof(r->key));
 	free(r);
@@ -240,9 +245,33 @@ static int open_socket(struct replicate *r)
 	return peers_open(r->engine->base, &o, &r->socket);
 }
 
+/* What is there of another secret, or nobody's, begins empty. */
+static int open_told(struct replicate *r, const struct conf *conf)
+{
+	const uint64_t of = TOLD_LAYOUT | r->secret;
+	void *at = NULL;
+	char path[512];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s.told", conf->run_dir, conf->instance);
+	err = kept_open(path, sizeof(*r->told), &at);
+	if (!at)
+		return -ENOMEM;
+	if (err)
+		log_warning("%s: %s: after a restart peers are not told again of all flows", path,
+			    strerror(-err));
+	r->told = at;
+	if (r->told->of == of && r->told->next < REPLICATE_TOLD && r->told->n <= REPLICATE_TOLD)
+		return 0;
+	memset(r->told, 0, sizeof(*r->told));
+	r->told->of = of;
+	return 0;
+}
+
 static int open_all(struct replicate *r, const struct conf *conf)
 {
 	const struct timeval every = {.tv_usec = TICK_US};
+	int err;
 
 	r->conf = conf->peers;
 	r->conf.secret = NULL; /* the configuration's */
@@ -250,12 +279,14 @@ static int open_all(struct replicate *r, const struct conf *conf)
 	r->ticked = mono_now();
 	r->counters.peers = (uint32_t)conf->peers.n;
 	r->read = calloc(dp_news_cpus(r->engine->dp) + 1, sizeof(*r->read));
-	r->told = calloc(REPLICATE_TOLD, sizeof(*r->told));
 	r->early = calloc(REPLICATE_EARLY, sizeof(*r->early));
 	r->tick = event_new(r->engine->base, -1, EV_PERSIST, on_tick, r);
-	if (!r->read || !r->told || !r->early || !r->tick || sodium_init() < 0)
+	if (!r->read || !r->early || !r->tick || sodium_init() < 0)
 		return -ENOMEM;
 	derive(r, conf);
+	err = open_told(r, conf);
+	if (err)
+		return err;
 	take_over(r);
 	return event_add(r->tick, &every) ? -ENOMEM : open_socket(r);
 }

@@ -44,6 +44,15 @@ struct early {
 	bool again;
 };
 
+/* What has been told, a ring, in memory that outlives the daemon: the next one tells it again, while it
+ * lives. */
+struct told {
+	uint64_t of; /* whose flows these are: TOLD_LAYOUT and the hash secret's fingerprint */
+	uint32_t next, n;
+	struct shunt_new flow[REPLICATE_TOLD]; /* number 0: none */
+};
+#define TOLD_LAYOUT 0x746f6c6400000000ull
+
 struct replicate {
 	struct engine *engine;
 	struct conf_peers conf; /* in force; without its secret */
@@ -55,8 +64,7 @@ struct replicate {
 
 	uint64_t *read; /* by CPU: news read so far */
 	struct peer_message out; /* being filled; session and number go on */
-	struct shunt_new *told; /* [REPLICATE_TOLD] a ring, number 0: none */
-	uint32_t told_next, told_n;
+	struct told *told;
 	uint32_t walk; /* next of them to be looked at */
 	uint32_t hurry; /* of them are to be told as soon as the rate allows */
 	double tokens; /* flows that may be told now */

@@ -94,7 +94,7 @@ static void take_message(struct replicate *r, const struct peer_message *m)
 			keep(r, entry, again);
 	}
 	if (m->type == PEER_HELLO)
-		r->hurry = r->told_n;
+		r->hurry = r->told->n;
 }
 
 void replicate_heard(void *arg, const uint8_t *data, size_t len)
