@@ -58,6 +58,7 @@ systemd              | systemd              | systemd       | a journal; its opi
 systemd-container    | systemd-container    | systemd       | boots a machine whose units are tried
 python3-h2           | python3-h2           | python-h2     | a gRPC server to be checked
 nginx-light          | nginx                | nginx         | backends
+haproxy              | haproxy              | haproxy       | a server to be checked, and a peer by whose words to go
 curl                 | curl                 | curl          | requests, one by one
 wrk                  | wrk (copr)           | wrk           | requests, many at once
 xdp-tools            | xdp-tools            | xdp-tools     | other programs beside shunt's

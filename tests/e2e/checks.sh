@@ -138,6 +138,7 @@ tls-silent   | down | no end of the TLS handshake within 400 ms | type: tls, por
 exec         | up   | exit status 0: $at:8080             | type: exec, port: 8080, shell: "echo \$SHUNT_ADDRESS:\$SHUNT_PORT"
 exec-fails   | down | exit status 1                       | type: exec, command: [/bin/false]
 exec-hangs   | down | the program did not end within 400 ms | type: exec, command: [/bin/sleep, "9"]
+exec-folder  | starting | cannot run /tmp: Permission denied | type: exec, command: [/tmp]
 exec-missing | starting | cannot run /no/such: No such file or directory | type: exec, command: [/no/such]
 http-silent  | down | no whole reply within 400 ms        | type: http, port: 7001
 http-slow    | down | no whole reply within 400 ms        | type: http, port: 7002
