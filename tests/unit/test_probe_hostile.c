@@ -2,6 +2,8 @@
 /* Probes against servers that fail, lie or do not end. */
 #include "probe_world.h"
 
+#include <openssl/ssl.h>
+
 #include "io/probe_http.h"
 #include "io/probe_msg.h"
 
@@ -281,6 +283,60 @@ static void a_bad_server_costs_only_its_own_probe(void **state)
 		server_stop(&servers[i]);
 }
 
+/* ---- TLS that begins again ---------------------------------------------------------------------- */
+
+#define GRANTED "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+/* A certificate of its own making, for nobody. */
+static SSL_CTX *tls_server(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+	X509_set_pubkey(cert, key);
+	X509_sign(cert, key, EVP_sha256());
+	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	if (SSL_CTX_use_certificate(ctx, cert) != 1 || SSL_CTX_use_PrivateKey(ctx, key) != 1)
+		_exit(1);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return ctx;
+}
+
+/* TLS 1.2 lets a server ask for another handshake at any time. Who grants it gets a good answer, which the
+ * test does not want. */
+static void serve_handshakes(int fd)
+{
+	const struct timeval patience = {.tv_usec = 100000};
+	SSL *tls = SSL_new(tls_server());
+	char in[1024];
+
+	SSL_set_fd(tls, fd);
+	if (SSL_accept(tls) != 1 || SSL_read(tls, in, sizeof(in)) <= 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (SSL_renegotiate(tls) == 1 && SSL_do_handshake(tls) == 1 && SSL_peek(tls, in, 1) != 1 &&
+	    SSL_get_error(tls, -1) == SSL_ERROR_WANT_READ && !SSL_renegotiate_pending(tls))
+		SSL_write(tls, GRANTED, sizeof(GRANTED) - 1);
+	wait_for_close(fd);
+}
+
+static void another_handshake_is_refused(void **state)
+{
+	struct probe_question q = within(500, "");
+	struct check_result r;
+
+	(void)state;
+	q.kind = CONF_CHECK_HTTPS;
+	q.tls = 1;
+	r = answer_of(serve_handshakes, q);
+	assert_int_not_equal(r.code, CHECK_OK);
+	assert_int_equal(r.layer, CHECK_LAYER_7);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +350,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_reply_that_does_not_end_is_cut),
 		cmocka_unit_test(only_the_first_64_kib_are_searched),
 		cmocka_unit_test(a_bad_server_costs_only_its_own_probe),
+		cmocka_unit_test(another_handshake_is_refused),
 	};
 
 	PROBE_CHILD(argc, argv);
