@@ -35,6 +35,7 @@ libsodium-dev        | libsodium-devel      | libsodium     | what balancers tel
 libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
 scdoc                | scdoc                | scdoc         | the manual pages (without it there are none)
 libpcap-dev          | libpcap-devel        | libpcap       | captures, filters of packets
+libncurses-dev       | ncurses-devel        | ncurses       | the screen of shunt top
 # to test
 libcmocka-dev        | libcmocka-devel      | cmocka        | unit and packet tests
 clang-format         | clang-tools-extra    | clang         | lint: layout

@@ -8,6 +8,7 @@
 
 #define COMMANDS(X)                                                                                \
 	X(status)                                                                                  \
+	X(top)                                                                                     \
 	X(services)                                                                                \
 	X(backends)                                                                                \
 	X(stats)                                                                                   \
