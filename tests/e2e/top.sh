@@ -37,7 +37,7 @@ see() { # WORDS REGEX
   result 1 "$1"
 }
 line_of() { screen | grep -nE "$1" | head -n 1 | cut -d: -f1; }
-begin() { keys -l "$* $O/shunt -i $INSTANCE --run-dir $W/run top${OF:+ $OF}; echo END=\$?" && keys Enter; }
+begin() { keys -l "ulimit -c 0; $* $O/shunt -i $INSTANCE --run-dir $W/run top${OF:+ $OF}; echo END=\$?" && keys Enter; }
 widest() { screen | LC_ALL=C.UTF-8 wc -L; }
 
 load rush http://$VIP4/ 200
@@ -73,7 +73,8 @@ is "in which nothing moves" "$(screen | sed -n 2,10p)" "$before"
 keys Space
 wait_for 5 eval "! shows PAUSED"
 keys n
-wait_for 5 eval '[ "$(line_of "^broken")" = 4 ]'
+is_fourth() { [ "$(line_of "$1")" = 4 ]; }
+wait_for 5 is_fourth '^broken'
 keys Home
 keys Enter
 see "a service's backends" '> broken '
@@ -116,9 +117,9 @@ for signal in INT TERM HUP QUIT; do
   keys C-l
   begin
   wait_for 8 shows '^web +1/1'
-  pkill_pid=$(pgrep -n -f "run-dir $W/run top")
-  kill -$signal "$pkill_pid"
-  see "SIG$signal ends it" 'END=1(2[89]|3[0-9]|4[0-9])'
+  top_pid=$(pgrep -n -f "run-dir $W/run top")
+  kill -$signal "$top_pid"
+  check "SIG$signal ends it" wait_for 5 ended "$top_pid"
   check "and the terminal is as it was after SIG$signal" restored
 done
 keys C-l
@@ -130,7 +131,8 @@ keys -l fg
 keys Enter
 see "and fg brings it back" 'q quit'
 keys C-c
-see "Ctrl-C ends it" 'END=130'
+check "Ctrl-C ends it" wait_for 5 ended "$(pgrep -n -f "run-dir $W/run top" || echo 0)"
+check "and the terminal is as it was after Ctrl-C" restored
 
 keys C-l
 begin NO_COLOR=1

@@ -12,6 +12,7 @@
 #define HEAD_LINES 3 /* with the list's heading */
 #define FOOT_LINES 1
 #define BAR_WIDTH 10
+#define NAME_MORE 28 /* columns that a name may have beyond its width, where they are free */
 
 enum { PAIR_RED = 1, PAIR_YELLOW, PAIR_GREEN };
 
@@ -80,15 +81,12 @@ static void lay_out(const struct top *t, int width, int widths[static C_MAX])
 			if (columns[c].rank != rank || none)
 				continue;
 			if (used + gap + columns[c].width > width)
-				return;
+				goto out;
 			widths[c] = columns[c].width;
 			used += gap + columns[c].width;
-			/* What comes after has to fit beside what is left of a long name. */
-			if (c == C_NAME && width >= 60)
-				widths[c] += 8, used += 8;
-			if (c == C_NAME && width >= 120)
-				widths[c] += 16, used += 16;
 		}
+out:
+	widths[C_NAME] += width - used < NAME_MORE ? width - used : NAME_MORE;
 }
 
 /* At most @width columns of it; what cannot be printed, and what others than us may have made wide,

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt status: on one screen, whether all is well, and what is not. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "io/stats_client.h"
+#include "main/commands.h"
+#include "main/table.h"
+#include "main/units.h"
+#include "main/words.h"
+
+#define SERVICES_SHOWN 12 /* what a screen has room for; those with trouble come first */
+
+struct picture {
+	struct view_status status;
+	struct view_interface *interfaces;
+	struct view_service *services;
+	struct view_verdict *verdicts;
+	size_t n_interfaces, n_services, n_verdicts;
+};
+
+static void close_client(struct stats_client **c)
+{
+	stats_client_close(*c);
+}
+#define auto_client __attribute__((cleanup(close_client)))
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static const char *xdp_colour(enum view_xdp x)
+{
+	return x == VIEW_XDP_NATIVE ? "green" : x == VIEW_XDP_GENERIC ? "yellow" : "red";
+}
+
+static void print_interfaces(const struct cli *cli, const struct view_interface *rows, size_t n)
+{
+	static const struct table_column columns[] = {
+		{"INTERFACE", false, TABLE_WHOLE, 0},
+		{"XDP", false, TABLE_WHOLE, 0},
+		{"LINK", false, TABLE_WHOLE, 0},
+		{"NOTE", false, TABLE_FOLD, 30},
+	};
+	struct table *t = table_new(columns, 4);
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const char *link = rows[i].link_up ? "up" : rows[i].ifindex ? "down" : "missing";
+
+		table_cell(t, "%s", rows[i].name);
+		table_coloured(t, xdp_colour(rows[i].xdp), words_xdp(rows[i].xdp));
+		table_coloured(t, rows[i].link_up ? "green" : "red", link);
+		table_cell(t, "%s", rows[i].note);
+	}
+	table_print(t, cli);
+	table_free(t);
+}
+
+/* Why the last reload was refused, under the configuration that is in force. */
+static void print_config_error(const struct cli *cli, const char *error)
+{
+	const char *red = cli->colour ? "\033[31m" : "", *plain = cli->colour ? "\033[0m" : "";
+	char text[640];
+	char *line = text, *next;
+
+	snprintf(text, sizeof(text), "the last reload was refused: %s", error);
+	if (cli->width > 40)
+		table_fold(text, cli->width - 10);
+	while ((next = strsep(&line, "\n")))
+		fprintf(cli->out, "          %s%s%s\n", red, next, plain);
+}
+
+static void print_peers(const struct cli *cli, const struct view_peers *p)
+{
+	uint64_t dropped = 0;
+	int i;
+
+	fprintf(cli->out,
+		"peers     %" PRIu32 ", flows told %" PRIu64 ", heard %" PRIu64 ", taken %" PRIu64
+		", waiting %" PRIu32 "\n",
+		p->peers, p->told, p->heard, p->taken, p->waiting);
+	for (i = 0; i < PEER_FATES; i++)
+		dropped += words_fate(i) ? p->fates[i] : 0;
+	if (!dropped)
+		return;
+	fprintf(cli->out, "          datagrams dropped:");
+	for (i = 0; i < PEER_FATES; i++)
+		if (words_fate(i) && p->fates[i])
+			fprintf(cli->out, " %s %" PRIu64, words_fate(i), p->fates[i]);
+	fputc('\n', cli->out);
+}
+
+static void print_status(const struct cli *cli, const struct view_status *s)
+{
+	fprintf(cli->out, "shuntd %s, instance %s, process %" PRIu32 ", up %s\n", s->version,
+		s->instance, s->pid, units_long_age(s->uptime_ms).text);
+	fprintf(cli->out, "config    %s, loaded %s ago\n", s->config_file,
+		units_age(s->config_age_ms).text);
+	if (s->config_error[0])
+		print_config_error(cli, s->config_error);
+	fprintf(cli->out, "services  %" PRIu32 "\n", s->services);
+	fprintf(cli->out, "backends  %" PRIu32 ", of them %" PRIu32 " usable\n", s->backends,
+		s->usable_backends);
+	if (s->edits)
+		fprintf(cli->out,
+			"edits     %" PRIu32
+			" backend%s edited at run time (shunt backends marks %s)\n",
+			s->edits, plural(s->edits), s->edits == 1 ? "it" : "them");
+	fprintf(cli->out, "events    %" PRIu64 "\n", s->events);
+	fprintf(cli->out, "flows     %s lookups, %s remembered, %s without room\n",
+		units_count(s->flow_lookups).text, units_count(s->flows_remembered).text,
+		units_count(s->flows_no_room).text);
+	fprintf(cli->out, "maps      %s\n", units_bytes(s->map_bytes).text);
+	words_upgrade(cli->out, &s->upgrade);
+	if (s->peers.peers)
+		print_peers(cli, &s->peers);
+	if (s->web[0])
+		fprintf(cli->out, "web       %s%s%s\n", s->web,
+			s->web_why[0] ? ", not served: " : "", s->web_why);
+}
+
+/* ---- services ---------------------------------------------------------------------------------*/
+
+/* 2: none is usable; 1: not all are; 0: all. */
+static int trouble(const struct view_service *s)
+{
+	return s->usable == 0 && s->backends ? 2 : s->usable < s->backends || s->panicking;
+}
+
+static int worst_first(const void *x, const void *y)
+{
+	const struct view_service *a = x, *b = y;
+	const uint64_t a_s = a->traffic.packets_per_s, b_s = b->traffic.packets_per_s;
+
+	if (trouble(a) != trouble(b))
+		return trouble(b) - trouble(a);
+	return a_s != b_s ? (a_s < b_s) - (a_s > b_s) : strcmp(a->name, b->name);
+}
+
+static void service_row(struct table *t, const struct view_service *s)
+{
+	static const char *const colours[] = {"green", "yellow", "red"};
+	char address[VIEW_ADDRESS_MAX], usable[32];
+
+	snprintf(usable, sizeof(usable), "%" PRIu32 "/%" PRIu32 "%s", s->usable, s->backends,
+		 s->panicking	   ? "!!"
+		 : s->failing_open ? "!"
+				   : "");
+	table_cell(t, "%s", s->name);
+	table_cell(t, "%s", view_service_address(s, address));
+	table_coloured(t, colours[trouble(s)], usable);
+	table_cell(t, "%s", units_count(s->traffic.packets_per_s).text);
+	table_cell(t, "%s", units_bytes(s->traffic.bytes_per_s).text);
+	table_cell(t, "%s", units_count(s->traffic.flows_per_s).text);
+}
+
+static void print_services(const struct cli *cli, struct picture *p)
+{
+	static const struct table_column columns[] = {
+		{"SERVICE", false, TABLE_CUT, 8}, {"ADDRESS", false, TABLE_CUT, 8},
+		{"USABLE", true, TABLE_WHOLE, 0}, {"PKT/S", true, TABLE_WHOLE, 0},
+		{"BYTES/S", true, TABLE_CUT, 4},  {"FLOWS/S", true, TABLE_CUT, 3},
+	};
+	struct table *t = table_new(columns, 6);
+	size_t i;
+
+	if (p->n_services)
+		qsort(p->services, p->n_services, sizeof(*p->services), worst_first);
+	for (i = 0; i < p->n_services && i < SERVICES_SHOWN; i++)
+		service_row(t, &p->services[i]);
+	table_print(t, cli);
+	table_free(t);
+	if (p->n_services > SERVICES_SHOWN)
+		fprintf(cli->out, "and %zu more: shunt services\n", p->n_services - SERVICES_SHOWN);
+}
+
+/* ---- warnings ---------------------------------------------------------------------------------*/
+
+__attribute__((format(printf, 2, 3))) static void warn(const struct cli *cli, const char *format,
+						       ...)
+{
+	const char *yellow = cli->colour ? "\033[33m" : "", *plain = cli->colour ? "\033[0m" : "";
+	char text[640], *line = text, *next;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (cli->width > 20)
+		table_fold(text, cli->width - 3);
+	while ((next = strsep(&line, "\n"))) {
+		fprintf(cli->out, "%s%s%s%s\n", next == text ? "! " : "  ", yellow, next, plain);
+	}
+}
+
+static int warn_of_interfaces(const struct cli *cli, const struct picture *p)
+{
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < p->n_interfaces; i++) {
+		const struct view_interface *f = &p->interfaces[i];
+
+		if (!f->ifindex)
+			n++, warn(cli, "interface %s is not there", f->name);
+		else if (f->xdp == VIEW_XDP_NONE)
+			n++, warn(cli,
+				  "interface %s: XDP is not attached, nothing is balanced there",
+				  f->name);
+		else if (!f->link_up)
+			n++, warn(cli, "interface %s: the link is down", f->name);
+	}
+	return n;
+}
+
+static int warn_of_services(const struct cli *cli, const struct picture *p)
+{
+	size_t i, none = 0, open = 0, panic = 0;
+
+	for (i = 0; i < p->n_services; i++) {
+		none += trouble(&p->services[i]) == 2;
+		open += p->services[i].failing_open > 0;
+		panic += p->services[i].panicking;
+	}
+	if (none)
+		warn(cli, "%zu service%s no usable backend%s: shunt backends", none,
+		     none == 1 ? " has" : "s have",
+		     open ? ", and all are used that have a next hop (on_empty: all)" : "");
+	if (panic)
+		warn(cli, "%zu service%s with less usable backends than panic says: all are used",
+		     panic, plural(panic));
+	return (none > 0) + (panic > 0);
+}
+
+static int warn_of_packets(const struct cli *cli, const struct picture *p)
+{
+	uint64_t dropped = 0;
+	size_t i;
+
+	for (i = 0; i < p->n_verdicts; i++)
+		if (strcmp(words_verdict_class(p->verdicts[i].verdict), "drop") == 0)
+			dropped += p->verdicts[i].packets_per_s;
+	if (dropped)
+		warn(cli, "%s packets a second are dropped: shunt stats",
+		     units_count(dropped).text);
+	if (p->status.flows_no_room)
+		warn(cli, "%s flows found no room: give flow_table more",
+		     units_count(p->status.flows_no_room).text);
+	return (dropped > 0) + (p->status.flows_no_room > 0);
+}
+
+static void print_warnings(const struct cli *cli, const struct picture *p)
+{
+	int n;
+
+	fputc('\n', cli->out);
+	n = warn_of_interfaces(cli, p);
+	n += warn_of_services(cli, p);
+	n += warn_of_packets(cli, p);
+	if (p->status.config_error[0])
+		n++, warn(cli, "the configuration on disk is not the one in force: see above");
+	if (n == 0)
+		fputs("no warnings\n", cli->out);
+}
+
+/* ---- the command ------------------------------------------------------------------------------*/
+
+static int take(const struct cli *cli, struct picture *p, struct client_error *e)
+{
+	auto_client struct stats_client *c = NULL;
+	int err = stats_client_open(cli->run_dir, cli->instance, &c, e);
+
+	if (!err)
+		err = stats_client_status(c, &p->status, e);
+	if (!err)
+		err = stats_client_interfaces(c, &p->interfaces, &p->n_interfaces, e);
+	if (!err && !cli->json)
+		err = stats_client_services(c, NULL, &p->services, &p->n_services, e);
+	if (!err && !cli->json)
+		err = stats_client_verdicts(c, &p->verdicts, &p->n_verdicts, e);
+	return err;
+}
+
+static void print_picture(const struct cli *cli, struct picture *p)
+{
+	if (cli->json) {
+		words_json_status(cli->out, &p->status, p->interfaces, p->n_interfaces);
+		return;
+	}
+	print_status(cli, &p->status);
+	fputc('\n', cli->out);
+	print_interfaces(cli, p->interfaces, p->n_interfaces);
+	fputc('\n', cli->out);
+	print_services(cli, p);
+	print_warnings(cli, p);
+}
+
+static enum cli_exit run(struct cli *cli, int argc, char **argv)
+{
+	struct picture p = {0};
+	struct client_error e;
+	enum cli_exit result = CLI_DONE;
+
+	(void)argc, (void)argv;
+	if (take(cli, &p, &e) < 0)
+		result = cli_failed("%s", e.text);
+	else
+		print_picture(cli, &p);
+	free(p.interfaces);
+	free(p.services);
+	free(p.verdicts);
+	return result;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.arguments = "",
+	.summary = "is all well: daemon, interfaces, services, warnings",
+	.help = "On one screen: the running daemon and the configuration in force, why the last "
+		"reload "
+		"was refused if it was, how XDP is attached to each interface, the services, those "
+		"with trouble first, with their rates, and what there is to warn of.\n",
+	.json = "version, instance, pid, uptime_ms, config_file, config_age_ms, config_error "
+		"(null: none), services, backends, usable_backends, edits, events, map_bytes, "
+		"flow_lookups, flows_remembered, flows_no_room, peers {peers, told, delayed, "
+		"lost, heard, taken, early, waiting, unknown, no_room, unsent, good, malformed "
+		"(this and the next: dropped), other_version, forged, replayed, stale, "
+		"crowded, other_secret, stranger}, upgrade [as in upgrade], web, web_error "
+		"(null: none), interfaces [name, "
+		"ifindex, xdp, link_up, note]",
+	.examples = "shunt status",
+	.group = CLI_GROUP_SEE,
+	.run = run,
+};
