@@ -257,7 +257,7 @@ static void want_before(struct bench *b)
 	write_config(b);
 }
 
-/* Adds, drains, reweights, removes; a service goes and one comes; a policy changes. */
+/* Adds, drains, reweights, removes; a service goes and one comes; a policy and a scheduler change. */
 static void want_after(struct bench *b)
 {
 	want_backend(&b->services[0], 4, true, 1);
@@ -270,6 +270,7 @@ static void want_after(struct bench *b)
 	b->services[3] = (struct wanted_service){0};
 	service(b, 4, 3, 4);
 	b->services[4].ports = PORTS_PREFIX;
+	b->services[5].scheduler = SHUNT_SH; /* which begins with noting flows */
 	write_config(b);
 }
 
