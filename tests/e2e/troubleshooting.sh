@@ -30,7 +30,7 @@ run() {
   line=${line//--instance default/--instance $INSTANCE}
   on "$ns" env PATH="$W/bin:$PATH" bash -o pipefail -c "$line"
   rc=$?
-  case $line in "shunt doctor"*) [ $rc -eq 5 ] || [ $rc -eq 6 ] || return $rc ;; *) return $rc ;; esac
+  case $line in "shunt doctor"*) [ "$rc" -eq 5 ] || [ "$rc" -eq 6 ] || return "$rc" ;; *) return "$rc" ;; esac
 }
 n=0
 while IFS= read -r line; do
