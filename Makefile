@@ -261,7 +261,7 @@ MAN_DIR  = $(DESTDIR)$(PREFIX)/share/man
 FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 SYSTEMD  = $(DESTDIR)$(PREFIX)/lib/systemd
 UNITS   := shunt.service shunt-decap@.service
-EXAMPLES := $(filter-out %.service %.sysusers %.catalog,$(wildcard configs/*))
+EXAMPLES := $(filter-out %.service %.sysusers %.catalog %/convert %-announce,$(wildcard configs/*))
 # Units and examples name the folders of a distribution's package.
 placed    = sed 's,/usr/,$(PREFIX)/,g; s,/etc/,$(SYSCONFDIR)/,g' $(1) | install -m 644 /dev/stdin $(2)
 
@@ -273,6 +273,8 @@ install: all
 	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include
 	install -m 644 LICENSE README.md $(SHARE)
 	install -m 644 $(EXAMPLES) $(SHARE)/examples
+	install -m 755 configs/anycast-announce $(SHARE)/examples
+	install -D -m 644 -t $(SHARE)/examples/convert configs/convert/*
 	install -m 644 $(wildcard docs/*.md) $(SHARE)/docs
 	install -d $(BASH_DIR) $(ZSH_DIR) $(FISH_DIR)
 	install -m 644 $O/completion/shunt $(BASH_DIR)
