@@ -10,13 +10,14 @@ for n in 1 2; do web $n; done
 config <<END
 services:
 $(service web tcp $VIP4 80 "forward: dsr" "$FAST" "flow_timeout: 1s" "backends: [10.0.0.11 name=b1, 10.0.0.12 name=b2]")
+$(service turns tcp $VIP6 80 "scheduler: rr" "forward: dsr" "$FAST" "backends: ['fd00::11 name=b1']")
 END
 { # something to plan
   echo "icmp_rate: 50"
   sed 's/flow_timeout: 1s/flow_timeout: 2s/; s/name=b1/& weight=2/' "$W/shunt.yaml"
 } >"$W/shunt.yaml.next"
-running 2
-for _ in 1 2 3 4; do get "http://$VIP4/" >/dev/null; done
+running 3
+for _ in 1 2 3 4; do get "http://$VIP4/" "http://[$VIP6]/" >/dev/null; done # turns are remembered
 on lb "$python" "$E2E/cli_table.py" "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" "$W/shunt.yaml" >"$W/results"
 while read -r line; do
   case $line in

@@ -25,6 +25,7 @@ RUNS = {
     "drain": [["web", "b2", "--deadline", "1s", "--wait"]],
     "help": [[], ["stats"]],
     "plan": [["@FILE@.next"]],
+    "flows": [[]],
     "setup": [["verify", "vip=203.0.113.10", "address=10.0.0.2", "forward=dsr"]],
 }
 # Commands that do not end by themselves: a signal ends them after so many seconds.
