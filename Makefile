@@ -170,6 +170,9 @@ $(PACKET) $(ORACLE_FUZZ): $(ORACLE_PARTS)
 $(ORACLE_FUZZ): $(PACKET_FIXTURES)
 $(ORACLE_PARTS): | $O/tests/oracle/tick.skel.h
 
+# What the web process says of a snapshot.
+$O/tests/unit/test_web_metrics: $(call obj,user/web/metrics.c user/web/metrics_out.c user/web/snapshot.c $(filter user/main/%,$(WEB_SRC)))
+
 # The model of slots in transition; its own main searches larger worlds.
 MODEL_PARTS := $(call obj,$(filter-out tests/model/model.c,$(wildcard tests/model/*.c)))
 MODEL       := $O/tests/model/model

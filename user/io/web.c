@@ -19,7 +19,7 @@
 #define BACKLOG 128
 #define REQUESTS_A_TURN 4 /* a page each: the loop is for others too */
 #define REQUEST_MAX 1024
-#define SILENCE_US (5 * WEB_BEAT_MS * 1000LL) /* then it hangs */
+#define SILENCE_US (10 * WEB_BEAT_MS * 1000LL) /* then it hangs */
 #define SETTLED_US (60 * 1000000LL) /* one that lived this long starts a new count */
 #define DELAY_MAX_S 30
 #define ADDRESS_AGAIN_S 3
@@ -129,9 +129,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
 	struct web *w = arg;
+	char unread;
 
 	(void)fd, (void)what;
 	if (!w->process.pid || mono_diff_us(w->heard, mono_now()) < SILENCE_US)
+		return;
+	/* It may have been this process that stood still, and has not read yet what it was told. */
+	if (recv(w->process.sock, &unread, 1, MSG_DONTWAIT | MSG_PEEK) >= 0)
 		return;
 	w->hung = true;
 	lost(w);
