@@ -67,7 +67,7 @@ start peer lb "$haproxy" -db -f "$W/peer.cfg"
 npm_install() {
   command -v node >/dev/null && command -v npm >/dev/null || return
   mkdir -p "$W/npm" "$W/home"
-  HOME=$W/home timeout 40 npm install --fetch-retries=0 --prefix "$W/npm" --no-audit --no-fund --ignore-scripts --loglevel=error \
+  HOME=$W/home timeout 30 npm install --fetch-retries=0 --prefix "$W/npm" --no-audit --no-fund --ignore-scripts --loglevel=error \
     @grpc/grpc-js@1 grpc-health-check@2 >"$W/npm.log" 2>&1
 }
 # grpc: it, and the same by TLS.

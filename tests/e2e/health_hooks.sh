@@ -27,7 +27,8 @@ $(service rack tcp $VIP4 80 "forward: ipip" "backends_file: rack" \
 $(service web tcp $VIP4 81 "forward: ipip" "backends: [\"$(addr4 2) name=b2\"]" \
   "check: { type: tcp, port: 80, via: direct, interval: 200ms, timeout: 190ms, rise: 1, fall: 1 }")
 END
-running 1001
+check "shuntd starts" shuntd_start || finish
+check "1001 backends are up" wait_for 20 all_up 1001 || finish
 poster() { pgrep -P "${pids[shuntd]}" -f -- --post; }
 check "there is one process that posts" [ "$(poster | wc -l)" = 1 ]
 is "as a user without privileges" \
@@ -40,12 +41,12 @@ all_down() { [ "$(count_state down rack)" = 1000 ]; }
 another() { [ "$(poster)" ] && [ "$(poster)" != "$former" ]; }
 said() { grep -q -- "$1" "$W/shuntd.log"; }
 stop web1 KILL
-check "a thousand backends go down" wait_for 10 all_down
+check "a thousand backends go down" wait_for 20 all_down
 stop web2 KILL
-check "meanwhile another one is seen to go" wait_for 3 is_state web b2 down
+check "meanwhile another one is seen to go" wait_for 10 is_state web b2 down
 web 2 80
-check "and to come" wait_for 3 is_state web b2 up
-check "who answers has all of them soon" wait_for 20 all_heard 9001 down 1001
+check "and to come" wait_for 10 is_state web b2 up
+check "who answers has all of them soon" wait_for 30 all_heard 9001 down 1001
 holds "but not more than eight at a time" "$(cat "$W/9001.most") <= 8 && $(cat "$W/9002.most") <= 8"
 check "who is slow is told one by one" wait_for 20 all_heard 9002 down 100
 check "who fails is tried three times, which is said" wait_for 20 said 'webhook 127.0.0.1:9003: HTTP status 500, tried 3 times'
