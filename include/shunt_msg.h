@@ -96,6 +96,9 @@ enum shunt_msg_command {
 	/* FLOW records; SERVICE, BACKEND: theirs only. A page may have none and yet a CURSOR, since a part
 	 * of the tables is looked at for each; GENERATION is not looked at. */
 	SHUNT_MSG_GET_FLOWS = 9,
+	/* TRACED records since the last time; CURSOR: there may be more at once. ENODATA: nobody watches. Who
+	 * does not ask for five seconds watches no longer. */
+	SHUNT_MSG_GET_TRACE = 10,
 
 	/* Records, each with the attributes of the enum of its name. */
 	SHUNT_MSG_STATUS = 16, /* enum shunt_status_attr */
@@ -112,6 +115,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_STEP = 24, /* enum shunt_step_attr */
 	SHUNT_MSG_FRAME = 25, /* enum shunt_frame_attr */
 	SHUNT_MSG_FLOW = 26, /* enum shunt_flow_attr */
+	SHUNT_MSG_TRACED = 31, /* enum shunt_traced_attr */
 
 	/* Last message of an answer. */
 	SHUNT_MSG_PAGE = 32, /* enum shunt_get: GENERATION, and CURSOR if there is more */
@@ -132,6 +136,8 @@ enum shunt_msg_command {
 	SHUNT_MSG_ROLLBACK = 70, /* put the former packet path back in force, while there is one */
 	/* What a reload would do: FILE, or the daemon's own without. Changes nothing; answered with PLAN. */
 	SHUNT_MSG_MAKE_PLAN = 71,
+	SHUNT_MSG_TRACE = 73, /* watch packets: FILTER, ONE_OF */
+	SHUNT_MSG_TRACE_END = 74,
 	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
 };
 
@@ -161,6 +167,10 @@ enum shunt_command_attr {
 	SHUNT_COMMAND_USER = 5, /* text, up to 32 bytes */
 	SHUNT_COMMAND_ACCEPT = 7, /* u8, 1: UPGRADE whatever the packet path does otherwise */
 	SHUNT_COMMAND_REASON = 6, /* text, up to 127 bytes */
+	SHUNT_COMMAND_FILTER =
+		9, /* bytes: instructions of classic BPF, 8 bytes each, on frames with an
+				   * Ethernet header; left out: all packets. TRACE only */
+	SHUNT_COMMAND_ONE_OF = 10, /* u32: by chance so many of those that match. TRACE only */
 	SHUNT_COMMAND_FILE = 8, /* text: an absolute path; MAKE_PLAN only */
 };
 

@@ -72,4 +72,18 @@ enum shunt_flow_attr {
 	SHUNT_FLOW_NUMBER = 13, /* u32: the backend's number in its service */
 };
 
+/* A packet that was watched. */
+enum shunt_traced_attr {
+	SHUNT_TRACED_TIME = 1, /* u64, nanoseconds, CLOCK_MONOTONIC: when it came */
+	SHUNT_TRACED_INTERFACE = 2, /* text: where it came in */
+	SHUNT_TRACED_VERDICT = 3, /* text: as SHUNT_VERDICT_NAME */
+	SHUNT_TRACED_ACTION = 4, /* u8: as SHUNT_EXPLAIN_ACTION */
+	SHUNT_TRACED_SERVICE = 5, /* text; left out: none, or it was not chosen */
+	SHUNT_TRACED_BACKEND = 6, /* text; the same */
+	SHUNT_TRACED_LEN = 7, /* u32: bytes of the frame as it came */
+	SHUNT_TRACED_LEN_AFTER = 8, /* u32: and as it left, or was dropped */
+	SHUNT_TRACED_FRAME = 9, /* bytes: the first 1600 of it as it came */
+	SHUNT_TRACED_FRAME_AFTER = 10, /* bytes */
+};
+
 #endif

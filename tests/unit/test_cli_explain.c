@@ -184,6 +184,10 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("flows-client-word", "flows --client 192.0.2.0/33");
 	golden("flows-twice", "flows web --service dns");
 	golden("flows-unknown", "flows nosuch");
+	golden("trace-filter", "trace --filter nonsense_x");
+	golden("trace-sample", "trace --sample 100");
+	golden("trace-count", "trace --count 0");
+	golden("capture-no-file", "capture");
 }
 
 int main(void)

@@ -44,6 +44,7 @@ union any {
 	struct ctl_command command;
 	struct explain_ask ask;
 	struct view_frame frame;
+	struct view_traced traced;
 };
 
 /* A value of its own in every member that the layout names. */
@@ -133,6 +134,7 @@ static void the_layouts_cover_their_structs(void **state)
 		{SHUNT_MSG_STEP, sizeof(struct explain_step)},
 		{SHUNT_MSG_FRAME, sizeof(struct view_frame)},
 		{SHUNT_MSG_FLOW, sizeof(struct view_flow)},
+		{SHUNT_MSG_TRACED, sizeof(struct view_traced)},
 		{SHUNT_MSG_EVENT, sizeof(struct msg_event)},
 		{SHUNT_MSG_REPLY, sizeof(struct msg_reply)},
 		{SHUNT_MSG_GET_STATUS, sizeof(struct msg_get)},

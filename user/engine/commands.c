@@ -15,6 +15,7 @@
 #include "base/own.h"
 #include "engine/agents.h"
 #include "engine/drain.h"
+#include "engine/explain.h"
 #include "engine/successor.h"
 #include "engine/upgrade.h"
 #include "io/conf_file.h"
@@ -359,6 +360,12 @@ static void on_command(void *arg, const struct ctl_command *c, struct ctl_reply 
 	case CTL_MAKE_PLAN:
 		r->status = preview_make(e, c->file, &r->plan, &text);
 		snprintf(r->text, sizeof(r->text), "%s", text.text);
+		break;
+	case CTL_TRACE:
+		trace_begin(e, c, r);
+		break;
+	case CTL_TRACE_END:
+		trace_end(e, r);
 		break;
 	case CTL_UPGRADE:
 		successor_ask(e, c, r);

@@ -435,6 +435,9 @@ void explain_close(struct engine *e)
 	if (e->forget_dry)
 		event_free(e->forget_dry);
 	e->forget_dry = NULL;
+	if (e->trace_lease)
+		event_free(e->trace_lease);
+	e->trace_lease = NULL;
 }
 
 int explain_packet(void *arg, const struct explain_ask *ask, struct explanation *out)

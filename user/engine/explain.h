@@ -4,6 +4,7 @@
 #define SHUNT_ENGINE_EXPLAIN_H
 
 #include "engine/state.h"
+#include "pure/ctl.h"
 #include "io/stats_server.h"
 
 /* As struct stats_source says; @arg is the engine. */
@@ -17,6 +18,11 @@ int64_t explain_match(const struct engine *e, const struct addr *vip, uint16_t p
 
 /* How the service of that name chooses; -ENOENT. */
 int explain_service(struct engine *e, const char *name, struct explanation *out);
+
+/* Has packets be watched, as the command says, until trace_end() or nobody asks for them. */
+void trace_begin(struct engine *e, const struct ctl_command *c, struct ctl_reply *r);
+void trace_end(struct engine *e, struct ctl_reply *r);
+int trace_page(void *arg, size_t max, void (*put)(void *to, const struct view_traced *t), void *to);
 
 void explain_close(struct engine *e);
 

@@ -287,6 +287,7 @@ struct engine {
 	mono_t wakes; /* when that fires, if it is pending */
 	struct replicate *replicate; /* NULL: no peers */
 	struct preview *preview; /* of a reload; NULL: none was asked for since the last one */
+	struct event *trace_lease; /* packets are watched as long as somebody asks for them */
 	struct event *forget_dry; /* the twin that explains packets, when nobody asks any more */
 	struct fingerprints *fingerprints; /* of the service last asked for; NULL: never asked */
 

@@ -211,6 +211,10 @@ static int error_answer(const struct stats_client *c, const struct nlmsghdr *m,
 			get->service, get->backend, get->service);
 	case ENOENT:
 		return client_fail(e, -ENOENT, "no service \"%s\"; %s", get->service, r.text);
+	case ENODATA:
+		return client_fail(e, -ENODATA,
+				   "the watching of packets has ended: it is given up when tables "
+				   "grow or another packet path is put in force");
 	case ENODEV:
 	case EINVAL:
 	case EAFNOSUPPORT:

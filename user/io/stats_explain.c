@@ -72,3 +72,30 @@ int stats_flows(const struct stats_source *s, const struct msg_get *get, struct 
 	o->flags = 0;
 	return msg_put_page(o, &page);
 }
+
+/* ---- packets that were watched ----------------------------------------------------------------*/
+
+#define TRACED_A_PAGE 4 /* of the largest there are */
+
+static void put_traced(void *arg, const struct view_traced *t)
+{
+	int rc = msg_put_traced(arg, t); /* there is room */
+
+	(void)rc;
+}
+
+int stats_traced(const struct stats_source *s, struct msg_out *o)
+{
+	struct msg_get page = {0};
+	int n;
+
+	if (!s->traced)
+		return -EINVAL;
+	o->flags = NLM_F_MULTI;
+	n = s->traced(s->arg, TRACED_A_PAGE, put_traced, o);
+	o->flags = 0;
+	if (n < 0)
+		return n;
+	page.cursor = n == TRACED_A_PAGE;
+	return msg_put_page(o, &page);
+}

@@ -71,6 +71,8 @@ static int put_page(struct stats_server *s, const struct nlmsghdr *m, struct msg
 	err = msg_get_get(m, &get);
 	if (err < 0)
 		return err;
+	if (msg_command(m) == SHUNT_MSG_GET_TRACE)
+		return stats_traced(&s->source, o);
 	if (msg_command(m) == SHUNT_MSG_GET_FLOWS)
 		return stats_flows(&s->source, &get, o);
 	return stats_rows_page(&s->source, msg_command(m), &get, o);

@@ -63,6 +63,10 @@ struct stats_source {
 	 * says false or enough has been looked at; where to go on, 0: that was all. NULL: none. */
 	uint64_t (*flows)(void *arg, const struct msg_get *get,
 			  bool (*put)(void *to, const struct view_flow *f), void *to);
+	/* Gives up to @max packets that were watched to @put: how many, or -ENODATA: nobody watches. NULL: none
+	 * ever does. */
+	int (*traced)(void *arg, size_t max, void (*put)(void *to, const struct view_traced *t),
+		      void *to);
 };
 
 struct stats_server_counters {

@@ -17,6 +17,8 @@
 	X(doctor)                                                                                  \
 	X(explain)                                                                                 \
 	X(flows)                                                                                   \
+	X(trace)                                                                                   \
+	X(capture)                                                                                 \
 	X(fingerprint)                                                                             \
 	X(drain)                                                                                   \
 	X(disable)                                                                                 \

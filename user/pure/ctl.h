@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "pure/edits.h"
+#include "pure/explain_view.h"
 #include "shunt_abi.h"
 #include "shunt_msg.h"
 
@@ -19,6 +20,8 @@ enum ctl_verb {
 	CTL_UPGRADE,
 	CTL_ROLLBACK,
 	CTL_MAKE_PLAN,
+	CTL_TRACE,
+	CTL_TRACE_END,
 	CTL_VERB_MAX
 };
 
@@ -33,6 +36,8 @@ struct ctl_command {
 	uint16_t weight; /* WEIGHT only; 0 to CONF_WEIGHT_MAX */
 	uint32_t deadline_s; /* DRAIN only; from now; 0: as it is */
 	char file[CTL_FILE_MAX]; /* MAKE_PLAN only; empty: the daemon's own */
+	struct msg_bytes filter; /* TRACE only; of struct cbpf */
+	uint32_t one_of; /* TRACE only */
 	char user[EDIT_USER_MAX]; /* as the client says; empty: it does not */
 	char reason[EDIT_REASON_MAX]; /* empty: none */
 	/* Who asks, by SO_PEERCRED; for the log. Not on the wire. */
@@ -50,7 +55,7 @@ struct ctl_reply {
 static inline bool ctl_is_of_backend(enum ctl_verb verb)
 {
 	return verb != CTL_RELOAD && verb != CTL_UPGRADE && verb != CTL_ROLLBACK &&
-	       verb != CTL_MAKE_PLAN;
+	       verb != CTL_MAKE_PLAN && verb != CTL_TRACE && verb != CTL_TRACE_END;
 }
 
 #endif

@@ -99,6 +99,17 @@ struct view_flow {
 	uint16_t client_port, port, pool_port; /* host order */
 };
 
+/* A packet that was watched. */
+struct view_traced {
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
+	char interface[16];
+	enum shunt_verdict verdict;
+	uint8_t action; /* XDP_* */
+	char service[SHUNT_NAME_MAX], backend[SHUNT_NAME_MAX]; /* empty: none, or not known */
+	uint32_t len, len_after; /* of the frame */
+	struct msg_bytes frame, frame_after; /* as much as is kept of it */
+};
+
 const char *view_flow_kind_name(enum view_flow_kind k); /* "transition", "all", "source", "nat" */
 const char *view_flow_state_name(enum view_flow_state s); /* "new", "confirmed", ... */
 const char *explain_why_name(enum explain_why w); /* "settled", "turn", ... */

@@ -10,6 +10,7 @@ static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
 	[CTL_ENABLE] = SHUNT_MSG_ENABLE,     [CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
 	[CTL_DISABLE] = SHUNT_MSG_DISABLE,   [CTL_UPGRADE] = SHUNT_MSG_UPGRADE,
 	[CTL_ROLLBACK] = SHUNT_MSG_ROLLBACK, [CTL_MAKE_PLAN] = SHUNT_MSG_MAKE_PLAN,
+	[CTL_TRACE] = SHUNT_MSG_TRACE,	     [CTL_TRACE_END] = SHUNT_MSG_TRACE_END,
 };
 
 static bool is_get(enum shunt_msg_command command)

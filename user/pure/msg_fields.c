@@ -70,6 +70,8 @@ static const struct field command_fields[] = {
 	TEXT(SHUNT_COMMAND_BACKEND, ctl_command, backend),
 	U16(SHUNT_COMMAND_WEIGHT, ctl_command, weight),
 	U32(SHUNT_COMMAND_DEADLINE, ctl_command, deadline_s),
+	BYTES(SHUNT_COMMAND_FILTER, ctl_command, filter),
+	U32(SHUNT_COMMAND_ONE_OF, ctl_command, one_of),
 	TEXT(SHUNT_COMMAND_USER, ctl_command, user),
 	TEXT(SHUNT_COMMAND_REASON, ctl_command, reason),
 	TEXT(SHUNT_COMMAND_FILE, ctl_command, file),
@@ -326,6 +328,19 @@ static const struct field frame_fields[] = {
 	BYTES(SHUNT_FRAME_BYTES, view_frame, bytes),
 };
 
+static const struct field traced_fields[] = {
+	U64(SHUNT_TRACED_TIME, view_traced, time_ns),
+	TEXT(SHUNT_TRACED_INTERFACE, view_traced, interface),
+	VERDICT(SHUNT_TRACED_VERDICT, view_traced, verdict),
+	U8(SHUNT_TRACED_ACTION, view_traced, action),
+	TEXT(SHUNT_TRACED_SERVICE, view_traced, service),
+	TEXT(SHUNT_TRACED_BACKEND, view_traced, backend),
+	U32(SHUNT_TRACED_LEN, view_traced, len),
+	U32(SHUNT_TRACED_LEN_AFTER, view_traced, len_after),
+	BYTES(SHUNT_TRACED_FRAME, view_traced, frame),
+	BYTES(SHUNT_TRACED_FRAME_AFTER, view_traced, frame_after),
+};
+
 static const struct field flow_fields[] = {
 	ENUM(SHUNT_FLOW_KIND, view_flow, kind, VIEW_FLOW_MAX),
 	TEXT(SHUNT_FLOW_SERVICE, view_flow, service),
@@ -356,6 +371,8 @@ static const struct layout layouts[] = {
 	[SHUNT_MSG_STATUS] = LAYOUT(status),	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
 	[SHUNT_MSG_SERVICE] = LAYOUT(service),	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
 	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),	[SHUNT_MSG_FINGERPRINT] = LAYOUT(fingerprint),
+	[SHUNT_MSG_GET_TRACE] = LAYOUT(get),	[SHUNT_MSG_TRACED] = LAYOUT(traced),
+	[SHUNT_MSG_TRACE] = LAYOUT(command),	[SHUNT_MSG_TRACE_END] = LAYOUT(command),
 	[SHUNT_MSG_GET_EXPLAIN] = LAYOUT(ask),	[SHUNT_MSG_GET_FLOWS] = LAYOUT(get),
 	[SHUNT_MSG_EXPLAIN] = LAYOUT(explain),	[SHUNT_MSG_STEP] = LAYOUT(step),
 	[SHUNT_MSG_FRAME] = LAYOUT(frame),	[SHUNT_MSG_FLOW] = LAYOUT(flow),
