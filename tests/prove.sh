@@ -54,6 +54,8 @@ services() {
   times=$(sed -nE 's/^# ready after ([0-9]+) ms.*/\1/p' "$log.story")
   at_most "10,000 services: started" "$(sed -n 1p <<<"$times")" 5000 " ms"
   at_most "10,000 services: started again after a kill" "$(sed -n 2p <<<"$times")" 5000 " ms"
+  at_most "idle with 100 checked backends, of a core" \
+    "$(awk '/^# idle: / {print $3 / 1000}' "$log.story")" 1 " %"
   rm -f "$log.story"
 }
 

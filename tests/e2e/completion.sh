@@ -28,7 +28,7 @@ chmod +x "$W/bin/shunt"
 shell=none
 T() { on lb tmux -S "$W/tmux-$shell" -f /dev/null "$@"; } # a server each: one that ends is in nobody's way
 shells() { T kill-server 2>/dev/null; }
-trap 'shells; cleanup' EXIT
+trap 'status=$?; shells; (exit $status); cleanup' EXIT
 
 # begin SHELL: in an empty directory but for one file, with nothing of the user's, and a known prompt.
 begin() {

@@ -39,14 +39,14 @@ said=$(now_ms)
 check "by each service" wait_for 5 is_state turns b2 down
 detected=$(now_ms)
 note "after $((said - died)) ms of at most 3 x 250 ms and a timeout"
-holds "in the time of three checks" "$((said - died)) < 1500"
+holds "in the time of three checks" "$((said - died)) < 1500 * ${SLOW:-4}"
 sleep 1.5
 stop_load doubt
 # The interval, then two intervals of doubt; what a slow machine adds besides is allowed for.
 out=$("$python" "$E2E/load.py" last_failed "$W/load-doubt")
 note "with fast_interval: the last request failed $((out - died)) ms after the death, of 1000 + 2 x 100 + 20"
 holds "with fast_interval a dead backend is out sooner than fall times the interval" \
-  "$((out - died)) < 2900 * ${SLOW:-1}"
+  "$((out - died)) < 2900 * ${SLOW:-4}"
 revived=$(now_ms)
 web 2
 check "a revived backend is detected" wait_for 5 is_state web b2 up

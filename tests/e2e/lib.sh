@@ -100,11 +100,15 @@ finish() {
   exit
 }
 
+# mac_of NS: of its eth0. /sys has the interfaces of where it was mounted.
+mac_of() { on "$1" ip -j link show eth0 | jq -r '.[0].address'; }
+
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
-# wait_for SECONDS COMMAND...: until it succeeds; 1 when it has not by then. SLOW times as patient.
+# wait_for SECONDS COMMAND...: until it succeeds; 1 when it has not by then. SECONDS are what it takes at
+# most on a machine of its own; one that is shared gets SLOW times as many, 4 where nothing is said.
 wait_for() {
-  local end=$(($(now_ms) + $1 * 1000 * ${SLOW:-1}))
+  local end=$(($(now_ms) + $1 * 1000 * ${SLOW:-4}))
   shift
   until "$@" >/dev/null 2>&1; do
     [ "$(now_ms)" -lt $end ] || return 1

@@ -23,9 +23,9 @@ ids
 configured() {
   config <<END
 services:
-$(service tunnel4 udp $VIP4 443 "forward: ipip" "check: none" "flow_timeout: 1s" \
+$(service tunnel4 udp $VIP4 443 "forward: ipip" "check: none" "flow_timeout: 3s" \
     "backends_file: v4.backends" "quic_lb: $1")
-$(service direct6 udp $VIP6 443 "forward: dsr" "scheduler: rr" "check: none" "flow_timeout: 1s" \
+$(service direct6 udp $VIP6 443 "forward: dsr" "scheduler: rr" "check: none" "flow_timeout: 3s" \
     "backends_file: v6.backends" "quic_lb: $1")
 END
 }

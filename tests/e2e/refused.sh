@@ -49,13 +49,13 @@ is "who cannot gets nothing" \
 
 # A route that no longer leads through the router, and one that does again.
 on lb ip route replace 10.8.0.11/32 dev eth0
-on lb ip neigh replace 10.8.0.11 lladdr "$(on b2 cat /sys/class/net/eth0/address)" nud permanent dev eth0
+on lb ip neigh replace 10.8.0.11 lladdr "$(mac_of b2)" nud permanent dev eth0
 check "the router goes, and dsr with its backend works" wait_for 5 state_is a far "up: resolved"
 on lb ip route del 10.8.0.11/32 dev eth0
 check "the router is back" wait_for 5 state_is a far "no next hop: behind a router"
 
 # This host's addresses are taken away, and with them what tunnels and nat come from.
-mac=$(on b1 cat /sys/class/net/eth0/address)
+mac=$(mac_of b1)
 config <<END
 services:
 $(service e tcp $VIP4 84 "check: none" "backends: [10.0.0.11 name=t, 10.0.0.12 name=n forward=nat, 10.0.0.13 name=d forward=dsr]")
