@@ -26,12 +26,12 @@ static __always_inline void syn_note(const struct pkt *pkt, struct shunt_counter
 	*word = tag | again;
 }
 
-/* Whether SYNs to the backend of pkt->row are looked at. */
-static __always_inline int syn_matters(const struct pkt *pkt)
+/* Whether it is a SYN to a backend of which they are looked at.  One branch for the verifier to follow. */
+static __always_inline __u32 syn_matters(const struct pkt *pkt)
 {
 	const struct shunt_backend *be = backend_at(pkt->row);
 
-	return be && be->flags & SHUNT_BE_PASSIVE && pkt_is_syn(pkt);
+	return be ? be->flags / SHUNT_BE_PASSIVE & pkt_is_syn(pkt) : 0;
 }
 
 #endif

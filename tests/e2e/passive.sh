@@ -8,17 +8,18 @@ stage 4
 companion && decap 1 2
 for n in 1 2 3 4; do web $n; done
 backends4 1 2 3 4 >"$W/web.backends"
-for last in 11 12 13; do route_vip 203.0.113.$last; done
-for n in 1 2 3 4; do vip b$n 203.0.113.12 && vip b$n 203.0.113.13; done
+for last in 11 12 13 14; do route_vip 203.0.113.$last; done
+for n in 1 2 3 4; do vip b$n 203.0.113.12 && vip b$n 203.0.113.13 && vip b$n 203.0.113.14; done
 config <<END
 services:
 $(service web tcp $VIP4 80 "forward: dsr" "check: none" "passive: { action: down, hold: 2s }" "backends_file: web.backends")
 $(service marked tcp 203.0.113.13 80 "forward: dsr" "check: none" "passive: mark" "backends_file: web.backends")
+$(service checked tcp 203.0.113.14 80 "forward: dsr" "${FAST%\}}, via: direct }" "passive: { action: down, hold: 1h }" "backends_file: web.backends")
 $(service through tcp 203.0.113.12 80 "forward: ipip" "check: none" "passive: { syn_retry: 0% }" "backends: [10.0.0.11 name=b1, 10.0.0.12 name=b2, 10.0.0.13 name=b3]")
 $(service refused tcp 203.0.113.11 80 "forward: nat" "check: none" "passive: { action: down, hold: 1h }" "backends: ['10.0.0.11:80 name=b1', '10.0.0.12:80 name=b2', '10.0.0.13:80 name=b3', '10.0.0.14:9 name=b4']")
 END
 check "shuntd starts" shuntd_start || finish
-wait_for 5 all_up 15
+wait_for 5 all_up 19
 
 # connects NAME ADDRESS SECONDS [LOSS]: 500 new connections a second in the background.
 connects() { start "connects-$1" client "$python" "$E2E/connects.py" "$2" 80 500 "$3" "${4:-0}"; }
@@ -26,6 +27,8 @@ connects() { start "connects-$1" client "$python" "$E2E/connects.py" "$2" 80 500
 of() { shunt backends "$1" --json | jq -r ".backends[] | select(.name == \"$2\") | $3"; }
 # suspected SERVICE: the names of those that passive checks have anything against.
 suspected() { shunt backends "$1" --json | jq -r '[.backends[] | select(.passive) | .name] | join(" ")'; }
+health_is() { [ "$(of "$1" "$2" .health)" = "$3" ]; }
+history_says() { shunt history "$1" "$2" | grep -q "$3"; }
 suspects() { [ "$(suspected "$1")" = "$2" ]; }
 
 # ---- one that drops everything ---------------------------------------------------------------------
@@ -46,7 +49,7 @@ check "the table says it too" grep -qE 'b2 .*down .*passive: ' <(shunt backends 
 check "so does the history" grep -qE 'up|unchecked' <(shunt history web b2 --json |
   jq -e '.history[0] | select(.to == "down" and .code == "PASSIVE" and (.reason | test("repeated their SYN; out for 2 s"))) | .from')
 check "it stays out while it is silent: taken back and out again" wait_for 20 \
-  grep -q 'out for 4 s' <(shunt history web b2; for _ in $(seq 60); do sleep 0.2; shunt history web b2; done)
+  history_says web b2 'out for 4 s'
 address b2 lo $VIP4/32
 check "it is back when it answers" wait_for 20 is_state web b2 up
 sleep 2
@@ -64,6 +67,22 @@ is "no more than that" "$(of marked b3 .passive_out)" false
 address b3 lo 203.0.113.13/32
 check "until nothing speaks against it" wait_for 20 suspects marked ""
 stop connects-marked
+
+# ---- one whose check sees nothing wrong ------------------------------------------------------------
+
+connects checked 203.0.113.14 60
+sleep 1
+on b1 ip addr del 203.0.113.14/32 dev lo
+check "one that its check calls up is taken out too" wait_for 15 is_state checked b1 down
+is "by its packets" "$(of checked b1 .health)" up
+address b1 lo 203.0.113.14/32
+sleep 1
+check "and stays so for its time" is_state checked b1 down
+stop web1
+check "until its check has seen it go" wait_for 5 health_is checked b1 down
+web 1
+check "and come back" wait_for 10 is_state checked b1 up
+stop connects-checked
 
 # ---- one that refuses, and one without its end of the tunnel ---------------------------------------
 

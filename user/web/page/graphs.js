@@ -48,7 +48,7 @@ export function line(samples, width, height, words) {
 }
 
 const kinds = {
-  up: "ok", unchecked: "ok", starting: "idle", standby: "idle", leaving: "warn", drained: "warn", maintenance: "warn",
+  up: "ok", unchecked: "ok", starting: "idle", standby: "idle", leaving: "warn", drained: "warn", maintenance: "warn", suspect: "warn",
   down: "bad", "no next hop": "bad",
 };
 export const kindOf = (state) => kinds[state] || "idle";

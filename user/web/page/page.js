@@ -133,6 +133,8 @@ function why(b) {
       b.flows_left !== null && b.flows_left !== undefined && `about ${b.flows_left} flows left`, b.health === "down" && probe].filter(Boolean).join("; ");
   if (b.state === "no next hop") return `next hop: ${b.next_hop}`;
   if (b.state === "standby") return b.gets || "not needed now";
+  if (b.state === "suspect") return b.passive;
+  if (b.passive_out) return [b.passive, b.health === "down" && probe].filter(Boolean).join("; ");
   if (b.state === "down" || b.state === "starting") return probe;
   if (b.share < 16) return `climbs: ${b.share}/16 of its share`;
   return b.health === "unchecked" ? "not checked" : "";
