@@ -127,9 +127,17 @@ function height(s, rows, w) {
 
 const serviceKind = (s) => (s.backends && !s.usable ? "bad" : s.usable < s.backends ? "warn" : "");
 
+/** Where there is no room for all: those with trouble, then those with most packets, in the order that they have. */
+function chosen(services) {
+  const urgency = (s) => (serviceKind(s) === "bad" ? 2e15 : serviceKind(s) === "warn" ? 1e15 : s.packets_per_s);
+  if (services.length <= SERVICES) return services;
+  const first = new Set([...services].sort((a, b) => urgency(b) - urgency(a)).slice(0, SERVICES));
+  return services.filter((s) => first.has(s));
+}
+
 /** @data: {host, detail, rate, services, backends: (name) => rows} */
 export function map(data, width) {
-  const narrow = width < 620, g = svg("g"), shown = data.services.slice(0, SERVICES);
+  const narrow = width < 620, g = svg("g"), shown = chosen(data.services);
   const hidden = data.services.length - shown.length;
   let y = narrow ? 118 : 6;
   const sx = narrow ? 22 : Math.round(width * 0.37), sw = narrow ? width - 24 : Math.min(250, Math.round(width * 0.25));

@@ -60,6 +60,9 @@ function showNow() {
   figure("n-flows", short(flows), past.flows, "new flows a second, the last four minutes");
   figure("n-backends", s.usable_backends, past.usable, "usable backends, the last four minutes");
   put($("n-of"), `of ${s.backends}`);
+  const part = seen.total > seen.services.length ? `, of ${seen.services.length} services` : "";
+  for (const id of ["n-packets", "n-bytes", "n-flows"])
+    put($(id).nextElementSibling, `${id === "n-bytes" ? "bits " : ""}a second${part}`);
 }
 
 // ---- how it is as a whole --------------------------------------------------------------------------------
