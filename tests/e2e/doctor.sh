@@ -99,6 +99,13 @@ if on lb ip link set dev eth0 xdpgeneric obj "$O/entry.bpf.o" sec xdp 2>"$W/ip.l
 else
   note "no other XDP program: $(head -n 1 "$W/ip.log")"
 fi
+{ # twelve of a kind
+  echo "interfaces: [eth0]"
+  echo "services:"
+  for n in $(seq 12); do echo "  - { vip: 203.0.113.$n, port: 80, backends: [198.51.100.$n] }"; done
+} >"$W/many.yaml"
+is "of many alike ten are printed, and how many more there are" \
+  "$(shunt doctor -c "$W/many.yaml" | grep -c -e 'no route' -e 'and 2 more of this kind (next-hop)')" 11
 on lb ip route del 10.0.1.0/24 dev eth1
 check "a backend without a route is found" finds next-hop error 'back/b3.*no route' "${file[@]}"
 on lb ip route add 10.0.1.0/24 dev eth1

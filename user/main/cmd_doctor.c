@@ -45,13 +45,34 @@ static void count(const struct doctor_report *r, size_t n[static DOCTOR_SEVERITY
 		n[r->list[i].severity]++;
 }
 
+/* A thousand services without a backend are one trouble. */
+#define ALIKE_MAX 10
+
+/* How many findings in a row from @at on are of one check. */
+static size_t alike(const struct doctor_report *r, size_t at)
+{
+	size_t n = 1;
+
+	while (at + n < r->n && r->list[at + n].check == r->list[at].check &&
+	       r->list[at + n].severity == r->list[at].severity)
+		n++;
+	return n;
+}
+
 static void print(const struct cli *cli, const struct doctor_report *r)
 {
-	size_t n[DOCTOR_SEVERITY_MAX], i;
+	size_t n[DOCTOR_SEVERITY_MAX], i, k, of;
 
-	for (i = 0; i < r->n; i++) {
-		print_finding(cli, &r->list[i]);
-		fputc('\n', cli->out);
+	for (i = 0; i < r->n; i += of) {
+		of = alike(r, i);
+		for (k = i; k < i + of && k < i + ALIKE_MAX; k++) {
+			print_finding(cli, &r->list[k]);
+			fputc('\n', cli->out);
+		}
+		if (of > ALIKE_MAX)
+			fprintf(cli->out,
+				"         and %zu more of this kind (%s): --json has them\n\n",
+				of - ALIKE_MAX, r->list[i].check);
 	}
 	count(r, n);
 	fprintf(cli->out, "%zu checks: errors: %zu, warnings: %zu, notes: %zu\n", r->checks,
