@@ -26,6 +26,8 @@ RUNS = {
     "help": [[], ["stats"]],
     "plan": [["@FILE@.next"]],
     "flows": [[]],
+    "trace": [["--count", "1", "--seconds", "30"]],
+    "explain": [["web"], ["192.0.2.7:1", "203.0.113.10:80"], ["192.0.2.7:1", "203.0.113.10:80", "--bytes"]],
     "setup": [["verify", "vip=203.0.113.10", "address=10.0.0.2", "forward=dsr"]],
 }
 # Commands that do not end by themselves: a signal ends them after so many seconds.
