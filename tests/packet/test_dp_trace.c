@@ -243,7 +243,7 @@ a_daemon_that_is_killed_leaves_packets_forwarded_and_the_next_puts_it_right(void
 {
 	const struct dp_trace_ask ask = {0};
 	const struct dp_service one = test_service(0);
-	struct dp_trace_state *left;
+	static struct dp_trace_state *left; /* what a process that is killed would take with it */
 	struct dp *dp = open_dp(N);
 
 	(void)state;
