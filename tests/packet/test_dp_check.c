@@ -115,7 +115,8 @@ static void the_same_program_does_the_same_and_leaves_no_trace(void **state)
 	if (dp_check(dp, &result, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(result.services, N);
-	assert_in_range(result.asked, 1, N); /* all, unless the machine is so busy that time is up */
+	assert_in_range(result.asked, 1,
+			N); /* all, unless the machine is so busy that time is up */
 	assert_true(result.packets >= 3 * N);
 	after = count_all(dp);
 	assert_memory_equal(&before, &after, sizeof(before));
