@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -24,10 +25,10 @@ RUNS = {
     "upgrade": [["--status"], ["--rollback"]],
     "drain": [["web", "b2", "--deadline", "1s", "--wait"]],
     "help": [[], ["stats"]],
-    "plan": [["@FILE@.next"]],
     "flows": [[]],
     "trace": [["--count", "1", "--seconds", "30"]],
     "explain": [["web"], ["192.0.2.7:1", "203.0.113.10:80"], ["192.0.2.7:1", "203.0.113.10:80", "--bytes"]],
+    "plan": [["@FILE@.next"]],
     "setup": [["verify", "vip=203.0.113.10", "address=10.0.0.2", "forward=dsr"]],
 }
 # Commands that do not end by themselves: a signal ends them after so many seconds.
@@ -220,6 +221,21 @@ def check_narrow(*words):
     assert text.split() == run(*words).stdout.split("\nExample")[0].split(), "words are lost"
 
 
+def check_narrow_table(*words):
+    """What a person reads on 40 columns: nothing is wider, and the terminal folds nothing."""
+    text = re.sub(r"\033\[[0-9;]*m", "", on_terminal(40, *words))
+    wide = [line for line in text.splitlines() if len(line) > 40]
+    assert not wide, wide
+
+
+def check_closed_pipe(*words):
+    """A reader that has seen enough: it ends as tools do, and says nothing."""
+    p = subprocess.Popen(SHUNT + list(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.close()
+    said = p.stderr.read()
+    assert p.wait(10) in (-signal.SIGPIPE, 0) and not said, (p.returncode, said)
+
+
 def attempt(words, function, *args):
     try:
         function(*args)
@@ -237,6 +253,14 @@ def main():
             docs[c["name"]] = [re.sub(r"^[^][{}]*: ", "", parts(line))
                                for line in c["json"].splitlines()]
     attempt("help on 40 columns", check_narrow, "help")
+    for name in ("status", "services", "backends", "stats", "history", "fingerprint"):
+        words = [name] + (["web", "b1"] if name == "history" else [])
+        attempt(f"{name} on 40 columns", check_narrow_table, *words)
+    for c in commands:
+        if c["name"] not in ENDLESS and c["name"] not in ("decap", "top", "drain", "upgrade", "convert",
+                                                     "trace", "capture"):
+            words = [w.replace(FILE, CONFIG) for w in runs_of(c)[0]]
+            attempt(f"{c['name']} into a pipe that is closed", check_closed_pipe, c["name"], *words)
     for c in commands:
         attempt(f"help of {c['name']}", check_help, c)
         attempt(f"help of {c['name']} on 40 columns", check_narrow, "help", c["name"])

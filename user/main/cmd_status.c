@@ -286,13 +286,36 @@ static int take(const struct cli *cli, struct picture *p, struct client_error *e
 	return err;
 }
 
+/* The same on a terminal that its lines are too long for. */
+static void print_narrow_status(const struct cli *cli, const struct view_status *s)
+{
+	struct cli to_memory = *cli;
+	auto_free char *text = NULL;
+	char *rest, *line;
+	size_t len;
+
+	to_memory.colour = false; /* colours have no width, but bytes */
+	to_memory.out = open_memstream(&text, &len);
+	if (!to_memory.out)
+		return;
+	print_status(&to_memory, s);
+	fclose(to_memory.out);
+	for (rest = text; (line = strsep(&rest, "\n")) && (rest || *line);) {
+		table_fold(line, cli->width);
+		fprintf(cli->out, "%s\n", line);
+	}
+}
+
 static void print_picture(const struct cli *cli, struct picture *p)
 {
 	if (cli->json) {
 		words_json_status(cli->out, &p->status, p->interfaces, p->n_interfaces);
 		return;
 	}
-	print_status(cli, &p->status);
+	if (cli->width && cli->width < 80)
+		print_narrow_status(cli, &p->status);
+	else
+		print_status(cli, &p->status);
 	fputc('\n', cli->out);
 	print_interfaces(cli, p->interfaces, p->n_interfaces);
 	fputc('\n', cli->out);

@@ -213,7 +213,8 @@ static void fit_cells(struct table *t)
 	}
 }
 
-static void fit(struct table *t, int width)
+/* False: on a terminal so narrow nothing helps. */
+static bool fit(struct table *t, int width)
 {
 	int over = (int)((t->n_columns - 1) * strlen(GAP)) - width, *column;
 	size_t c;
@@ -221,15 +222,16 @@ static void fit(struct table *t, int width)
 	for (c = 0; c < t->n_columns; c++)
 		over += t->widths[c];
 	if (over <= 0)
-		return;
+		return true;
 	for (; over > 0 && (column = widest(t, TABLE_FOLD, FOLDED_WELL)); over--)
 		--*column;
 	for (; over > 0 && (column = widest(t, TABLE_CUT, 0)); over--)
 		--*column;
 	for (; over > 0 && (column = widest(t, TABLE_FOLD, 0)); over--)
 		--*column;
-	if (over <= 0) /* on a terminal so narrow that nothing helps, whole text is best */
+	if (over <= 0)
 		fit_cells(t);
+	return over <= 0;
 }
 
 /* ---- printing ---------------------------------------------------------------------------------*/
@@ -296,6 +298,42 @@ static void print_lines(const char *text, FILE *out)
 	}
 }
 
+/* "TITLE  text" a line, the text folded below itself. */
+static void print_field(const struct cli *cli, const char *title, int title_width, char *text)
+{
+	const int room = cli->width - title_width - (int)strlen(GAP);
+	char *next;
+
+	fprintf(cli->out, "%-*s" GAP, title_width, title);
+	table_fold(text, room > 1 ? room : 1);
+	while ((next = strsep(&text, "\n"))) {
+		fprintf(cli->out, "%s\n", next);
+		if (text)
+			fprintf(cli->out, "%*s" GAP, title_width, "");
+	}
+}
+
+/* Where the columns do not fit beside each other: below each other, a row as a paragraph. */
+static void print_records(struct table *t, const struct cli *cli)
+{
+	int width = 0, w;
+	size_t i;
+
+	for (i = 0; i < t->n_columns; i++) {
+		w = text_width(t->columns[i].title);
+		width = w > width ? w : width;
+	}
+	for (i = 0; i < t->n; i++) {
+		if (i && i % t->n_columns == 0)
+			putc('\n', cli->out);
+		if (!t->cells[i].text || !t->cells[i].text[0])
+			continue;
+		if (t->columns[i % t->n_columns].fit == TABLE_CUT)
+			cut(&t->cells[i].text, cli->width - width - (int)strlen(GAP));
+		print_field(cli, t->columns[i % t->n_columns].title, width, t->cells[i].text);
+	}
+}
+
 void table_print(struct table *t, const struct cli *cli)
 {
 	auto_free char *text = NULL;
@@ -307,10 +345,12 @@ void table_print(struct table *t, const struct cli *cli)
 		print_heading(t, cli->out);
 		return;
 	}
-	st = scols_new_table();
 	measure(t);
-	if (cli->width > 0)
-		fit(t, cli->width);
+	if (cli->width > 0 && !fit(t, cli->width)) {
+		print_records(t, cli);
+		return;
+	}
+	st = scols_new_table();
 	if (st && add_columns(st, t) && add_lines(st, t)) {
 		scols_table_set_column_separator(st, GAP);
 		scols_table_set_termforce(st, SCOLS_TERMFORCE_NEVER); /* it fits already */
