@@ -123,6 +123,7 @@ wait_for() {
 start() {
   local name=$1 ns=$2
   shift 2
+  if [ -n "${pids[$name]:-}" ]; then pids[$name ${pids[$name]}]=${pids[$name]}; fi # nobody is forgotten
   nsenter --net="/run/netns/$P-$ns" -- "$@" >>"$W/$name.log" 2>&1 </dev/null &
   pids[$name]=$!
 }
