@@ -261,9 +261,17 @@ static __always_inline __u64 source_hash(__u64 hash, __u32 ports, __u64 a, __u64
 /* A packet of a flow that is backend @number's, by what is remembered. */
 static __always_inline __u32 choice_known(const struct choice *c, __u64 hash, __u32 number)
 {
+	const __u32 turns = c->svc->flags / SHUNT_SVC_FLOWS,
+		    loads = c->svc->flags / SHUNT_SVC_LOADS;
+	__u32 needs = ~turns & is_less(0, number ^ c->slot.cur);
+
+	/* Without SHUNT_SVC_KEPT, which goes when all have settled, it would go where its source does. */
+	if (c->may_own)
+		needs |=
+			c->how / HOW_OWN & turns & ~loads & is_less(0, c->slot.word ^ SLOT_SETTLED);
 	if (settings.news && c->confirms)
 		choice_tell(c, hash, number);
-	if (!(c->svc->flags & SHUNT_SVC_FLOWS) && number != c->slot.cur)
+	if (needs & 1)
 		slot_use(&c->slot, c->flow.now);
 	return number | (c->may_own ? c->stirs & -(c->how / HOW_OWN & 1) : 0);
 }

@@ -54,7 +54,7 @@ to() {
 at_once() {
   configured "$@"
   is "to '$*': at once" "$(shunt reload | grep -c 'are remembered and stay')" 2
-  sleep 4 # longer than the flow timeout
+  sleep 8 # longer than idle slots take to settle
   is "nothing breaks, nothing moves" "$(lost)" 0
 }
 has_come() {

@@ -174,6 +174,32 @@ static void a_kept_flow_that_is_elsewhere_keeps_its_slot_in_transition(void **st
 	assert_int_equal(used, TRANSIT_BACKENDS - 1);
 }
 
+/* Where sources take turns a flow that was kept may be anywhere: that it comes ends when the slots settle. */
+static void where_sources_take_turns_any_kept_flow_does(void **state)
+{
+	const uint16_t turns = SHUNT_SVC_FLOWS | AFFINE | SHUNT_SVC_KEPT;
+	struct fixture *f = *state;
+	struct shunt_service *svc;
+	uint32_t at[4], used = 0;
+
+	service_with(f, SHUNT_SVC_FLOWS, 0);
+	for (uint32_t n = 0; n < 4; n++)
+		at[n] = comes(f, 1, PORT(n), SYN);
+	switch_to(f, turns, 0, 5);
+	for (uint32_t n = 0; n < 4; n++)
+		assert_int_equal(comes(f, 1, PORT(n), ACK), at[n]);
+	svc = transit_service(f);
+	for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
+		used += world_base(f, svc, slot)->used == transit_tick(f);
+	assert_int_equal(used, 1);
+	service_with(f, turns, 0); /* in a settled slot nothing is noted */
+	for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
+		world_base(f, svc, slot)->used = (uint16_t)(transit_tick(f) - 9);
+	assert_int_equal(comes(f, 1, PORT(0), ACK), at[0]);
+	for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
+		assert_int_not_equal(world_base(f, svc, slot)->used, transit_tick(f));
+}
+
 static void a_kept_flow_of_a_dead_backend_goes_with_its_source(void **state)
 {
 	const uint16_t flags = AFFINE | SHUNT_SVC_LEARN | SHUNT_SVC_KEPT;
@@ -261,6 +287,7 @@ int main(void)
 		BOTH(flows_of_a_source_are_kept_apart),
 		BOTH(a_kept_flow_comes_before_its_source),
 		BOTH(a_kept_flow_that_is_elsewhere_keeps_its_slot_in_transition),
+		BOTH(where_sources_take_turns_any_kept_flow_does),
 		BOTH(a_kept_flow_of_a_dead_backend_goes_with_its_source),
 		BOTH(loads_are_of_flows_where_sources_stay),
 		BOTH(a_source_is_as_young_as_its_flows),
