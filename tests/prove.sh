@@ -90,6 +90,7 @@ stories() {
   story upgrade "upgrade of the program under load" LONG=1
   story peers "balancers that tell each other" LONG=1
   saved
+  story rehash "changes of scheduler, source_prefix and affinity"
   story drain "drains" LONG=1
   story transition "transitions of TCP and UDP" LONG=1
 }

@@ -31,10 +31,10 @@ holds "stateless flows move to it at once" "$(of stateless b4) > 5 && $(of state
 is "tracked ones do not" "$(of tracked moved) $(of tracked b4)" "0 0"
 moving() { shunt services --json | jq '.services[] | select(.name == "tracked").moving'; }
 holds "their slots are in transition" "$(moving) > 100"
-sleep 4 # learnt
-is "and they do not move when learning has ended" "$(of tracked moved)" 0
-on client "$python" "$E2E/udp.py" ask $VIP4 5000 60 >"$W/asked"
-check "new flows find it" grep -q b4 "$W/asked"
+found() { on client "$python" "$E2E/udp.py" ask $VIP4 5000 60 | grep -q b4; }
+check "new flows find it when that has been learnt" wait_for 8 found
+sleep 1
+is "and they do not move then" "$(of tracked moved)" 0
 check "a backend is drained" shunt drain tracked b1
 sleep 5
 is "its flows stay" "$(of tracked moved)" 0
