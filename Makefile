@@ -86,7 +86,7 @@ deps:
 
 # These first install what a fresh machine lacks, where it is known how; another make then finds it.
 $(RUNS):
-	$(Q)tests/deps.sh --try $(if $(filter check-kernels,$@),--kernels)
+	$(Q)tests/deps.sh --try $(if $(filter check-kernels,$@),--kernels) $(if $(filter demo,$@),--demo)
 	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory run-$@
 
 run-demo: all

@@ -3,7 +3,7 @@
 # Installs what the build, the tests and the demo need and this machine lacks (Debian, Ubuntu).
 # Elsewhere it names the packages and exits 1.  tests/deps.sh --list prints what is needed and why;
 # --try goes on where it cannot install, since what is needed may be here all the same; --kernels adds
-# what "make check-kernels" needs.
+# what "make check-kernels" needs; --demo leaves out what only tests need.
 set -eu
 
 # Debian and Ubuntu | Fedora | Arch | why
@@ -44,29 +44,30 @@ shellcheck           | ShellCheck           | shellcheck    | lint: scripts
 python3              | python3              | python        | small servers and clients of the tests
 python3-scapy        | python3-scapy        | scapy         | odd packets
 openssl              | openssl              | openssl       | AES beside that of the packet path
-util-linux           | util-linux           | util-linux    | flock, nsenter, setpriv
-procps               | procps-ng            | procps-ng     | ps, sysctl
 # for the packages
 debhelper            | -                    | -             | make deb
 lintian              | -                    | -             | its opinion of them
-# for the demo and the end-to-end tests
+# for the demo
 iproute2             | iproute              | iproute2      | namespaces, links, addresses
-iputils-ping         | iputils              | iputils       | echo requests
 ethtool              | ethtool              | ethtool       | checksum offload of veth off
+util-linux           | util-linux           | util-linux    | flock, nsenter, setpriv
+procps               | procps-ng            | procps-ng     | ps, sysctl
+nginx-light          | nginx                | nginx         | backends
+curl                 | curl                 | curl          | requests, one by one
+wrk                  | wrk (copr)           | wrk           | requests, many at once
+jq                   | jq                   | jq            | reads JSON output
+# for the end-to-end tests
+iputils-ping         | iputils              | iputils       | echo requests
 bird2                | bird                 | bird          | announces an address by BGP
 dnsmasq-base         | dnsmasq              | dnsmasq       | a name server to be checked
 systemd              | systemd              | systemd       | a journal; its opinion of the units
 systemd-container    | systemd-container    | systemd       | boots a machine whose units are tried
 python3-h2           | python3-h2           | python-h2     | a gRPC server to be checked
-nginx-light          | nginx                | nginx         | backends
 haproxy              | haproxy              | haproxy       | a server to be checked, and a peer by whose words to go
-curl                 | curl                 | curl          | requests, one by one
-wrk                  | wrk (copr)           | wrk           | requests, many at once
 xdp-tools            | xdp-tools            | xdp-tools     | other programs beside shunt's
 libfaketime          | libfaketime          | libfaketime   | a wall clock that jumps
 prometheus           | golang-github-prometheus | prometheus | metrics, dashboard and alert rules tried
 chromium             | chromium             | chromium      | looks at the page
-jq                   | jq                   | jq            | reads JSON output
 tmux                 | tmux                 | tmux          | a terminal that can be looked at
 man-db               | man-db               | man-db        | reads the manual pages
 groff                | groff                | groff         | warns of what is wrong in them
@@ -85,7 +86,10 @@ cpio                 | cpio                 | cpio          | their initramfs
 END
 }
 
-wanted() { { packages && { [ -z "$kernels" ] || kernel_packages; }; } | grep -v '^#'; }
+wanted() {
+  { packages && { [ -z "$kernels" ] || kernel_packages; }; } |
+    awk -v demo="$demo" '/^#/ { on = !demo || /^# (to build|for the demo)$/; next } on'
+}
 
 # True when dpkg has it installed.
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -143,12 +147,13 @@ elsewhere() {
   exit 1
 }
 
-try='' kernels=''
+try='' kernels='' demo=''
 for word; do
   case $word in
   --list) packages && kernel_packages && exit ;;
   --try) try=1 ;;
   --kernels) kernels=1 ;;
+  --demo) demo=1 ;;
   esac
 done
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then elsewhere; fi
@@ -172,13 +177,15 @@ if ! apt-get install -qq --no-install-recommends --dry-run $lacking >/dev/null 2
   lacking=$(missing)
 fi
 no_daemons
-nginx_is_new=$(grep -cw nginx-light <<<"$lacking" || true)
 said=$(mktemp)
 # shellcheck disable=SC2086 # a list of words
 install_them() { apt-get install -qq -y --no-install-recommends $lacking </dev/null >"$said" 2>&1; }
 install_them || { apt-get update -qq && install_them; } || { cat "$said" >&2 && exit 1; }
 rm -f "$said"
-if [ "$nginx_is_new" -gt 0 ] && [ -d /run/systemd/system ]; then
-  systemctl disable -q nginx || true
-fi
+# Nor when the machine starts again.
+for daemon in nginx-light:nginx haproxy:haproxy bird2:bird prometheus:prometheus; do
+  if [ -d /run/systemd/system ] && grep -qw -- "${daemon%:*}" <<<"$lacking"; then
+    systemctl disable -q "${daemon#*:}" || true
+  fi
+done
 echo "deps: installed"
