@@ -31,7 +31,7 @@ holds "stateless flows move to it at once" "$(of stateless b4) > 5 && $(of state
 is "tracked ones do not" "$(of tracked moved) $(of tracked b4)" "0 0"
 moving() { shunt services --json | jq '.services[] | select(.name == "tracked").moving'; }
 holds "their slots are in transition" "$(moving) > 100"
-found() { on client "$python" "$E2E/udp.py" ask $VIP4 5000 60 | grep -q b4; }
+found() { on client "$python" "$E2E/udp.py" ask "$VIP4" 5000 60 | grep -q b4; }
 check "new flows find it when that has been learnt" wait_for 8 found
 sleep 1
 is "and they do not move then" "$(of tracked moved)" 0
