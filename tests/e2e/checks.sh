@@ -167,23 +167,9 @@ for port in 8080 8443 5001 5002 5003 8500 7001; do
 done
 check "shuntd starts" shuntd_start || { tail -n 5 "$W/nginx.log" "$W"/servers/error.log "$W"/openssl.log | sed "s,^,# ,"; finish; }
 
-reason() { jq -r --arg s "$1" '.backends[] | select(.service == $s) | "\(.state) \(.reason)"' "$W/all.json"; }
-found() { [[ "$(reason "$1")" =~ ^$2\ $3 ]]; }
-all_found() {
-  local name want words
-  shunt backends --json >"$W/all.json"
-  while IFS='|' read -r name want words _; do
-    words=$(sed 's/ *$//; s/^ //' <<<"$words")
-    found "${name// /}" "${want// /}" "$words" || return
-  done < <(rows)
-}
-wait_for 30 all_found
-while IFS='|' read -r name want words _; do
-  name=${name// /} want=${want// /} words=$(sed 's/ *$//; s/^ //' <<<"$words")
-  check "$name: $want, $words" found "$name" "$want" "$words" || note "$(reason "$name")"
-done < <(rows)
+check_rows 30
 
-of() { shunt backends --json >"$W/all.json" && found "$@"; }
+of() { shunt backends --json >"$W/all.json" && row_found "$@"; }
 for name in nginx grpc dns s_server; do stop $name KILL; done
 check "http: down when the server goes" wait_for 5 of http down "connection refused"
 check "https: likewise" wait_for 5 of https down "connection refused"

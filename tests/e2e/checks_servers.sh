@@ -128,23 +128,9 @@ n=0
 } | config
 check "shuntd starts" shuntd_start || finish
 
-found() { [[ "$(jq -r --arg s "$1" '.backends[] | select(.service == $s) | "\(.state) \(.reason)"' "$W/all.json")" =~ ^$2\ $3 ]]; }
-all_found() {
-  local name want words
-  shunt backends --json >"$W/all.json"
-  while IFS='|' read -r name want words _; do
-    words=$(sed 's/ *$//; s/^ //' <<<"$words")
-    found "${name// /}" "${want// /}" "$words" || return
-  done < <(rows)
-}
-wait_for 20 all_found
-while IFS='|' read -r name want words _; do
-  name=${name// /} want=${want// /} words=$(sed 's/ *$//; s/^ //' <<<"$words")
-  check "$name: $want, $words" found "$name" "$want" "$words" ||
-    jq -r --arg s "$name" '.backends[] | select(.service == $s) | "# \(.state) \(.reason)"' "$W/all.json"
-done < <(rows)
+check_rows 20
 
-of() { shunt backends --json >"$W/all.json" && found "$@"; }
+of() { shunt backends --json >"$W/all.json" && row_found "$@"; }
 if [ $by = grpc-js ]; then
   kill -USR2 "${pids[grpc]}"
   check "grpc: down when its server says so" wait_for 5 of grpc down "service is NOT_SERVING"

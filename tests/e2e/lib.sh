@@ -395,6 +395,27 @@ shuntd_start() {
 shuntd_settled() { shunt status || ended "${pids[shuntd]}"; }
 shuntd_stop() { stop shuntd "${1:-TERM}"; }
 
+# check_rows SECONDS: the one backend of each SERVICE comes to be as a line "SERVICE | STATE | REASON | ..." of
+# rows() says, REASON being a regex.
+check_rows() {
+  local name want words
+  wait_for "$1" rows_found
+  while IFS='|' read -r name want words _; do
+    name=${name// /} want=${want// /} words=$(sed 's/ *$//; s/^ //' <<<"$words")
+    check "$name: $want, $words" row_found "$name" "$want" "$words" || note "$(row_reason "$name")"
+  done < <(rows)
+}
+row_reason() { jq -r --arg s "$1" '.backends[] | select(.service == $s) | "\(.state) \(.reason)"' "$W/all.json"; }
+row_found() { [[ "$(row_reason "$1")" =~ ^$2\ $3 ]]; }
+rows_found() {
+  local name want words
+  shunt backends --json >"$W/all.json"
+  while IFS='|' read -r name want words _; do
+    words=$(sed 's/ *$//; s/^ //' <<<"$words")
+    row_found "${name// /}" "${want// /}" "$words" || return
+  done < <(rows)
+}
+
 # running N: shuntd starts and N backends come up; ends the script when not.
 running() {
   check "shuntd starts" shuntd_start || finish
