@@ -302,11 +302,6 @@ int notify_post_open(const struct notify_post_setup *setup, struct notify_post *
 	return 0;
 }
 
-pid_t notify_post_child(const struct notify_post *p)
-{
-	return p->pid;
-}
-
 void notify_post_close(struct notify_post *p)
 {
 	struct line *l;

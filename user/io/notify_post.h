@@ -38,9 +38,6 @@ int notify_post_open(const struct notify_post_setup *setup, struct notify_post *
  * two where there was no answer, or one that tells of a fault for now (408, 429, 5xx). */
 void notify_post_send(struct notify_post *p, const char *json);
 
-/* The child, 0 between its end and the next start. */
-pid_t notify_post_child(const struct notify_post *p);
-
 /* Ends the process, forgets what waits. NULL is nothing. */
 void notify_post_close(struct notify_post *p);
 

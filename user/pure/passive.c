@@ -258,15 +258,6 @@ const char *passive_words(const struct passive_finding *f, char out[static PASSI
 
 /* ---- what comes of it --------------------------------------------------------------------------*/
 
-void passive_state_init(struct passive_state *s)
-{
-	*s = (struct passive_state){
-		.suspected = mono_never(),
-		.back_at = mono_never(),
-		.came_back = mono_never(),
-	};
-}
-
 bool passive_may_take(const struct passive_policy *p, const struct passive_room *room)
 {
 	const uint64_t most = (uint64_t)room->wanted * p->max_out / 100;

@@ -94,7 +94,7 @@ const char *passive_words(const struct passive_finding *f, char out[static PASSI
 
 /* ---- what comes of it --------------------------------------------------------------------------- */
 
-/* Of a backend. {.out_since = never, ...}: passive_state_init. */
+/* Of a backend. All zero: nothing has been found yet. */
 struct passive_state {
 	struct passive_finding finding; /* that it is suspected by, or was taken out by */
 	mono_t suspected; /* when it last was; never: not for a window, or since it came back */
@@ -103,7 +103,6 @@ struct passive_state {
 	mono_t came_back; /* never: it was never out */
 	uint8_t times; /* out in a row */
 };
-void passive_state_init(struct passive_state *s);
 
 /* Of a service, before one more is taken out. */
 struct passive_room {
