@@ -6,7 +6,9 @@
 # all speak TAP.  A program that crashes, hangs, stops before its plan is done or prints no case
 # counts as failed.  Exit 77 skips a script; the reason is its last line.  LIMIT is the time limit
 # of one program in seconds.  JOBS is how many run at a time, 1 if not given; each of several has
-# network and mount namespaces, a bpffs and a /run of its own.
+# network and mount namespaces, a bpffs and a /run of its own.  What fails beside others is run again by
+# itself when its group has ended, and that run counts: several at a time is to save time, not to ask for
+# faster machines.  Both runs are printed, and the sum names those that failed only in company.
 # The last line is always "N passed, N failed, N skipped"; exit 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -19,9 +21,12 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 passed=0 failed=0 skipped=0
 outs=$(mktemp -d) || exit 1
 declare -A running=() # the program's name by the process id of what runs it
+declare -A command=() # what was started, by name; the words of it contain no spaces
+again=() unsteady=()  # failed beside others; and passed alone
 
 end() {
   rm -rf "$outs"
+  [ ${#unsteady[@]} -eq 0 ] || echo "failed beside others, passed alone: ${unsteady[*]}"
   echo "$passed passed, $failed failed, $skipped skipped"
   [ "$failed" -eq 0 ]
   exit
@@ -84,7 +89,7 @@ start() {
     rc=$?
     echo "$rc $LIMIT $(((${EPOCHREALTIME/[.,]/} - begun) / 1000))" >"$out.end"
   ) &
-  running[$!]=$name
+  running[$!]=$name command[$name]=$*
 }
 
 # Waits for the end of a program, reports it.
@@ -95,7 +100,19 @@ next() {
   unset "running[$child]"
 }
 
-all_ended() { while [ ${#running[@]} -gt 0 ]; do next; done; }
+all_ended() {
+  local jobs=$JOBS name before
+  while [ ${#running[@]} -gt 0 ]; do next; done
+  JOBS=1
+  for name in "${again[@]}"; do
+    before=$failed
+    # shellcheck disable=SC2086 # its words
+    start "$name" ${command[$name]}
+    next
+    [ "$failed" -gt "$before" ] || unsteady+=("$name")
+  done
+  again=() JOBS=$jobs
+}
 
 # report NAME OUT: one line, and everything it printed when it failed.
 report() {
@@ -112,13 +129,15 @@ report() {
     fi
   fi
   [ $f -gt 0 ] && word=FAIL
+  [ $word = FAIL ] && [ "$JOBS" -gt 1 ] && [ "$name" != lint ] && word=again
   [ $((p + f)) -eq 0 ] && word=skip
-  printf '%-4s  %-34s %4d passed %3d failed %3d skipped %4d.%03d s\n' \
+  printf '%-5s %-34s %4d passed %3d failed %3d skipped %4d.%03d s\n' \
     $word "$name" $p $f $s $((ms / 1000)) $((ms % 1000))
   [ $f -gt 0 ] && sed 's/^/      | /' "$out"
   [ ${#reasons[@]} -gt 0 ] && printf '      %s\n' "${reasons[@]}"
-  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
   rm -f "$out" "$out.end"
+  if [ $word = again ]; then again+=("$name"); return; fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
 fail() {

@@ -34,6 +34,7 @@ program short 'echo 1..2; echo ok 1 - a'
 program mute 'exit 0'
 program skip 'echo no such kernel; exit 77'
 program partly 'echo 1..2; echo ok 1 - a; echo not ok 2 "# SKIP" b'
+program first 'echo 1..1; [ -e "$0.ran" ] && { echo ok 1; exit; }; : >"$0.ran"; echo not ok 1 - beside others; exit 1'
 program gone ''
 rm "$tree/build/tests/unit/test_gone"
 {
@@ -49,6 +50,9 @@ rm "$tree/build/tests/unit/test_gone"
   counts 'a missing program' '0 passed, 1 failed, 0 skipped' 1 unit/test_gone
   counts 'an empty group' '0 passed, 1 failed, 0 skipped' 1 unit/test_none
   counts 'no such group' '0 passed, 1 failed, 0 skipped' 1 nonsense
-  counts 'all of them' '8 passed, 7 failed, 2 skipped' 1 unit
-  JOBS=3 counts 'three at a time' '8 passed, 7 failed, 2 skipped' 1 unit
+  counts first '0 passed, 1 failed, 0 skipped' 1 unit/test_first
+  counts 'all of them' '9 passed, 7 failed, 2 skipped' 1 unit
+  JOBS=3 counts 'three at a time' '9 passed, 7 failed, 2 skipped' 1 unit
+  rm "$tree/build/tests/unit/test_first.ran"
+  JOBS=3 counts 'what fails only beside others' '1 passed, 0 failed, 0 skipped' 0 unit/test_first
 } 2>/dev/null | offences
