@@ -68,7 +68,7 @@ history() { shunt history web "$1" --json | jq -r "$2"; }
 is "the history says what became of it, the newest first" \
   "$(history b2 '[.history[] | .from + " " + .to + " " + .code] | join(", ")')" \
   "down up L7OK, up down L4CON, starting up L7OK"
-check "and why" grep -q 'refused, 3 of 3' <(history b2 '.history[1].reason')
+check "and why" grep -q 'refused, 5 of 5' <(history b2 '.history[1].reason')
 is "and nothing of the others" "$(history b1 '.history | length')" 1
 check "events tell the same" wait_for 5 event_is '.to == "up" and .from == "down"'
 check "with all that the history has" event_is \

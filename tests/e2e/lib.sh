@@ -359,11 +359,11 @@ service() {
   shift 4
   printf '    %s\n' "$@"
 }
-# A check that finds out fast: down after 3 x 250 ms, up after 2.
+# A check that finds out fast: down after 5 x 250 ms, a second in which a busy machine let nobody answer, up after 2.
 # shellcheck disable=SC2034 # for the stories
-FAST='check: { type: http, path: /healthz, interval: 250ms, timeout: 200ms, rise: 2, fall: 3 }'
+FAST='check: { type: http, path: /healthz, interval: 250ms, timeout: 240ms, rise: 2, fall: 5 }'
 # shellcheck disable=SC2034
-FAST_TCP='check: { type: tcp, interval: 250ms, timeout: 200ms, rise: 2, fall: 3 }'
+FAST_TCP='check: { type: tcp, interval: 250ms, timeout: 240ms, rise: 2, fall: 5 }'
 
 # backends4 N..., backends6 N...: lines for a backends file.
 backends4() { for n; do echo "$(addr4 "$n") name=b$n"; done; }

@@ -2,6 +2,8 @@
 /* Programs as checks, also such that do not end, fork or flood; and the child's watchdog. */
 #include "probe_world.h"
 
+#include <sys/mman.h>
+
 static struct probe_question of_kind(enum conf_check_kind kind)
 {
 	struct probe_question q = question_tcp(0);
@@ -159,6 +161,63 @@ static void a_child_that_is_stopped_is_replaced(void **state)
 	server_stop(&s);
 }
 
+static pid_t *starved; /* shared with the server's process */
+
+/* Lets the prober run again only long after the deadline. */
+static void starve(void)
+{
+	kill(*starved, SIGSTOP);
+	usleep(800000);
+	kill(*starved, SIGCONT);
+}
+
+static void serve_the_starved(int fd)
+{
+	skip_request(fd);
+	starve();
+	usleep(50000);
+	put(fd, "HTTP/1.1 200 OK\r\n\r\nok");
+}
+
+static void serve_the_starved_nothing(int fd)
+{
+	skip_request(fd);
+	starve();
+	wait_for_close(fd);
+}
+
+static struct check_result answer_to_starved(server_fn *serve)
+{
+	struct server s = server_start(AF_INET, serve);
+	struct probe_question q = question_http(s.port);
+	struct check_result r;
+	struct world w;
+
+	q.timeout_ms = 400;
+	q.interval_ms = 60000;
+	world_open(&w);
+	*starved = probe_pool_child(w.pool);
+	add(&w, 1, &q);
+	world_run(&w, 1, 20000);
+	assert_int_equal(w.n, 1);
+	r = w.seen[0].r;
+	world_close(&w);
+	server_stop(&s);
+	return r;
+}
+
+static void what_the_prober_could_not_wait_for_is_nobodys_fault(void **state)
+{
+	int rw = PROT_READ | PROT_WRITE;
+
+	(void)state;
+	starved = mmap(NULL, sizeof(*starved), rw, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(starved, MAP_FAILED);
+	assert_int_equal(answer_to_starved(serve_the_starved).code, CHECK_OK);
+	assert_int_equal(answer_to_starved(serve_the_starved_nothing).code, CHECK_TIMEOUT);
+	munmap(starved, sizeof(*starved));
+}
+
 static void the_child_says_how_it_does(void **state)
 {
 	struct server s = server_start(AF_INET, serve_good);
@@ -190,6 +249,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_a_program_has_started_dies_with_it),
 		cmocka_unit_test(a_program_that_floods_or_forks_is_killed),
 		cmocka_unit_test(a_child_that_is_stopped_is_replaced),
+		cmocka_unit_test(what_the_prober_could_not_wait_for_is_nobodys_fault),
 		cmocka_unit_test(the_child_says_how_it_does),
 	};
 

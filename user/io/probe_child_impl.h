@@ -25,6 +25,8 @@ struct check {
 	bool unsent;
 	mono_t due; /* when the next probe is to start */
 	mono_t started; /* the latest probe */
+	mono_t deadline; /* of the probe that runs */
+	bool extended; /* its deadline, once, since this process had no CPU when it came */
 	struct event timer;
 	struct probe_tcp tcp; /* while connecting */
 	void *run; /* of its kind: after that, or from the start; NULL: none */
