@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is made of other balancers' configurations is what stands beside them in configs/convert, and
- * whatever is made is a configuration that shuntd takes. With UPDATE_GOLDEN=1 these are written. */
+/* What is made of other balancers' configurations is what stands beside them in configs/convert and
+ * tests/unit/convert, and whatever is made is a configuration that shuntd takes. With UPDATE_GOLDEN=1
+ * these are written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,6 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +23,13 @@ static const struct {
 	const char *file, *made;
 	reader_fn *read;
 } examples[] = {
-	{"ipvsadm.rules", "ipvsadm.yaml", convert_ipvsadm},
-	{"keepalived.conf", "keepalived.yaml", convert_keepalived},
-	{"haproxy.cfg", "haproxy.yaml", convert_haproxy},
+	{"configs/convert/ipvsadm.rules", "configs/convert/ipvsadm.yaml", convert_ipvsadm},
+	{"configs/convert/keepalived.conf", "configs/convert/keepalived.yaml", convert_keepalived},
+	{"configs/convert/haproxy.cfg", "configs/convert/haproxy.yaml", convert_haproxy},
+	{"tests/unit/convert/options.rules", "tests/unit/convert/options.yaml", convert_ipvsadm},
+	{"tests/unit/convert/groups.conf", "tests/unit/convert/groups.yaml", convert_keepalived},
+	{"tests/unit/convert/checkers.conf", "tests/unit/convert/checkers.yaml",
+	 convert_keepalived},
 };
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
 
@@ -37,13 +41,16 @@ static int give_text(void *arg, const char *path, char **data, size_t *len)
 	return 0;
 }
 
-static char *read_example(const char *name)
+static const char *base_name(const char *path)
 {
-	char path[PATH_MAX];
+	return strrchr(path, '/') + 1;
+}
+
+static char *read_example(const char *path)
+{
 	char *text = NULL;
 	size_t len;
 
-	snprintf(path, sizeof(path), "configs/convert/%s", name);
 	if (conf_read_file(NULL, path, &text, &len) < 0)
 		fail_msg("%s: cannot be read", path);
 	return text;
@@ -81,14 +88,11 @@ static void examples_are_as_they_stand_beside(void **state)
 	for (i = 0; i < EXAMPLES; i++) {
 		char *text = read_example(examples[i].file), *made = NULL, *expected;
 
-		convert(examples[i].file, examples[i].read, text, &made);
+		convert(base_name(examples[i].file), examples[i].read, text, &made);
 		assert_non_null(made);
 		if (getenv("UPDATE_GOLDEN")) {
-			char path[PATH_MAX];
-			FILE *f;
+			FILE *f = fopen(examples[i].made, "w");
 
-			snprintf(path, sizeof(path), "configs/convert/%s", examples[i].made);
-			f = fopen(path, "w");
 			assert_non_null(f);
 			fputs(made, f);
 			fclose(f);
@@ -162,7 +166,7 @@ static void what_shunt_cannot_have_is_brought_within_its_bounds(void **state)
 		 "listen a\n mode tcp\n bind 192.0.2.1:80\n option httpchk\n"
 		 " http-check expect status 200,204\n timeout check 9s\n server x 10.0.0.1:80 "
 		 "check\n",
-		 "check: { type: http, interval: 9s, timeout: 9s }"},
+		 "check: { type: http, interval: 9s, timeout: 9s, status: [200, 204] }"},
 		{convert_haproxy,
 		 "listen a\n mode http\n bind 192.0.2.1:80\n server x 10.0.0.1:80\n", NULL},
 	};

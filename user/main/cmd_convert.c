@@ -57,7 +57,7 @@ static void read_as(struct convert *c, const char *kind, const char *text)
 {
 	if (strcmp(kind, "haproxy") == 0)
 		convert_haproxy(c, text);
-	else if (strstr(text, "virtual_server"))
+	else if (strchr(text, '{')) /* which no rule of IPVS has */
 		convert_keepalived(c, text);
 	else
 		convert_ipvsadm(c, text);

@@ -26,15 +26,19 @@ void convert_remark(struct convert *c, unsigned int line, const char *format, ..
 {
 	struct convert_remark *r = grow(c, &c->remarks, c->n_remarks, sizeof(*r));
 	va_list args;
+	size_t i;
 
 	if (!r)
 		return;
-	c->n_remarks++;
 	r->line = line;
 	r->service = c->n_services ? c->n_services - 1 : 0;
 	va_start(args, format);
 	vsnprintf(r->text, sizeof(r->text), format, args);
 	va_end(args);
+	for (i = 0; i < c->n_remarks; i++)
+		if (c->remarks[i].line == line && strcmp(c->remarks[i].text, r->text) == 0)
+			return;
+	c->n_remarks++;
 }
 
 struct convert_service *convert_add_service(struct convert *c, unsigned int line)
@@ -109,7 +113,9 @@ static void read_word(const char **at, char out[static CONVERT_WORD_MAX], const 
 	}
 	for (; **at && **at != '\n' && (quote || (!is_blank(**at) && !strchr(single, **at)));
 	     ++*at) {
-		if (quote ? **at == quote : **at == '"' || **at == '\'') {
+		if (**at == '\\' && (*at)[1] && strchr(" \t\"'#", (*at)[1])) {
+			++*at; /* the next one is as any other */
+		} else if (quote ? **at == quote : **at == '"' || **at == '\'') {
 			quote = quote ? 0 : **at;
 			continue;
 		}
@@ -156,6 +162,19 @@ uint32_t convert_number(const char *text, uint32_t max, uint32_t otherwise)
 	unsigned long n = strtoul(text, &end, 10);
 
 	return *text < '0' || *text > '9' || *end || n > max ? otherwise : (uint32_t)n;
+}
+
+uint32_t convert_mask_bits(const char *text)
+{
+	const uint32_t bits = convert_number(text, 128, 0);
+	struct addr mask;
+	uint32_t n = 0;
+
+	if (bits || addr_parse(text, strlen(text), &mask) < 0)
+		return bits;
+	while (n < addr_bits(&mask) && mask.bytes[n / 8] & 0x80 >> n % 8)
+		n++;
+	return n;
 }
 
 bool convert_endpoint(const char *text, struct addr *addr, uint16_t *port)

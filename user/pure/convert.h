@@ -23,11 +23,14 @@ struct convert_options {
 /* ---- what is read -------------------------------------------------------------------------------*/
 
 struct convert_check {
-	char kind[8]; /* "tcp", "http", "https", "exec", "none"; empty: not said */
-	uint32_t interval_ms, timeout_ms; /* 0: not said */
+	char kind[8]; /* as shunt has it; empty: not said */
+	uint32_t interval_ms, timeout_ms, fast_ms, down_ms; /* 0: not said */
 	uint32_t rise, fall, port; /* the same */
 	char path[CONVERT_WORD_MAX], host[CONVERT_WORD_MAX], method[16], command[CONVERT_WORD_MAX];
-	char status[32];
+	char status[64]; /* "200-299,404" */
+	char send[CONVERT_WORD_MAX], expect[CONVERT_WORD_MAX], expect_regex[CONVERT_WORD_MAX];
+	bool send_is_hex, expect_is_hex;
+	char name[CONVERT_WORD_MAX], record[8]; /* of dns */
 };
 
 struct convert_backend {
@@ -35,18 +38,26 @@ struct convert_backend {
 	struct addr addr;
 	uint16_t port; /* 0: the service's */
 	uint32_t weight; /* 1 unless said */
+	const char *forward; /* NULL: the service's */
 	bool backup, off; /* off: weight 0 */
 };
 
 struct convert_service {
 	char name[SHUNT_NAME_MAX]; /* empty: none */
 	struct addr vip;
+	uint8_t vip_bits; /* of a prefix; 0: one address */
 	uint16_t port; /* 0: any */
+	uint16_t last_port; /* of a range; 0: one */
 	uint8_t protocol;
 	const char *scheduler, *forward; /* as one writes them; NULL: not said */
 	uint32_t affinity_s; /* 0: none */
 	uint32_t flow_timeout_s; /* 0: not said */
 	uint32_t min_healthy; /* 0: not said */
+	uint32_t slow_start_s, source_bits; /* the same */
+	bool stateless; /* udp_flows */
+	bool by_port; /* the hash is of the port, too, where it is of the source */
+	bool is_pattern; /* of others that were copied from it, and none itself */
+	bool gue_zero; /* gue_checksum: zero */
 	struct convert_check check;
 	struct convert_backend *backends;
 	size_t n_backends;
@@ -81,6 +92,7 @@ void convert_fini(struct convert *c);
 
 /* ---- for the readers ----------------------------------------------------------------------------*/
 
+/* Once, where several services come of one line. */
 void convert_remark(struct convert *c, unsigned int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Never NULL. The last one added is the one that remarks stand before. */
@@ -103,6 +115,8 @@ bool convert_next_line(const char **at, struct convert_line *line, const char *c
 
 /* "1.2.3.4:80", "[2001:db8::1]:80", "2001:db8::1"; a port is 0 where none is. False: it is none. */
 bool convert_endpoint(const char *text, struct addr *addr, uint16_t *port);
+/* The bits of "255.255.255.0" or "64"; 0: it is no mask. */
+uint32_t convert_mask_bits(const char *text);
 /* A number up to @max, or @otherwise. */
 uint32_t convert_number(const char *text, uint32_t max, uint32_t otherwise);
 /* The index of @word in @words, which ends with NULL; -1: not there. */

@@ -46,9 +46,12 @@ static void put_quoted(struct text *t, const char *value)
 {
 	put(t, "\"");
 	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			put(t, "\\");
-		put(t, "%c", *value);
+		const unsigned char byte = (unsigned char)*value;
+
+		if (byte < ' ')
+			put(t, "\\x%02x", byte);
+		else
+			put(t, byte == '"' || byte == '\\' ? "\\%c" : "%c", byte);
 	}
 	put(t, "\"");
 }
@@ -63,9 +66,42 @@ static void put_time(struct text *t, const char *key, uint32_t ms)
 		put(t, ", %s: %us", key, ms / 1000);
 }
 
+static void put_number(struct text *t, const char *key, uint32_t n)
+{
+	if (n)
+		put(t, ", %s: %u", key, n);
+}
+
+static void put_text(struct text *t, const char *key, const char *value)
+{
+	if (!*value)
+		return;
+	put(t, ", %s: ", key);
+	put_quoted(t, value);
+}
+
+/* "200-299,404" as a list. */
+static void put_status(struct text *t, const char *status)
+{
+	const bool several = strchr(status, ',');
+
+	if (!*status)
+		return;
+	put(t, several ? ", status: [" : ", status: ");
+	for (; *status; status++)
+		put(t, *status == ',' ? ", " : "%c", *status);
+	put(t, several ? "]" : "");
+}
+
+static bool is_said(const struct convert_check *k)
+{
+	return k->kind[0] || k->interval_ms || k->timeout_ms || k->fast_ms || k->down_ms ||
+	       k->port || k->rise || k->fall;
+}
+
 static void put_check(struct text *t, const struct convert_check *k)
 {
-	if (!k->kind[0] && !k->interval_ms && !k->timeout_ms && !k->port && !k->rise && !k->fall)
+	if (!is_said(k))
 		return;
 	put(t, "    check: { type: %s", k->kind[0] ? k->kind : "tcp");
 	if (strcmp(k->kind, "none") == 0) {
@@ -73,31 +109,26 @@ static void put_check(struct text *t, const struct convert_check *k)
 		return;
 	}
 	put_time(t, "interval", k->interval_ms);
+	put_time(t, "fast_interval", k->fast_ms);
+	put_time(t, "down_interval", k->down_ms);
 	put_time(t, "timeout", k->timeout_ms);
-	if (k->rise)
-		put(t, ", rise: %u", k->rise);
-	if (k->fall)
-		put(t, ", fall: %u", k->fall);
-	if (k->port)
-		put(t, ", port: %u", k->port);
+	put_number(t, "rise", k->rise);
+	put_number(t, "fall", k->fall);
+	put_number(t, "port", k->port);
+	put_text(t, "name", k->name);
+	if (k->record[0])
+		put(t, ", record: %s", k->record);
 	if (k->method[0])
 		put(t, ", method: %s", k->method);
-	if (k->path[0]) {
-		put(t, ", path: ");
-		put_quoted(t, k->path);
-	}
-	if (k->host[0]) {
-		put(t, ", host: ");
-		put_quoted(t, k->host);
-	}
-	if (k->status[0])
-		put(t, ", status: %s", k->status);
-	if (strcmp(k->kind, "https") == 0)
+	put_text(t, "path", k->path);
+	put_text(t, "host", k->host);
+	put_status(t, k->status);
+	put_text(t, k->send_is_hex ? "send_hex" : "send", k->send);
+	put_text(t, k->expect_is_hex ? "expect_hex" : "expect", k->expect);
+	put_text(t, "expect_regex", k->expect_regex);
+	if (strcmp(k->kind, "https") == 0 || strcmp(k->kind, "tls") == 0)
 		put(t, ", verify: no");
-	if (k->command[0]) {
-		put(t, ", shell: ");
-		put_quoted(t, k->command);
-	}
+	put_text(t, "shell", k->command);
 	put(t, " }\n");
 }
 
@@ -112,6 +143,8 @@ static void put_backend(struct text *t, const struct convert_backend *b)
 		put(t, ", name: %s", b->name);
 	if (b->weight != 1)
 		put(t, ", weight: %u", b->weight);
+	if (b->forward)
+		put(t, ", forward: %s", b->forward);
 	if (b->backup)
 		put(t, ", backup: yes");
 	put(t, " }\n");
@@ -119,11 +152,15 @@ static void put_backend(struct text *t, const struct convert_backend *b)
 
 static void put_service(struct text *t, const struct convert_service *s)
 {
-	char vip[ADDR_TEXT_MAX];
+	char vip[ADDR_PREFIX_TEXT_MAX];
 	size_t i;
 
-	put(t, "  - vip: \"%s\"\n", addr_format(&s->vip, vip));
-	if (s->port)
+	put(t, "  - vip: \"%s\"\n",
+	    s->vip_bits ? addr_prefix_format(&s->vip, s->vip_bits, vip)
+			: addr_format(&s->vip, vip));
+	if (s->last_port)
+		put(t, "    port: %u-%u\n", s->port, s->last_port);
+	else if (s->port)
 		put(t, "    port: %u\n", s->port);
 	else
 		put(t, "    port: any\n");
@@ -134,9 +171,17 @@ static void put_service(struct text *t, const struct convert_service *s)
 		put(t, "    scheduler: %s\n", s->scheduler);
 	if (s->forward)
 		put(t, "    forward: %s\n", s->forward);
+	if (s->gue_zero)
+		put(t, "    gue_checksum: zero\n");
+	if (s->stateless)
+		put(t, "    udp_flows: stateless\n");
+	if (s->slow_start_s)
+		put(t, "    slow_start: %us\n", s->slow_start_s);
+	if (s->source_bits)
+		put(t, "    source_prefix: %u\n", s->source_bits);
 	if (s->affinity_s)
 		put(t, "    affinity: source\n    affinity_timeout: %us\n", s->affinity_s);
-	else if (s->flow_timeout_s)
+	if (s->flow_timeout_s)
 		put(t, "    flow_timeout: %us\n", s->flow_timeout_s);
 	if (s->min_healthy)
 		put(t, "    min_healthy: %u\n", s->min_healthy);
