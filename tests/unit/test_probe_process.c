@@ -268,7 +268,7 @@ static void end_after(const void *message, size_t size, char why[static PROBE_WH
 	char name[] = "shuntd", mode[] = "--probe-child";
 	char *const argv[] = {name, mode, NULL};
 	struct probe_program program = {.path = "/proc/self/exe", .argv = argv};
-	struct probe_process process;
+	struct child_process process;
 	struct pollfd ended = {.events = POLLIN};
 
 	assert_int_equal(probe_process_start(&program, &process), 0);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/mono.h"
 #include "base/own.h"
 #include "io/notify_impl.h"
@@ -109,16 +110,12 @@ static bool launch(struct notify *n, const struct job *j)
 	const uint32_t ms = n->setup.timeout_ms + BACKSTOP_MS;
 	const struct timeval limit = {ms / 1000, ms % 1000 * 1000};
 	auto_close int input = input_of(j);
-	sigset_t all, before;
 
 	if (input < 0)
 		return false;
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	n->pid = fork();
+	n->pid = child_fork();
 	if (n->pid == 0)
 		become(n, j, input);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (n->pid < 0) {
 		n->pid = 0;
 		return false;

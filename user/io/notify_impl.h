@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/child.h"
 #include "base/mono.h"
 
 /* Whom a child becomes. */
@@ -38,7 +39,7 @@ bool notify_rate_allows(struct notify_rate *r, uint32_t a_minute);
 
 /* ---- the process that posts --------------------------------------------------------------------- */
 
-#define NOTIFY_POST_FD 3 /* its end of a socketpair */
+#define NOTIFY_POST_FD CHILD_FD /* its end of the pair */
 #define NOTIFY_POST_MAX 16384 /* bytes of a message */
 
 enum notify_post_type { NOTIFY_POST_HOOK = 1, NOTIFY_POST_EVENT };

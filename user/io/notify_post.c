@@ -3,22 +3,17 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/own.h"
+#include "base/child.h"
 #include "io/notify_impl.h"
 
 #define COMPLAIN_EVERY_US 10000000
 #define RESTART_MS 10000
-#define REAP_MS 1000
 
 struct line {
 	STAILQ_ENTRY(line) link;
@@ -34,8 +29,7 @@ struct notify_post {
 	struct notify_rate rate;
 	STAILQ_HEAD(, line) waiting; /* for room in the socket, or a process */
 	size_t n_waiting, left_out, given_up;
-	pid_t pid; /* 0: none */
-	int sock;
+	struct child_process process;
 	mono_t started;
 	struct event *hear, *room, *again;
 	mono_t complained;
@@ -74,25 +68,12 @@ static void name_of(const char *url, char *out, size_t size)
 
 /* ---- the process --------------------------------------------------------------------------------*/
 
-/* Between fork and exec: only what is safe there. */
-static void become(const struct notify_post *p, int sock)
+static bool become(const void *who)
 {
-	static char self[] = "/proc/self/exe", mode[] = "--post";
-	static char *const argv[] = {self, mode, NULL};
-	char *const no_environment[] = {NULL};
-	int null = open("/dev/null", O_RDWR);
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-	    dup2(null, STDERR_FILENO) < 0 || dup2(sock, NOTIFY_POST_FD) < 0)
-		_exit(1);
-	if (sock == NOTIFY_POST_FD)
-		fcntl(sock, F_SETFD, 0);
-	close_range(NOTIFY_POST_FD + 1, ~0U, 0);
-	if (!notify_become(&p->who))
-		_exit(1);
+	if (!notify_become(who))
+		return false;
 	notify_signals();
-	execve(self, argv, no_environment);
-	_exit(1);
+	return true;
 }
 
 static int say(const struct notify_post *p, enum notify_post_type type, const char *text,
@@ -103,7 +84,7 @@ static int say(const struct notify_post *p, enum notify_post_type type, const ch
 	if (len > sizeof(m.text))
 		return 0; /* no event is as long */
 	memcpy(m.text, text, len);
-	if (send(p->sock, &m, NOTIFY_POST_HEADER + len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (send(p->process.sock, &m, NOTIFY_POST_HEADER + len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return -errno;
 	return 0;
 }
@@ -115,8 +96,8 @@ static int follow(struct notify_post *p)
 {
 	int err = 0;
 
-	p->hear = event_new(p->setup.base, p->sock, EV_READ | EV_PERSIST, on_report, p);
-	p->room = event_new(p->setup.base, p->sock, EV_WRITE, on_room, p);
+	p->hear = event_new(p->setup.base, p->process.sock, EV_READ | EV_PERSIST, on_report, p);
+	p->room = event_new(p->setup.base, p->process.sock, EV_WRITE, on_room, p);
 	if (!p->hear || !p->room || event_add(p->hear, NULL) || event_add(p->room, NULL))
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_urls && !err; i++)
@@ -126,48 +107,32 @@ static int follow(struct notify_post *p)
 
 static int start(struct notify_post *p)
 {
-	sigset_t all, before;
-	int pair[2], err;
+	static char self[] = "/proc/self/exe", mode[] = "--post";
+	static char *const argv[] = {self, mode, NULL};
+	const struct child_program program = {
+		.path = self,
+		.argv = argv,
+		.silent = true,
+		.become = become,
+		.arg = &p->who,
+		.not_run = 1,
+	};
+	int err;
 
 	p->started = mono_now();
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	p->pid = fork();
-	err = errno;
-	if (p->pid == 0)
-		become(p, pair[1]);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(pair[1]);
-	if (p->pid < 0) {
-		p->pid = 0;
-		close(pair[0]);
-		return -err;
-	}
-	p->sock = pair[0];
-	return follow(p);
+	err = child_start(&program, &p->process);
+	return err ? err : follow(p);
 }
 
-/* It ends when its socket closes; without CAP_KILL one of another user that does not is left alone. */
+/* What it posts now is given up. */
 static void end(struct notify_post *p)
 {
-	mono_t until = mono_add_us(mono_now(), REAP_MS * 1000);
-
 	if (p->hear)
 		event_free(p->hear);
 	if (p->room)
 		event_free(p->room);
 	p->hear = p->room = NULL;
-	if (p->sock >= 0)
-		close(p->sock);
-	p->sock = -1;
-	if (!p->pid)
-		return;
-	kill(p->pid, SIGKILL);
-	while (waitpid(p->pid, NULL, WNOHANG) == 0 && mono_diff_us(mono_now(), until) > 0)
-		usleep(1000);
-	p->pid = 0;
+	child_end(&p->process, 0);
 }
 
 static void start_again(struct notify_post *p)
@@ -286,7 +251,7 @@ int notify_post_open(const struct notify_post_setup *setup, struct notify_post *
 	if (!p)
 		return -ENOMEM;
 	p->setup = *setup;
-	p->sock = -1;
+	p->process = CHILD_NONE;
 	STAILQ_INIT(&p->waiting);
 	p->again = evtimer_new(setup->base, on_again, p);
 	err = p->again ? copy_urls(p) : -ENOMEM;

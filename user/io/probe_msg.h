@@ -10,11 +10,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/child.h"
 #include "io/probe.h"
 
-#define PROBE_FD 3 /* the child's end of the socketpair */
-#define PROBE_PING4_FD 4 /* raw ICMP sockets, if the daemon may open such */
-#define PROBE_PING6_FD 5
+#define PROBE_FD CHILD_FD /* the child's end of the socketpair */
+#define PROBE_PING4_FD (CHILD_FD + 1) /* raw ICMP sockets, if the daemon may open such */
+#define PROBE_PING6_FD (CHILD_FD + 2)
 #define PROBE_BODY_MAX (64 * 1024) /* bytes of a body that are searched for the expected text */
 #define PROBE_HEADER_MAX (64 * 1024) /* bytes of header lines that are read */
 #define PROBE_WIRE_MAX (512 * 1024) /* bytes of a reply in all, framing included */
@@ -89,28 +90,15 @@ struct probe_program {
 	struct probe_identity identity;
 };
 
-struct probe_process {
-	pid_t pid; /* 0: none */
-	int pidfd; /* readable when the child has ended */
-	int sock; /* non-blocking SOCK_SEQPACKET */
-};
-
-/* Starts @program with the other end of a socketpair as PROBE_FD, raw ICMP sockets as PROBE_PING4_FD
- * and PROBE_PING6_FD where this process may open such, /dev/null as standard input and output, an empty
- * environment and nothing else open but standard error; its PROBE_MSG_START waits
- * in the socket. Fills @out, which owns the process and both descriptors. Returns 0 or -errno. That
- * the program cannot be run is seen later, as the exit status PROBE_EXIT_EXEC. */
-int probe_process_start(const struct probe_program *program, struct probe_process *out)
+/* Starts @program as child_start() does, with raw ICMP sockets as PROBE_PING4_FD and PROBE_PING6_FD where
+ * this process may open such; its PROBE_MSG_START waits in the socket. Returns 0 or -errno. That the program
+ * cannot be run is seen later, as the exit status PROBE_EXIT_EXEC. */
+int probe_process_start(const struct probe_program *program, struct child_process *out)
 	__attribute__((warn_unused_result));
 
-/* Sends SIGKILL, by the pidfd, which needs CAP_KILL when the child has another user. No effect on a
- * child that has ended or on none. */
-void probe_process_kill(const struct probe_process *process);
-
-/* Closes the socket, at which the child ends by itself, kills it if it does not, reaps it, and
- * writes how it ended into @why. Takes milliseconds, at the very worst a second: then the child is
- * left behind. Does nothing and writes "" when there is none. */
-void probe_process_end(struct probe_process *process, char why[static PROBE_WHY_MAX]);
+/* Ends it by child_end(), and writes how it ended into @why. Takes milliseconds, at the very worst a second
+ * and a half: then the child is left behind. Does nothing and writes "" when there is none. */
+void probe_process_end(struct child_process *process, char why[static PROBE_WHY_MAX]);
 
 /* ---- the pool, opened with a program of the caller's choice (probe_pool.c) ---------------------- */
 

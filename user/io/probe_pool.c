@@ -21,7 +21,7 @@
 
 struct probe_pool {
 	struct probe_pool_setup setup;
-	struct probe_process process;
+	struct child_process process;
 	struct probe_asks asks;
 	struct event readable, writable, ended; /* while there is a process */
 	struct event restart, replay, watchdog;
@@ -173,7 +173,7 @@ void probe_pool_remove(struct probe_pool *p, uint64_t id)
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_ended(evutil_socket_t fd, short what, void *arg);
 
-static int child_start(struct probe_pool *p)
+static int prober_start(struct probe_pool *p)
 {
 	struct event_base *base = p->setup.base;
 	int err = probe_process_start(&p->setup.program, &p->process);
@@ -193,7 +193,7 @@ static int child_start(struct probe_pool *p)
 	return 0;
 }
 
-static void child_end(struct probe_pool *p, char why[static PROBE_WHY_MAX])
+static void prober_end(struct probe_pool *p, char why[static PROBE_WHY_MAX])
 {
 	why[0] = '\0';
 	if (!p->process.pid)
@@ -208,14 +208,14 @@ static void child_end(struct probe_pool *p, char why[static PROBE_WHY_MAX])
 }
 
 /* At once the first time, then after 1, 2, 4, ... seconds. */
-static void child_again(struct probe_pool *p, const char *why)
+static void prober_again(struct probe_pool *p, const char *why)
 {
 	unsigned int n = p->failures++;
 	unsigned int delay_s = n == 0 ? 0 : n > 5 ? DELAY_MAX_S : 1U << (n - 1);
 	struct timeval delay = {delay_s ? delay_s : 1, 0};
 	char words[PROBE_WHY_MAX + 32];
 
-	if (delay_s == 0 && child_start(p) == 0) {
+	if (delay_s == 0 && prober_start(p) == 0) {
 		snprintf(words, sizeof(words), "%s; started again", why);
 	} else {
 		event_add(&p->restart, &delay);
@@ -227,16 +227,16 @@ static void child_again(struct probe_pool *p, const char *why)
 }
 
 /* The child has ended, has closed its end, or is to end. */
-static void child_over(struct probe_pool *p)
+static void prober_over(struct probe_pool *p)
 {
 	char why[PROBE_WHY_MAX];
 
 	if (p->fault)
-		probe_process_kill(&p->process);
-	child_end(p, why);
+		child_kill(&p->process);
+	prober_end(p, why);
 	if (mono_diff_us(p->started, mono_now()) >= SETTLED_US)
 		p->failures = 0;
-	child_again(p, why);
+	prober_again(p, why);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -246,7 +246,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (reports_take(p) < 0)
-		child_over(p);
+		prober_over(p);
 }
 
 static void on_ended(evutil_socket_t fd, short what, void *arg)
@@ -258,7 +258,7 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	/* What it reported before its end counts. */
 	while (reports_take(p) > 0)
 		;
-	child_over(p);
+	prober_over(p);
 }
 
 /* A child that is stopped, or caught in a loop, would freeze what is known of every backend. What it
@@ -274,21 +274,21 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	if (reports_take(p) != 0)
 		return;
 	p->fault = "it said nothing for 5 s and was killed";
-	child_over(p);
+	prober_over(p);
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *arg)
 {
 	struct probe_pool *p = arg;
 	char why[PROBE_WHY_MAX];
-	int err = child_start(p);
+	int err = prober_start(p);
 
 	(void)fd;
 	(void)what;
 	if (err == 0)
 		return;
 	snprintf(why, sizeof(why), "could not be started: %s", strerror(-err));
-	child_again(p, why);
+	prober_again(p, why);
 }
 
 struct probe_vitals probe_pool_vitals(const struct probe_pool *p)
@@ -316,7 +316,7 @@ int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool *
 	event_assign(&p->restart, setup->base, -1, 0, on_restart, p);
 	event_assign(&p->replay, setup->base, -1, 0, on_replay, p);
 	event_assign(&p->watchdog, setup->base, -1, EV_PERSIST, on_watchdog, p);
-	err = child_start(p);
+	err = prober_start(p);
 	if (err < 0) {
 		free(p);
 		return err;
@@ -386,7 +386,7 @@ void probe_pool_close(struct probe_pool *p)
 
 	if (!p)
 		return;
-	child_end(p, why);
+	prober_end(p, why);
 	event_del(&p->restart);
 	event_del(&p->replay);
 	event_del(&p->watchdog);

@@ -23,11 +23,13 @@
 #define SETTLED_US (60 * 1000000LL) /* one that lived this long starts a new count */
 #define DELAY_MAX_S 30
 #define ADDRESS_AGAIN_S 3
+#define GRACE_MS 100 /* for the process to end by itself when its socket closes */
+#define NOT_RUN 127
 
 struct web {
 	struct web_setup setup;
 	int listener; /* -1: the address could not be had yet */
-	struct web_process process;
+	struct child_process process;
 	struct event *readable, *ended; /* while there is a process */
 	struct event *again, *watchdog;
 	mono_t started, heard;
@@ -68,11 +70,11 @@ static void forget_events(struct web *w)
 /* It has ended, or is to. */
 static void lost(struct web *w)
 {
-	char how[WEB_WHY_MAX], words[256];
+	char how[64], words[256];
 	unsigned int delay;
 
 	forget_events(w);
-	web_process_end(&w->process, how);
+	child_words(child_end(&w->process, GRACE_MS), how, sizeof(how));
 	if (mono_diff_us(w->started, mono_now()) > SETTLED_US)
 		w->failures = 0;
 	delay = w->failures < 5 ? 1u << w->failures : DELAY_MAX_S;
@@ -145,7 +147,14 @@ static int launch(struct web *w)
 {
 	static char name[] = "shuntd", mode[] = "--web";
 	char *argv[] = {name, mode, w->uid, w->gid, w->metrics_limit, NULL};
-	int err = web_process_start(argv, w->listener, &w->process);
+	const struct child_program program = {
+		.path = "/proc/self/exe",
+		.argv = argv,
+		.given = &w->listener,
+		.n_given = 1,
+		.not_run = NOT_RUN,
+	};
+	int err = child_start(&program, &w->process);
 
 	if (err < 0)
 		return err;
@@ -251,7 +260,8 @@ int web_open(const struct web_setup *setup, struct web **out)
 	if (!w)
 		return -ENOMEM;
 	w->setup = *setup;
-	w->listener = w->process.sock = w->process.pidfd = -1;
+	w->listener = -1;
+	w->process = CHILD_NONE;
 	snprintf(w->metrics_limit, sizeof(w->metrics_limit), "%u", setup->metrics_limit);
 	w->again = evtimer_new(setup->base, on_again, w);
 	w->watchdog = event_new(setup->base, -1, EV_PERSIST, on_watchdog, w);
@@ -269,12 +279,10 @@ int web_open(const struct web_setup *setup, struct web **out)
 
 void web_close(struct web *w)
 {
-	char why[WEB_WHY_MAX];
-
 	if (!w)
 		return;
 	forget_events(w);
-	web_process_end(&w->process, why);
+	child_end(&w->process, GRACE_MS);
 	if (w->listener >= 0)
 		close(w->listener);
 	if (w->again)

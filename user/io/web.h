@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/child.h"
 
-#define WEB_FD                                                                                     \
-	3 /* the process's end of the socketpair, SOCK_SEQPACKET: a message of shunt_msg.h each */
-#define WEB_LISTEN_FD 4 /* non-blocking, and listens */
+#define WEB_FD CHILD_FD /* the process's end of the pair: a message of shunt_msg.h each */
+#define WEB_LISTEN_FD (CHILD_FD + 1) /* non-blocking, and listens */
 #define WEB_BEAT_MS 1000 /* it says that it lives: a SHUNT_MSG_HEARTBEAT without content */
 
 struct event_base;
@@ -49,20 +49,5 @@ void web_tell(struct web *w, const void *message, size_t len);
 const char *web_why(const struct web *w);
 /* How often the process was started again. */
 uint64_t web_restarts(const struct web *w);
-
-/* ---- web_process.c, for web.c alone --------------------------------------------------------------*/
-
-struct web_process {
-	int pid; /* 0: none */
-	int pidfd; /* readable when it has ended */
-	int sock; /* our end */
-};
-
-/* Starts @argv of this executable with @listener. 0 or -errno. */
-int web_process_start(char *const argv[], int listener, struct web_process *out)
-	__attribute__((warn_unused_result));
-/* Ends and reaps it, in milliseconds, and writes how it ended. Nothing when there is none. */
-#define WEB_WHY_MAX 96
-void web_process_end(struct web_process *p, char why[static WEB_WHY_MAX]);
 
 #endif
