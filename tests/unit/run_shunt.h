@@ -57,14 +57,19 @@ struct run {
 	int exit; /* -1: ended by a signal */
 };
 
+static inline void exec_shell(const char *command)
+{
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	_exit(127);
+}
+
 static inline void exec_shunt(const char *arguments)
 {
 	char command[2 * PATH_MAX];
 
 	snprintf(command, sizeof(command), "exec %s --run-dir %s --instance test %s", shunt_path,
 		 fake->run_dir, arguments);
-	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-	_exit(127);
+	exec_shell(command);
 }
 
 static inline void read_all(int fd, char *to)
@@ -86,7 +91,8 @@ static inline void finish(struct run *r, pid_t pid)
 	r->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static inline void run_shunt(struct run *r, const char *arguments)
+/* What @exec makes of @text, in a pipe. */
+static inline void run_by(struct run *r, void (*exec)(const char *), const char *text)
 {
 	int out[2], err[2];
 	pid_t pid;
@@ -99,12 +105,17 @@ static inline void run_shunt(struct run *r, const char *arguments)
 		dup2(out[1], 1);
 		dup2(err[1], 2);
 		close(out[0]), close(out[1]), close(err[0]), close(err[1]);
-		exec_shunt(arguments);
+		exec(text);
 	}
 	close(out[1]), close(err[1]);
 	read_all(out[0], r->out);
 	read_all(err[0], r->err);
 	finish(r, pid);
+}
+
+static inline void run_shunt(struct run *r, const char *arguments)
+{
+	run_by(r, exec_shunt, arguments);
 }
 
 /* The same on a terminal of @columns; standard error ends up in `out` too. */

@@ -184,6 +184,97 @@ static void what_shunt_cannot_have_is_brought_within_its_bounds(void **state)
 	}
 }
 
+/* What is said of a text: the remarks, a line each. */
+static void remarks_of(reader_fn *read, const char *text, char *out, size_t size)
+{
+	const struct convert_options options = {.file = "x", .interface = "eth0"};
+	struct convert c = {.options = &options};
+	char *made = NULL;
+	size_t i, used = 0;
+
+	read(&c, text);
+	(void)convert_write(&c, &made);
+	out[0] = '\0';
+	for (i = 0; i < c.n_remarks && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%u: %s\n", c.remarks[i].line,
+					 c.remarks[i].text);
+	free(made);
+	convert_fini(&c);
+}
+
+#define IPVS "-A -t 192.0.2.1:80\n"
+#define KEEPALIVED "virtual_server 192.0.2.1 80 {\n"
+#define LISTEN "listen a\n mode tcp\n bind 192.0.2.1:80\n"
+#define FOUR_BINDS "bind :1\nbind :2\nbind :3\nbind :4\n"
+#define SIXTEEN(x) x x x x x x x x x x x x x x x x
+
+static const struct {
+	reader_fn *read;
+	const char *text, *remark;
+} remarks[] = {
+	{convert_ipvsadm, "-A -t 192.0.2.1:80 -s fo\n",
+	 "1: scheduler fo: there is none like it; maglev is taken"},
+	{convert_ipvsadm, IPVS "-a -t 192.0.2.1:80 -r 10.0.0.1:80 -i --tun-type ip6ip6\n",
+	 "2: --tun-type ip6ip6: taken for ipip"},
+	{convert_ipvsadm,
+	 IPVS "-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g\n-a -t 192.0.2.1:80 -r 10.0.0.2:80 -i\n",
+	 "3: backends differ in their method: ipip holds for all"},
+	{convert_ipvsadm, IPVS "-a -t 192.0.2.1:80 -r web1:http -g\n",
+	 "2: web1:http is no address: ipvsadm-save -n prints them"},
+	{convert_ipvsadm, "-Z\n", "1: -Z: no rule of ipvsadm-save"},
+	{convert_ipvsadm, IPVS "-a -t 192.0.2.1:80 -r 192.0.2.1:80 -g\n",
+	 "1: backend 192.0.2.1 is left out: it is the service's own; write forward: local"},
+	{convert_ipvsadm, IPVS "-a -t 192.0.2.1:80 -r 127.0.0.1:80 -g\n",
+	 "1: backend 127.0.0.1 is left out: no server can have it"},
+	{convert_ipvsadm, IPVS "-a -t 192.0.2.1:80 -r [fd00::1]:80 -g\n",
+	 "is left out: it is of another family than the service's, which dsr and masq"},
+	{convert_ipvsadm,
+	 IPVS "-a -t 192.0.2.1:80 -r 10.0.0.1:80 -i\n-a -t 192.0.2.1:80 -r 10.0.0.1:81 -i\n",
+	 "is left out: another backend has it, and shunt takes each address once"},
+	{convert_keepalived, KEEPALIVED "lb_kind ROUTE\n}\n",
+	 "2: method ROUTE: there is none like it; ipip is taken"},
+	{convert_keepalived,
+	 KEEPALIVED "real_server 10.0.0.1 80 {\nSMTP_CHECK {\nretry 2\n}\n}\n}\n",
+	 "3: SMTP_CHECK: not carried over; a tcp check is taken"},
+	{convert_keepalived,
+	 KEEPALIVED "real_server 10.0.0.1 80 {\nTCP_CHECK {\nfwmark 2\n}\n}\n}\n",
+	 "4: fwmark of a check: not carried over"},
+	{convert_haproxy, LISTEN "server b 10.0.0.1:80 source 10.0.0.9\n",
+	 "4: source of a server: not carried over"},
+	{convert_haproxy, LISTEN "balance hdr(host)\n",
+	 "4: balance hdr(host): there is none like it; maglev is taken"},
+	{convert_haproxy, LISTEN "option mysql-check\n", "4: option mysql-check: not carried over"},
+	{convert_haproxy, LISTEN "timeout tarpit 5s\n", "4: timeout tarpit: not carried over"},
+	{convert_haproxy, LISTEN "stick on dst\n", "4: stick on dst: shunt knows sources alone"},
+	{convert_haproxy, LISTEN "http-check send meth GET\n",
+	 "4: http-check send: not carried over"},
+	{convert_haproxy,
+	 LISTEN "server b 10.0.0.1:80 check\noption httpchk\n"
+		"http-check expect status 2xx\n",
+	 "3: status 2xx of the check: 200 to 399 are taken"},
+	{convert_haproxy, LISTEN "server b 10.0.0.1:80 check\noption httpchk GET here\n",
+	 "3: path here of the check: / is taken"},
+	{convert_haproxy, "listen a\n mode tcp\n bind :80\n", "a has no backend: left out"},
+	{convert_haproxy, "listen a\n" FOUR_BINDS FOUR_BINDS FOUR_BINDS FOUR_BINDS "bind :80\n",
+	 "18: more than 16 binds in a section: this one is left out"},
+	{convert_haproxy, SIXTEEN(SIXTEEN("backend b\n")) "listen a\n",
+	 "257: more than 256 sections: this one is left out"},
+};
+
+static void what_is_not_carried_over_is_said(void **state)
+{
+	char said[4096];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(remarks) / sizeof(remarks[0]); i++) {
+		remarks_of(remarks[i].read, remarks[i].text, said, sizeof(said));
+		if (!strstr(said, remarks[i].remark))
+			fail_msg("\"%s\" is not said of:\n%s\nbut:\n%s", remarks[i].remark,
+				 remarks[i].text, said);
+	}
+}
+
 static void addresses_are_read_with_and_without_ports(void **state)
 {
 	static const struct {
@@ -223,6 +314,7 @@ int main(void)
 		cmocka_unit_test(examples_are_as_they_stand_beside),
 		cmocka_unit_test(whatever_is_cut_off_shuntd_takes_what_is_made),
 		cmocka_unit_test(what_shunt_cannot_have_is_brought_within_its_bounds),
+		cmocka_unit_test(what_is_not_carried_over_is_said),
 		cmocka_unit_test(addresses_are_read_with_and_without_ports),
 	};
 

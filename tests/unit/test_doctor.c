@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pure/doctor.h"
@@ -86,6 +88,20 @@ static void all_is_well(void)
 
 static const char *remedy, *where, *what;
 
+/* All that has been found, for the last test. */
+static char words[65536];
+static size_t words_used;
+
+static void note(const struct doctor_finding *x)
+{
+	words_used += (size_t)snprintf(
+		words + words_used, sizeof(words) - words_used, "%s %s: %s\n  %s\n%s%s%s%s%s%s",
+		x->check, doctor_severity_name(x->severity), x->what, x->consequence,
+		x->where[0] ? "  on " : "", x->where, x->where[0] ? ":\n" : "",
+		x->remedy[0] ? "  $ " : "", x->remedy, x->remedy[0] ? "\n" : "");
+	assert_true(words_used < sizeof(words));
+}
+
 /* Exactly one finding, of this check. */
 static void finds(enum doctor_severity severity, const char *check)
 {
@@ -100,6 +116,7 @@ static void finds(enum doctor_severity severity, const char *check)
 		fail_msg("found %s %s: %s", doctor_severity_name(r.list[0].severity),
 			 r.list[0].check, r.list[0].what);
 	assert_true(r.list[0].consequence[0]);
+	note(&r.list[0]);
 	what = r.list[0].what;
 	remedy = r.list[0].remedy;
 	where = r.list[0].where;
@@ -137,8 +154,12 @@ static void the_daemon_and_its_file_are_looked_at(void **state)
 {
 	(void)state;
 	WELL_BUT(w.facts.daemon = false);
+	strcpy(w.facts.daemon_error, "is it running?");
 	finds(DOCTOR_WARNING, "daemon");
 	assert_string_equal(remedy, "shuntd -c /etc/shunt/shunt.yaml");
+	w.facts.host.pinned = false;
+	w.interfaces[0].program = 0;
+	finds(DOCTOR_WARNING, "daemon");
 	WELL_BUT(strcpy(w.facts.file_error, "shunt.yaml:3:4: no"));
 	finds(DOCTOR_ERROR, "config");
 	assert_string_equal(remedy, "shunt check /etc/shunt/shunt.yaml");
@@ -180,6 +201,24 @@ static void the_kernel_is_looked_at(void **state)
 	finds(DOCTOR_WARNING, "clock");
 	WELL_BUT(w.facts.status.peers.peers = 1; w.facts.status.peers.fates[PEER_FORGED] = 1);
 	finds(DOCTOR_WARNING, "peers");
+	WELL_BUT(w.facts.status.peers.peers = 1; w.facts.status.peers.fates[PEER_STALE] = 1);
+	finds(DOCTOR_WARNING, "peers");
+}
+
+/* What is also worded otherwise while no daemon runs. */
+static void without_a_daemon_consequences_are_others(void **state)
+{
+	struct doctor_report r;
+	size_t i;
+
+	(void)state;
+	WELL_BUT(w.facts.daemon = false; strcpy(w.facts.file_error, "shunt.yaml:3:4: no");
+		 w.facts.host.bpffs = false; w.interfaces[0].exists = false);
+	assert_int_equal(doctor_run(&w.facts, &r), 0);
+	assert_int_equal(r.n, 4);
+	for (i = 0; i < r.n; i++)
+		note(&r.list[i]);
+	doctor_report_fini(&r);
 }
 
 static void old_kernels_need_locked_memory(void **state)
@@ -192,6 +231,7 @@ static void old_kernels_need_locked_memory(void **state)
 	assert_int_equal(doctor_run(&w.facts, &r), 0);
 	assert_int_equal(r.n, 2);
 	assert_string_equal(r.list[1].check, "memory");
+	note(&r.list[1]);
 	assert_string_equal(r.list[1].remedy, "ulimit -l unlimited");
 	doctor_report_fini(&r);
 }
@@ -242,6 +282,7 @@ static void generic_mode_and_receive_offload_do_not_go_together(void **state)
 	assert_int_equal(doctor_run(&w.facts, &r), 0);
 	assert_int_equal(r.n, 2);
 	assert_string_equal(r.list[0].check, "gro"); /* the worse one first */
+	note(&r.list[0]);
 	assert_string_equal(r.list[0].remedy, "ethtool -K eth0 gro off");
 	doctor_report_fini(&r);
 }
@@ -255,6 +296,7 @@ static void another_program_is_told_of_before_the_first_start(void **state)
 	assert_int_equal(doctor_run(&w.facts, &r), 0);
 	assert_int_equal(r.n, 2);
 	assert_string_equal(r.list[0].check, "other-xdp");
+	note(&r.list[0]);
 	assert_string_equal(r.list[0].remedy, "ip link set dev eth0 xdpdrv off");
 	doctor_report_fini(&r);
 	w.conf.attach = CONF_ATTACH_SHARED;
@@ -372,12 +414,33 @@ static void verdicts_that_speak_of_this_host_are_told(void **state)
 	finds_nothing();
 }
 
+/* With UPDATE_GOLDEN=1 in the environment it is written instead. */
+static void all_of_this_is_worded_as_it_was(void **state)
+{
+	static const char path[] = "tests/unit/golden/doctor.txt";
+	static char expected[sizeof(words)];
+	FILE *f = fopen(path, getenv("UPDATE_GOLDEN") ? "w+" : "r");
+	size_t n;
+
+	(void)state;
+	assert_non_null(f);
+	if (getenv("UPDATE_GOLDEN")) {
+		fputs(words, f);
+		rewind(f);
+	}
+	n = fread(expected, 1, sizeof(expected) - 1, f);
+	expected[n] = '\0';
+	fclose(f);
+	assert_string_equal(words, expected);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_host_that_is_well_has_no_findings),
 		cmocka_unit_test(the_daemon_and_its_file_are_looked_at),
 		cmocka_unit_test(the_kernel_is_looked_at),
+		cmocka_unit_test(without_a_daemon_consequences_are_others),
 		cmocka_unit_test(old_kernels_need_locked_memory),
 		cmocka_unit_test(interfaces_are_looked_at),
 		cmocka_unit_test(generic_mode_and_receive_offload_do_not_go_together),
@@ -387,6 +450,7 @@ int main(void)
 		cmocka_unit_test(paths_that_are_too_small_are_told_once),
 		cmocka_unit_test(masq_needs_a_host_that_forwards),
 		cmocka_unit_test(verdicts_that_speak_of_this_host_are_told),
+		cmocka_unit_test(all_of_this_is_worded_as_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

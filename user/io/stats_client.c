@@ -311,10 +311,9 @@ static int dump_once(struct stats_client *c, struct dump *d, const char *service
 	int err;
 
 	if (service && strlen(service) >= sizeof(get.service))
-		return client_fail(e, -ENOENT, "no service \"%s\": the name is too long", service);
+		return client_too_long(e, -ENOENT, "service", service);
 	if (d->backend && strlen(d->backend) >= sizeof(get.backend))
-		return client_fail(e, -ESRCH, "no backend \"%s\": the name is too long",
-				   d->backend);
+		return client_too_long(e, -ESRCH, "backend", d->backend);
 	snprintf(get.service, sizeof(get.service), "%s", service ? service : "");
 	snprintf(get.backend, sizeof(get.backend), "%s", d->backend ? d->backend : "");
 	d->n = 0;

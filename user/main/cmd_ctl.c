@@ -68,6 +68,14 @@ enum cli_exit ctl_ask(const struct cli *cli, const struct ctl_command *c, struct
 	return CLI_FAILED;
 }
 
+static enum cli_exit too_long(const char *what, const char *name)
+{
+	struct client_error e;
+
+	client_too_long(&e, 0, what, name);
+	return cli_failed("%s", e.text);
+}
+
 enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv)
 {
 	const char *reason = cli_option(cli, "reason");
@@ -80,9 +88,9 @@ enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, 
 	if (!argv[0][0] || !argv[1][0])
 		return cli_misused("the name of a service or backend cannot be empty");
 	if (strlen(argv[0]) >= sizeof(c->service))
-		return cli_failed("no service \"%s\": the name is too long", argv[0]);
+		return too_long("service", argv[0]);
 	if (strlen(argv[1]) >= sizeof(c->backend))
-		return cli_failed("no backend \"%s\": the name is too long", argv[1]);
+		return too_long("backend", argv[1]);
 	strcpy(c->service, argv[0]);
 	strcpy(c->backend, argv[1]);
 	if (reason)

@@ -45,8 +45,9 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 	argv[-1] = (char *)"shunt decap";
 	if (decap_path(path))
 		execv(path, argv - 1);
-	return cli_failed("cannot run shunt-decap, neither %s nor %s: %s", path, INSTALLED,
-			  strerror(errno));
+	return cli_failed("cannot run shunt-decap, neither %s nor %s: %s; the package "
+			  "shunt-backend has it",
+			  path, INSTALLED, strerror(errno));
 }
 
 const struct command command_decap = {

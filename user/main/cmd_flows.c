@@ -162,7 +162,8 @@ static enum cli_exit read_name(const char *what, const char *name, char out[stat
 	if (!name)
 		return CLI_DONE;
 	if (!name[0] || strlen(name) >= SHUNT_NAME_MAX)
-		return cli_misused("\"%s\" is no name of a %s", name, what);
+		return cli_misused("\"%s\" is no name of a %s; shunt %ss lists them", name, what,
+				   what);
 	snprintf(out, SHUNT_NAME_MAX, "%s", name);
 	return CLI_DONE;
 }

@@ -36,7 +36,8 @@ static enum cli_exit make_absolute(const char *file, char out[static CTL_FILE_MA
 		return cli_failed("%s: the working directory is not known: %s", file,
 				  strerror(errno));
 	if (n >= CTL_FILE_MAX)
-		return cli_failed("%s: the path is too long", file);
+		return cli_failed("%s: the path is too long; %d bytes are taken", file,
+				  CTL_FILE_MAX - 1);
 	return CLI_DONE;
 }
 

@@ -276,8 +276,8 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 			"top wants a terminal; into a pipe there is shunt stats --watch, and "
 			"for programs --json");
 	if (argc > 0 && snprintf(t.service, sizeof(t.service), "%s", argv[0]) >= SHUNT_NAME_MAX)
-		return cli_failed("no service \"%s\": the name is too long", argv[0]);
-	if (top_fetch(&t, cli, &e) < 0)
+		result = client_too_long(&e, CLI_FAILED, "service", argv[0]);
+	if (result != CLI_DONE || top_fetch(&t, cli, &e) < 0)
 		return cli_failed("%s", e.text);
 	result = show(cli, &t);
 	top_fini(&t);

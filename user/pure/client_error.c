@@ -33,6 +33,12 @@ int client_not_allowed(struct client_error *e, const char *path)
 			   path);
 }
 
+int client_too_long(struct client_error *e, int err, const char *what, const char *name)
+{
+	return client_fail(e, err, "no %s \"%s\": the name is too long; shunt %ss lists them", what,
+			   name, what);
+}
+
 int client_other_version(struct client_error *e, uint32_t version)
 {
 	return client_fail(

@@ -19,6 +19,8 @@ int client_fail(struct client_error *e, int err, const char *format, ...)
 int client_no_daemon(struct client_error *e, const char *instance, const char *path,
 		     const char *why);
 int client_not_allowed(struct client_error *e, const char *path);
+/* Of a service or backend, as @what says. */
+int client_too_long(struct client_error *e, int err, const char *what, const char *name);
 /* @version: 0 when the daemon did not say. */
 int client_other_version(struct client_error *e, uint32_t version);
 

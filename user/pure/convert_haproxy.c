@@ -135,7 +135,8 @@ static void read_bind(struct reader *r, const struct convert_line *l)
 	struct bind *b = &s->binds[s->n_binds];
 
 	if (s->n_binds == BINDS) {
-		convert_remark(r->c, l->number, "more than %d binds: left out", BINDS);
+		convert_remark(r->c, l->number,
+			       "more than %d binds in a section: this one is left out", BINDS);
 		return;
 	}
 	*b = (struct bind){.line = l->number};
@@ -302,7 +303,8 @@ static void begin(struct reader *r, const struct convert_line *l)
 		return;
 	}
 	if (r->n == SECTIONS) {
-		convert_remark(r->c, l->number, "more than %d sections: left out", SECTIONS);
+		convert_remark(r->c, l->number, "more than %d sections: this one is left out",
+			       SECTIONS);
 		r->at = NULL;
 		return;
 	}
