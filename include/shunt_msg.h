@@ -145,7 +145,15 @@ enum shunt_get {
 	SHUNT_GET_CURSOR = 1, /* u64, not 0 */
 	SHUNT_GET_GENERATION = 2, /* u64 */
 	SHUNT_GET_SERVICE = 3, /* text: the service's name */
-	SHUNT_GET_BACKEND = 4, /* text: the backend's name; GET_HISTORY only */
+	SHUNT_GET_BACKEND = 4, /* text: the backend's name; GET_HISTORY and GET_FLOWS */
+	/* Of GET_FLOWS: only what is this client's. The flow table, which has hashes, is asked for each port
+	 * of the client and each address and port of the services that there may be, or for those: EINVAL
+	 * with words where these are too many. */
+	SHUNT_GET_CLIENT = 5, /* address */
+	SHUNT_GET_CLIENT_PORT = 6, /* u16; left out: any */
+	SHUNT_GET_VIP = 7, /* address of services; left out: any */
+	SHUNT_GET_PORT = 8, /* u16, of services; left out: any */
+	SHUNT_GET_PROTOCOL = 9, /* u8: 6 or 17; left out: any */
 };
 
 enum shunt_reply {

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "io/dp_dry.h"
+#include "io/dp_find.h"
 #include "io/dp_impl.h"
 #include "pure/hashkey.h"
 #include "pure/synth.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "io/dp_dry.h"
+#include "io/dp_find.h"
 #include "pure/explain.h"
 #include "pure/synth.h"
 #include "pure/verdict.h"

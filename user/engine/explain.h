@@ -12,6 +12,8 @@ int explain_packet(void *arg, const struct explain_ask *ask, struct explanation 
 uint64_t flows_page(void *arg, const struct msg_get *get,
 		    bool (*put)(void *to, const struct view_flow *f), void *to);
 
+int client_flows_check(void *arg, const struct msg_get *get, char *why, size_t size);
+
 /* Number of the service that a packet to that address is for, by its configuration; -1: none. */
 int64_t explain_match(const struct engine *e, const struct addr *vip, uint16_t port,
 		      uint8_t protocol);

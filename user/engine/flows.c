@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/explain.h"
-#include "io/dp_dry.h"
+#include "engine/flows.h"
 #include "io/dp_list.h"
 #include "pure/msg.h"
 
@@ -16,28 +16,16 @@
 /* Cursors: the number of a word and these. */
 #define IN_FLOWS (1ull << 62)
 #define IN_NAT (2ull << 62)
-#define WHERE (3ull << 62)
+#define WHERE CLIENT_WALK /* 3: in those of one client */
 
-struct walk {
-	struct engine *e;
-	const struct msg_get *get;
-	bool (*put)(void *to, const struct view_flow *f);
-	void *to;
-	uint16_t now; /* flow tick */
-	uint32_t looked;
-	mono_t until;
-	uint32_t longest; /* flow timeout of any service, in ticks */
-	const struct service *last; /* found; most flows that stand together are of few services */
-};
-
-static bool is_over(struct walk *w)
+bool walk_is_over(struct walk *w)
 {
 	if (++w->looked > WORDS_A_PAGE)
 		return true;
 	return w->looked % 256 == 0 && mono_diff_us(mono_now(), w->until) <= 0;
 }
 
-static uint64_t ticks_ms(uint32_t ticks)
+uint64_t walk_ticks_ms(uint32_t ticks)
 {
 	return ((uint64_t)ticks << SHUNT_FLOW_TICK_SHIFT) * 1000 / mono_kernel_hz();
 }
@@ -59,7 +47,7 @@ static const struct service *of_row(struct walk *w, uint32_t row)
 	return NULL;
 }
 
-static void name_backend(const struct service *s, uint32_t number, struct view_flow *f)
+void walk_name_backend(const struct service *s, uint32_t number, struct view_flow *f)
 {
 	size_t i;
 
@@ -75,8 +63,7 @@ static bool is_wanted(const struct walk *w, const struct view_flow *f)
 	       (!w->get->backend[0] || strcmp(w->get->backend, f->backend) == 0);
 }
 
-/* False: there is no room for it. */
-static bool give(struct walk *w, const struct view_flow *f)
+bool walk_give(struct walk *w, const struct view_flow *f)
 {
 	return !is_wanted(w, f) || w->put(w->to, f);
 }
@@ -105,11 +92,11 @@ static const struct service *only_one(const struct walk *w)
 static bool give_word(struct walk *w, const struct dp_listed *l)
 {
 	const struct service *s = l->row ? of_row(w, l->row) : only_one(w);
-	struct view_flow f = {.number = l->number, .age_ms = ticks_ms(l->age)};
+	struct view_flow f = {.number = l->number, .age_ms = walk_ticks_ms(l->age)};
 	uint32_t timeout = w->longest;
 
 	if (s) {
-		name_backend(s, l->number, &f);
+		walk_name_backend(s, l->number, &f);
 		timeout = flow_ticks(s->flags & SHUNT_SVC_AFFINE ? s->conf->affinity_timeout_ms
 								 : s->conf->flow_timeout_ms);
 	}
@@ -119,7 +106,7 @@ static bool give_word(struct walk *w, const struct dp_listed *l)
 		 : s && s->flags & SHUNT_SVC_FLOWS ? VIEW_FLOW_ALL
 						   : VIEW_FLOW_MOVING;
 	f.state = l->ended ? VIEW_FLOW_ENDED : l->confirmed ? VIEW_FLOW_CONFIRMED : VIEW_FLOW_NEW;
-	return give(w, &f);
+	return walk_give(w, &f);
 }
 
 /* Returns the next word to look at, or their number. */
@@ -128,7 +115,7 @@ static uint64_t walk_flows(struct walk *w, uint64_t i)
 	const uint64_t n = dp_flow_words(w->e->dp);
 	struct dp_listed l;
 
-	for (; i < n && !is_over(w); i++)
+	for (; i < n && !walk_is_over(w); i++)
 		if (dp_flow_read(w->e->dp, i, w->now, &l) && !give_word(w, &l))
 			return i;
 	return i < n ? i : n;
@@ -156,13 +143,26 @@ static const struct service *of_address(struct walk *w, const struct dp_nat_list
 	return i < 0 ? NULL : w->e->services[i];
 }
 
+static bool is_same(const struct addr *asked, const struct addr *a)
+{
+	return addr_is_none(asked) || addr_compare(asked, a) == 0;
+}
+
+static bool is_asked_for(const struct msg_get *get, const struct dp_nat_listed *l)
+{
+	return is_same(&get->client, &l->client) && is_same(&get->vip, &l->vip) &&
+	       (!get->client_port || get->client_port == l->client_port) &&
+	       (!get->port || get->port == l->port) &&
+	       (!get->protocol || get->protocol == l->protocol);
+}
+
 static bool give_connection(struct walk *w, const struct dp_nat_listed *l)
 {
 	const struct service *s = of_address(w, l);
 	struct view_flow f = {.kind = VIEW_FLOW_NAT,
 			      .state = state_of(l->state),
 			      .number = l->number,
-			      .age_ms = ticks_ms(l->age),
+			      .age_ms = walk_ticks_ms(l->age),
 			      .protocol = l->protocol,
 			      .client = l->client,
 			      .vip = l->vip,
@@ -172,8 +172,8 @@ static bool give_connection(struct walk *w, const struct dp_nat_listed *l)
 			      .pool_port = l->pool_port};
 
 	if (s)
-		name_backend(s, l->number, &f);
-	return give(w, &f);
+		walk_name_backend(s, l->number, &f);
+	return walk_give(w, &f);
 }
 
 static uint64_t walk_nat(struct walk *w, uint64_t i)
@@ -181,8 +181,9 @@ static uint64_t walk_nat(struct walk *w, uint64_t i)
 	const uint64_t n = dp_nat_records(w->e->dp);
 	struct dp_nat_listed l;
 
-	for (; i < n && !is_over(w); i++)
-		if (dp_nat_read(w->e->dp, i, w->now, &l) && !give_connection(w, &l))
+	for (; i < n && !walk_is_over(w); i++)
+		if (dp_nat_read(w->e->dp, i, w->now, &l) && is_asked_for(w->get, &l) &&
+		    !give_connection(w, &l))
 			return i;
 	return i < n ? i : n;
 }
@@ -213,7 +214,11 @@ uint64_t flows_page(void *arg, const struct msg_get *get,
 	w.now = dp_tick(w.e->dp);
 	w.until = mono_add_us(mono_now(), BUDGET_US);
 	w.longest = longest_timeout(w.e);
-	if (where != IN_NAT) {
+	if (where != IN_NAT && !addr_is_none(&get->client)) {
+		i = client_flows_walk(&w, i);
+		if (i)
+			return i;
+	} else if (where != IN_NAT) {
 		i = walk_flows(&w, i);
 		if (i < dp_flow_words(w.e->dp))
 			return IN_FLOWS | i;

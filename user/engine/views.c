@@ -431,6 +431,7 @@ int views_open(struct engine *e, struct engine_error *err)
 		.figure = figures_view,
 		.explain = explain_packet,
 		.flows = flows_page,
+		.flows_check = client_flows_check,
 		.traced = trace_page,
 	};
 	const struct timeval interval = {.tv_sec = 1};

@@ -57,14 +57,20 @@ static bool put_flow(void *arg, const struct view_flow *f)
 	return msg_put_flow(arg, f) == 0;
 }
 
-int stats_flows(const struct stats_source *s, const struct msg_get *get, struct msg_out *o)
+int stats_flows(const struct stats_source *s, const struct msg_get *get, struct msg_out *o,
+		char *text, size_t size)
 {
 	struct msg_get page = {.generation = s->generation(s->arg)};
+	int err = 0;
 
 	if (!s->flows)
 		return -EINVAL;
 	if (get->service[0] && s->find_service(s->arg, get->service) < 0)
 		return -ENOENT;
+	if (!get->cursor && !addr_is_none(&get->client) && s->flows_check)
+		err = s->flows_check(s->arg, get, text, size);
+	if (err)
+		return err;
 	o->flags = NLM_F_MULTI;
 	o->size -= PAGE_ROOM;
 	page.cursor = s->flows(s->arg, get, put_flow, o);

@@ -59,10 +59,13 @@ struct stats_source {
 	bool (*figure)(void *arg, uint32_t i, struct view_figure *out); /* NULL: there are none */
 	/* What becomes of a packet: 0, or -errno with words in @out's error. NULL: is not told. */
 	int (*explain)(void *arg, const struct explain_ask *ask, struct explanation *out);
-	/* Gives flows from @get's cursor on, of its service and backend if it names them, to @put until that
-	 * says false or enough has been looked at; where to go on, 0: that was all. NULL: none. */
+	/* Gives flows from @get's cursor on, of its service, backend and client if it names them, to @put until
+	 * that says false or enough has been looked at; where to go on, 0: that was all. NULL: none. */
 	uint64_t (*flows)(void *arg, const struct msg_get *get,
 			  bool (*put)(void *to, const struct view_flow *f), void *to);
+	/* Whether @get's client's flows are not too many to look for: 0, or -EINVAL with words. NULL: they
+	 * are not. */
+	int (*flows_check)(void *arg, const struct msg_get *get, char *why, size_t size);
 	/* Gives up to @max packets that were watched to @put: how many, or -ENODATA: nobody watches. NULL: none
 	 * ever does. */
 	int (*traced)(void *arg, size_t max, void (*put)(void *to, const struct view_traced *t),

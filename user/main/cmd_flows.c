@@ -10,6 +10,7 @@
 #include "main/cli.h"
 #include "main/json.h"
 #include "main/units.h"
+#include "pure/endpoint.h"
 #include "pure/msg.h"
 
 #define LIMIT 1000 /* flows that are shown unless it is said otherwise */
@@ -21,7 +22,7 @@ static void close_client(struct stats_client **c)
 
 struct list {
 	const struct cli *cli;
-	struct addr prefix; /* none: whoever */
+	struct addr prefix; /* of clients; none: whoever */
 	uint8_t bits;
 	uint64_t limit, shown, left_out;
 	struct json j;
@@ -37,21 +38,20 @@ static void print_heading(const struct cli *cli)
 
 static void print_row(const struct cli *cli, const struct view_flow *f)
 {
-	char client[ADDR_PORT_TEXT_MAX] = "-", vip[ADDR_PORT_TEXT_MAX] = "-",
-	     pool[ADDR_PORT_TEXT_MAX] = "";
+	char client[ADDR_PORT_TEXT_MAX] = "-", vip[ADDR_PORT_TEXT_MAX], pool[ADDR_PORT_TEXT_MAX];
+	const bool is_known = !addr_is_none(&f->client), has_pool = !addr_is_none(&f->pool);
 	char number[32];
 
 	snprintf(number, sizeof(number), "number %u", f->number);
-	if (f->kind == VIEW_FLOW_NAT) {
+	if (is_known)
 		addr_port_format(&f->client, f->client_port, client);
-		addr_port_format(&f->vip, f->port, vip);
-		addr_port_format(&f->pool, f->pool_port, pool);
-	}
+	addr_port_format(&f->vip, f->port, vip);
+	addr_port_format(&f->pool, f->pool_port, pool);
 	fprintf(cli->out, "%-10s  %-16s  %-16s  %-11s  %8s  %s%s%s%s%s\n",
 		view_flow_kind_name(f->kind), f->service[0] ? f->service : "?",
 		f->backend[0] ? f->backend : number, view_flow_state_name(f->state),
-		units_age(f->age_ms).text, client, f->kind == VIEW_FLOW_NAT ? " > " : "",
-		f->kind == VIEW_FLOW_NAT ? vip : "", pool[0] ? " as " : "", pool);
+		units_age(f->age_ms).text, client, is_known ? " > " : "", is_known ? vip : "",
+		has_pool ? " as " : "", has_pool ? pool : "");
 }
 
 static void json_addr(struct json *j, const char *name, const struct addr *a)
@@ -125,25 +125,66 @@ static int list_all(struct list *l, struct stats_client *c, struct msg_get *get,
 	return err;
 }
 
-/* "192.0.2.0/24" or an address. */
-static bool read_prefix(const char *text, struct list *l)
+/* "192.0.2.0/24". */
+static bool read_prefix(const char *text, const char *stroke, struct list *l)
 {
-	const char *stroke = strchr(text, '/');
-	size_t len = stroke ? (size_t)(stroke - text) : strlen(text);
 	unsigned long bits;
 	char *end;
 
-	if (addr_parse(text, len, &l->prefix))
+	if (addr_parse(text, (size_t)(stroke - text), &l->prefix))
 		return false;
-	l->bits = addr_bits(&l->prefix);
-	if (!stroke)
-		return true;
 	bits = strtoul(stroke + 1, &end, 10);
-	if (!stroke[1] || *end || bits > l->bits)
+	if (stroke[1] < '0' || stroke[1] > '9' || *end || bits > addr_bits(&l->prefix))
 		return false;
 	l->bits = (uint8_t)bits;
 	addr_clear_beyond(&l->prefix, l->bits);
 	return true;
+}
+
+/* An address with or without a port, and with a protocol behind it if there may be one. */
+static bool read_end(const char *text, struct addr *addr, uint16_t *port, uint8_t *protocol)
+{
+	struct endpoint end;
+
+	if (addr_parse(text, strlen(text), addr) == 0)
+		return true;
+	if (endpoint_parse(text, &end) || (end.protocol && !protocol))
+		return false;
+	*addr = end.addr;
+	*port = end.port;
+	if (protocol)
+		*protocol = end.protocol;
+	return true;
+}
+
+static enum cli_exit read_client(const char *text, struct list *l, struct msg_get *get)
+{
+	const char *stroke = strchr(text, '/');
+
+	if (stroke ? !read_prefix(text, stroke, l)
+		   : !read_end(text, &get->client, &get->client_port, NULL))
+		return cli_misused(
+			"--client %s: an address, with a port or without, or a prefix, as "
+			"192.0.2.0/24",
+			text);
+	if (!stroke) {
+		l->prefix = get->client;
+		l->bits = addr_bits(&l->prefix);
+	}
+	return CLI_DONE;
+}
+
+static enum cli_exit read_vip(const char *text, struct msg_get *get)
+{
+	if (addr_is_none(&get->client))
+		return cli_misused(
+			"--vip wants --client ADDRESS: without it the flow table is listed, "
+			"which has no addresses");
+	if (!read_end(text, &get->vip, &get->port, &get->protocol))
+		return cli_misused("--vip %s: an address, with a port or without", text);
+	if (get->vip.family != get->client.family)
+		return cli_misused("--client and --vip are of two IP versions");
+	return CLI_DONE;
 }
 
 static enum cli_exit read_limit(const char *text, struct list *l)
@@ -171,7 +212,7 @@ static enum cli_exit read_name(const char *what, const char *name, char out[stat
 static enum cli_exit read_options(const struct cli *cli, const char *service, struct list *l,
 				  struct msg_get *get)
 {
-	const char *client = cli_option(cli, "client");
+	const char *client = cli_option(cli, "client"), *vip = cli_option(cli, "vip");
 	enum cli_exit result = read_limit(cli_option(cli, "limit"), l);
 
 	if (service && cli_option(cli, "service"))
@@ -181,8 +222,10 @@ static enum cli_exit read_options(const struct cli *cli, const char *service, st
 				   get->service);
 	if (result == CLI_DONE)
 		result = read_name("backend", cli_option(cli, "backend"), get->backend);
-	if (result == CLI_DONE && client && !read_prefix(client, l))
-		return cli_misused("--client %s: an address or a prefix, as 192.0.2.0/24", client);
+	if (result == CLI_DONE && client)
+		result = read_client(client, l, get);
+	if (result == CLI_DONE && vip)
+		result = read_vip(vip, get);
 	return result;
 }
 
@@ -219,7 +262,9 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 static const struct cli_option options[] = {
 	{"service", "NAME", "the flows of this one only", 0, CLI_SERVICE, NULL},
 	{"backend", "NAME", "the flows that are with this one only", 0, CLI_BACKEND, NULL},
-	{"client", "PREFIX", "those of these clients only, as far as clients are known", 0,
+	{"client", "ADDRESS[:PORT]",
+	 "the flows of this client only; of a PREFIX translated ones only", 0, CLI_ANYTHING, NULL},
+	{"vip", "ADDRESS[:PORT]", "with --client: those to this address of services", 0,
 	 CLI_ANYTHING, NULL},
 	{"limit", "N", "how many at most, 1000 without it; 0: all", 0, CLI_ANYTHING, NULL},
 	{0},
@@ -239,13 +284,24 @@ const struct command command_flows = {
 		"AGE is how long ago the last packet was noted. Who the client is, only translated "
 		"connections know: the table of the others has a hash of it. A \"?\" stands for a "
 		"service that the table does not tell apart; it does where any service remembers "
-		"every flow, or where just one has slots in transition.\n",
+		"every flow, or where just one has slots in transition.\n"
+		"\n"
+		"With --client ADDRESS all that is remembered of this client is found, with ports, "
+		"since each flow that it may have is hashed and looked for: its 65536 ports, or "
+		"PORT, "
+		"with each address and port of the services, --service or --vip. 16777216 are "
+		"looked for at most. By chance one of another client has the same 31 bits: of a "
+		"full "
+		"table once in 130 million that are looked for. QUIC's flows that are steered by "
+		"connection id are not remembered. Nothing is remembered where slots are "
+		"settled: shunt explain tells where such flows go.\n",
 	.json = "flows [kind (transition, all, source, nat), service, backend, number (of the "
 		"backend "
 		"in its service), state (new, confirmed, established, closing, reset, ended), "
 		"age_ms, protocol, client, client_port, vip, port, pool (what the backend sees), "
 		"pool_port], more",
 	.examples = "shunt flows web --limit 20\n"
+		    "shunt flows --client 192.0.2.7\n"
 		    "shunt flows --client 192.0.2.0/24 --json | jq '.flows[].backend'",
 	.group = CLI_GROUP_WHY,
 	.max_args = 1,

@@ -21,7 +21,10 @@ struct msg_get {
 	uint64_t cursor; /* 0: from the start; with PAGE: that was all */
 	uint64_t generation;
 	char service[SHUNT_NAME_MAX]; /* empty: all */
-	char backend[SHUNT_NAME_MAX]; /* GET_HISTORY only */
+	char backend[SHUNT_NAME_MAX]; /* GET_HISTORY and GET_FLOWS */
+	struct addr client, vip; /* GET_FLOWS; none: whoever's, whichever */
+	uint16_t client_port, port; /* host order; 0: any */
+	uint8_t protocol; /* 0: any */
 };
 
 struct msg_reply {

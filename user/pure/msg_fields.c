@@ -52,10 +52,11 @@
 _Static_assert(sizeof(enum view_xdp) == 4, "msg.c copies enums as 32 bits");
 
 static const struct field get_fields[] = {
-	U64(SHUNT_GET_CURSOR, msg_get, cursor),
-	U64(SHUNT_GET_GENERATION, msg_get, generation),
-	TEXT(SHUNT_GET_SERVICE, msg_get, service),
-	TEXT(SHUNT_GET_BACKEND, msg_get, backend),
+	U64(SHUNT_GET_CURSOR, msg_get, cursor),	   U64(SHUNT_GET_GENERATION, msg_get, generation),
+	TEXT(SHUNT_GET_SERVICE, msg_get, service), TEXT(SHUNT_GET_BACKEND, msg_get, backend),
+	ADDR(SHUNT_GET_CLIENT, msg_get, client),   U16(SHUNT_GET_CLIENT_PORT, msg_get, client_port),
+	ADDR(SHUNT_GET_VIP, msg_get, vip),	   U16(SHUNT_GET_PORT, msg_get, port),
+	U8(SHUNT_GET_PROTOCOL, msg_get, protocol),
 };
 
 static const struct field reply_fields[] = {
