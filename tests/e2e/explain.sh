@@ -127,7 +127,7 @@ is "no more than are asked for" "$(shunt flows --limit 2 --json | jq '"\(.flows 
 check "of one backend only" eval "shunt flows --backend b5 --json --limit 0 | jq -e '[.flows[].backend] | unique == [\"b5\"]'"
 refuses "of no service" 1 'no service "nobody"' shunt flows nobody
 refuses "no number" 2 "a number" shunt flows --limit x
-refuses "no prefix" 2 "an address or a prefix" shunt flows --client 10.0.0.0/33
+refuses "no prefix" 2 "an address, with a port or without, or a prefix" shunt flows --client 10.0.0.0/33
 
 # Captures.
 "$python" - "$W/x.pcap" <<END
