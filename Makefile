@@ -35,7 +35,7 @@ ALL_CFLAGS  += -DSHUNT_LIBXDP
 LIBXDP_LIB  := -lxdp
 DAEMON_LIBS := $(LIBXDP_LIB) $(DAEMON_LIBS)
 endif
-CLI_LIBS    := -lncursesw -ltinfo -lmnl -lsmartcols -lyaml -lpcre2-8 -lpcap
+CLI_LIBS    := -lncursesw -ltinfo -lmnl -lyaml -lpcre2-8 -lpcap
 TEST_LIBS   := -lcmocka -lpcap
 
 LIB_SRC   := $(wildcard user/base/*.c user/pure/*.c user/io/*.c user/engine/*.c)

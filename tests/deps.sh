@@ -32,7 +32,6 @@ libxdp-dev           | libxdp-devel         | libxdp        | attach: shared (wh
 libcap-ng-dev        | libcap-ng-devel      | libcap-ng     | the probe child drops its capabilities
 libseccomp-dev       | libseccomp-devel     | libseccomp    | the web process's system calls
 libsodium-dev        | libsodium-devel      | libsodium     | what balancers tell each other is sealed
-libsmartcols-dev     | libsmartcols-devel   | util-linux    | tables and JSON of the command
 scdoc                | scdoc                | scdoc         | the manual pages (without it there are none)
 libpcap-dev          | libpcap-devel        | libpcap       | captures, filters of packets
 libncurses-dev       | ncurses-devel        | ncurses       | the screen of shunt top

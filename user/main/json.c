@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "main/json.h"
 
-#include <inttypes.h>
 #include <stddef.h>
+
+#include "main/units.h"
 
 /* Elements of a list that is a member of the document stand on lines of their own, as do the
  * document's members. */
@@ -35,39 +36,64 @@ static size_t utf8_length(const unsigned char *s)
 	return n;
 }
 
+static size_t plain(const unsigned char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= ' ' && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
+/* Documents have a megabyte and more: nothing here locks the stream. */
+static void put(FILE *out, const void *text, size_t len)
+{
+	fwrite_unlocked(text, 1, len, out);
+}
+
+static void put_escaped(FILE *out, const unsigned char *s, size_t len)
+{
+	if (*s == '"' || *s == '\\')
+		fprintf(out, "\\%c", *s);
+	else if (*s < 0x20 || *s == 0x7f)
+		fprintf(out, "\\u%04x", *s);
+	else if (len == 0)
+		fputs("\\ufffd", out);
+	else
+		put(out, s, len);
+}
+
 static void put_string(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
+	size_t n;
 
-	putc('"', out);
-	while (*s) {
-		size_t n = utf8_length(s);
-
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if (*s < 0x20 || *s == 0x7f)
-			fprintf(out, "\\u%04x", *s);
-		else if (n == 0)
-			fputs("\\ufffd", out);
-		else
-			fwrite(s, 1, n, out);
+	putc_unlocked('"', out);
+	for (;;) {
+		n = plain(s);
+		put(out, s, n);
+		s += n;
+		if (!*s)
+			break;
+		n = utf8_length(s);
+		put_escaped(out, s, n);
 		s += n ? n : 1;
 	}
-	putc('"', out);
+	putc_unlocked('"', out);
 }
 
 static void begin(struct json *j, const char *name)
 {
 	if (!j->first) {
-		putc(',', j->out);
+		putc_unlocked(',', j->out);
 		if (j->one_line || j->depth > LINES_DEPTH)
-			putc(' ', j->out);
+			putc_unlocked(' ', j->out);
 	}
 	j->first = false;
 	new_line(j);
 	if (name) {
 		put_string(j->out, name);
-		fputs(": ", j->out);
+		put(j->out, ": ", 2);
 	}
 }
 
@@ -123,14 +149,16 @@ void json_list_end(struct json *j)
 
 void json_number(struct json *j, const char *name, uint64_t value)
 {
+	char digits[UNITS_DIGITS_MAX];
+
 	begin(j, name);
-	fprintf(j->out, "%" PRIu64, value);
+	put(j->out, digits, units_digits(value, digits));
 }
 
 void json_bool(struct json *j, const char *name, bool value)
 {
 	begin(j, name);
-	fputs(value ? "true" : "false", j->out);
+	put(j->out, value ? "true" : "false", value ? 4 : 5);
 }
 
 void json_text(struct json *j, const char *name, const char *value)
@@ -145,5 +173,5 @@ void json_text_or_null(struct json *j, const char *name, const char *value)
 	if (value[0])
 		put_string(j->out, value);
 	else
-		fputs("null", j->out);
+		put(j->out, "null", 4);
 }

@@ -2,7 +2,6 @@
 #include "main/table.h"
 
 #include <langinfo.h>
-#include <libsmartcols/libsmartcols.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,19 @@
 
 #define GAP "  "
 #define FOLDED_WELL 24 /* columns in which folded text reads well */
+#define TEXT_MAX 4096 /* bytes of a cell, with its NUL */
+#define BLOCK 65536
+
+/* Texts of cells: they come by the hundred thousand, and go together. */
+struct block {
+	struct block *former;
+	size_t used;
+	char text[BLOCK];
+};
 
 struct cell {
-	char *text;
+	char *text; /* in a block; NULL: none */
+	int width; /* in columns of the terminal */
 	const char *colour;
 };
 
@@ -24,6 +33,7 @@ struct table {
 	size_t n_columns;
 	struct cell *cells;
 	size_t n, room;
+	struct block *texts;
 	int *widths; /* of each column, in columns of the terminal */
 };
 
@@ -45,15 +55,58 @@ struct table *table_new(const struct table_column *columns, size_t n)
 
 void table_free(struct table *t)
 {
-	size_t i;
+	struct block *former;
 
 	if (!t)
 		return;
-	for (i = 0; i < t->n; i++)
-		free(t->cells[i].text);
+	for (; t->texts; t->texts = former) {
+		former = t->texts->former;
+		free(t->texts);
+	}
 	free(t->cells);
 	free(t->widths);
 	free(t);
+}
+
+/* Room for @size bytes, as long as the table lives. */
+static char *take_room(struct table *t, size_t size)
+{
+	struct block *b = t->texts;
+	char *room;
+
+	if (!b || BLOCK - b->used < size) {
+		b = malloc(sizeof(*b));
+		if (!b)
+			return NULL;
+		b->former = t->texts;
+		b->used = 0;
+		t->texts = b;
+	}
+	room = b->text + b->used;
+	b->used += size;
+	return room;
+}
+
+static char *keep(struct table *t, const char *text)
+{
+	size_t len = strnlen(text, TEXT_MAX - 1);
+	char *copy = take_room(t, len + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+/* How many bytes at @s are plain ASCII: a column each, and printable anywhere. */
+static size_t plain(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= ' ' && s[n] <= '~')
+		n++;
+	return n;
 }
 
 /* What others have told the daemon must not steer the terminal. */
@@ -62,8 +115,6 @@ static void make_printable(char *s)
 	wchar_t c;
 	int n;
 
-	if (!s)
-		return;
 	for (; *s; s += n) {
 		n = mbtowc(&c, s, MB_CUR_MAX);
 		if (n > 0 && iswprint((wint_t)c))
@@ -73,54 +124,61 @@ static void make_printable(char *s)
 	}
 }
 
-/* Takes @text. */
-static void add_cell(struct table *t, char *text, const char *colour)
+static int text_width(const char *text)
 {
-	make_printable(text);
+	wchar_t wide[512];
+	size_t n = plain(text);
+	int width;
+
+	if (!text[n])
+		return (int)n;
+	n = mbstowcs(wide, text, 511);
+	width = n == (size_t)-1 ? -1 : wcswidth(wide, n);
+	return width < 0 ? (int)strlen(text) : width;
+}
+
+static void add_cell(struct table *t, const char *text, const char *colour)
+{
+	char *copy = keep(t, text);
+
 	if (t->n == t->room) {
 		size_t room = t->room ? 2 * t->room : 64;
 		struct cell *cells = reallocarray(t->cells, room, sizeof(*cells));
 
-		if (!cells) {
-			free(text);
+		if (!cells)
 			return;
-		}
 		t->cells = cells;
 		t->room = room;
 	}
-	t->cells[t->n++] = (struct cell){text, colour};
+	if (copy && copy[plain(copy)])
+		make_printable(copy);
+	t->cells[t->n++] = (struct cell){copy, copy ? text_width(copy) : 0, colour};
 }
 
 void table_cell(struct table *t, const char *format, ...)
 {
+	char text[TEXT_MAX];
 	va_list args;
-	char *text;
 
 	if (!t)
 		return;
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	if (strcmp(format, "%s") == 0) { /* as most are */
+		add_cell(t, va_arg(args, const char *), NULL);
+	} else {
+		vsnprintf(text, sizeof(text), format, args);
+		add_cell(t, text, NULL);
+	}
 	va_end(args);
-	add_cell(t, text, NULL);
 }
 
 void table_coloured(struct table *t, const char *colour, const char *text)
 {
 	if (t)
-		add_cell(t, strdup(text), colour);
+		add_cell(t, text, colour);
 }
 
 /* ---- fitting ----------------------------------------------------------------------------------*/
-
-static int text_width(const char *text)
-{
-	wchar_t wide[512];
-	size_t n = mbstowcs(wide, text, 511);
-	int width = n == (size_t)-1 ? -1 : wcswidth(wide, n);
-
-	return width < 0 ? (int)strlen(text) : width;
-}
 
 /* How many bytes of @s fill at most @width columns; at least one character. */
 static size_t bytes_within(const char *s, int width)
@@ -140,19 +198,23 @@ static size_t bytes_within(const char *s, int width)
 	return at;
 }
 
-/* Cuts @text to @width columns, the last of them an ellipsis. */
-static void cut(char **text, int width)
+/* Cuts the cell to @width columns, the last of them an ellipsis. */
+static void cut(struct table *t, struct cell *c, int width)
 {
 	const char *ellipsis = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? "\u2026" : "~";
+	size_t kept;
 	char *shorter;
 
-	if (text_width(*text) <= width)
+	if (c->width <= width)
 		return;
-	(*text)[bytes_within(*text, width - 1)] = '\0';
-	if (asprintf(&shorter, "%s%s", *text, ellipsis) < 0)
+	kept = bytes_within(c->text, width - 1);
+	shorter = take_room(t, kept + strlen(ellipsis) + 1);
+	if (!shorter)
 		return;
-	free(*text);
-	*text = shorter;
+	memcpy(shorter, c->text, kept);
+	strcpy(shorter + kept, ellipsis);
+	c->text = shorter;
+	c->width = text_width(shorter);
 }
 
 void table_fold(char *text, int width)
@@ -177,12 +239,9 @@ static void measure(struct table *t)
 
 	for (i = 0; i < t->n_columns; i++)
 		t->widths[i] = text_width(t->columns[i].title);
-	for (i = 0; i < t->n; i++) {
-		int width = t->cells[i].text ? text_width(t->cells[i].text) : 0;
-
-		if (width > t->widths[i % t->n_columns])
-			t->widths[i % t->n_columns] = width;
-	}
+	for (i = 0; i < t->n; i++)
+		if (t->cells[i].width > t->widths[i % t->n_columns])
+			t->widths[i % t->n_columns] = t->cells[i].width;
 }
 
 /* The widest column that may still be made narrower in this way, but not below @least, or NULL. */
@@ -207,7 +266,7 @@ static void fit_cells(struct table *t)
 		if (!t->cells[i].text)
 			continue;
 		if (t->columns[c].fit == TABLE_CUT)
-			cut(&t->cells[i].text, t->widths[c]);
+			cut(t, &t->cells[i], t->widths[c]);
 		else if (t->columns[c].fit == TABLE_FOLD)
 			table_fold(t->cells[i].text, t->widths[c]);
 	}
@@ -236,65 +295,103 @@ static bool fit(struct table *t, int width)
 
 /* ---- printing ---------------------------------------------------------------------------------*/
 
-static bool add_columns(struct libscols_table *st, const struct table *t)
+static const struct {
+	const char *name, *code;
+} colours[] = {{"red", "\033[31m"}, {"green", "\033[32m"}, {"yellow", "\033[1;33m"}};
+
+static const char *colour_code(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < t->n_columns; i++) {
-		struct libscols_column *c = scols_table_new_column(
-			st, t->columns[i].title, 0, t->columns[i].right ? SCOLS_FL_RIGHT : 0);
+	for (i = 0; name && i < sizeof(colours) / sizeof(colours[0]); i++)
+		if (strcmp(colours[i].name, name) == 0)
+			return colours[i].code;
+	return NULL;
+}
 
-		if (!c)
-			return false;
-		if (t->columns[i].fit != TABLE_FOLD)
-			continue;
-		scols_column_set_flags(c, SCOLS_FL_WRAP);
-		scols_column_set_safechars(c, "\n");
-		scols_column_set_wrapfunc(c, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+/* A line as it is written: spaces wait for what follows, so that none ends it. */
+struct pen {
+	FILE *out;
+	int spaces;
+};
+
+static void write_text(struct pen *p, const char *text, size_t len)
+{
+	if (len == 0)
+		return;
+	for (; p->spaces > 0; p->spaces--)
+		putc_unlocked(' ', p->out);
+	fwrite_unlocked(text, 1, len, p->out);
+}
+
+static void end_line(struct pen *p)
+{
+	p->spaces = 0;
+	putc_unlocked('\n', p->out);
+}
+
+/* Of a cell, or of a line of one that was folded. */
+static int part_width(const struct cell *c, size_t len)
+{
+	char part[TEXT_MAX];
+
+	if (!c->text[len] && c->width >= 0)
+		return c->width;
+	memcpy(part, c->text, len);
+	part[len] = '\0';
+	return text_width(part);
+}
+
+/* Writes the first line of what the cell still has, and takes it away. Returns whether there is more. */
+static bool write_part(struct pen *p, struct cell *c, const struct table_column *column, int width,
+		       bool coloured)
+{
+	const char *code = coloured ? colour_code(c->colour) : NULL;
+	size_t len = c->text ? strcspn(c->text, "\n") : 0;
+	int left = c->text ? width - part_width(c, len) : width;
+
+	p->spaces += column->right && left > 0 ? left : 0;
+	if (code)
+		write_text(p, code, strlen(code));
+	write_text(p, c->text, len);
+	if (code)
+		write_text(p, "\033[0m", strlen("\033[0m"));
+	p->spaces += !column->right && left > 0 ? left : 0;
+	if (!c->text || !c->text[len]) {
+		*c = (struct cell){.text = NULL};
+		return false;
 	}
+	c->text += len + 1;
+	c->width = -1; /* of the whole */
 	return true;
 }
 
-static bool add_lines(struct libscols_table *st, const struct table *t)
+static void print_heading(struct table *t, struct pen *p)
 {
-	struct libscols_line *line = NULL;
-	size_t i;
+	struct cell title;
+	size_t c;
 
-	for (i = 0; i < t->n; i++) {
-		size_t c = i % t->n_columns;
-
-		if (c == 0)
-			line = scols_table_new_line(st, NULL);
-		if (!line || !t->cells[i].text ||
-		    scols_line_set_data(line, c, t->cells[i].text) < 0)
-			return false;
-		if (t->cells[i].colour)
-			scols_cell_set_color(scols_line_get_cell(line, c), t->cells[i].colour);
+	for (c = 0; c < t->n_columns; c++) {
+		title = (struct cell){keep(t, t->columns[c].title), -1, NULL};
+		p->spaces += c ? (int)strlen(GAP) : 0;
+		write_part(p, &title, &t->columns[c], t->n ? t->widths[c] : 0, false);
 	}
-	return true;
+	end_line(p);
 }
 
-/* libsmartcols prints nothing at all of a table without lines. */
-static void print_heading(const struct table *t, FILE *out)
+/* A folded cell makes several lines of it. */
+static void print_row(struct table *t, struct cell *row, struct pen *p, bool coloured)
 {
-	size_t i;
+	bool more = true;
+	size_t c;
 
-	for (i = 0; i < t->n_columns; i++)
-		fprintf(out, "%s%s", i ? GAP : "", t->columns[i].title);
-	putc('\n', out);
-}
-
-/* Without the spaces at the ends of lines. */
-static void print_lines(const char *text, FILE *out)
-{
-	while (*text) {
-		size_t len = strcspn(text, "\n"), kept = len;
-
-		while (kept > 0 && text[kept - 1] == ' ')
-			kept--;
-		fwrite(text, 1, kept, out);
-		putc('\n', out);
-		text += text[len] ? len + 1 : len;
+	while (more) {
+		more = false;
+		for (c = 0; c < t->n_columns; c++) {
+			p->spaces += c ? (int)strlen(GAP) : 0;
+			more |= write_part(p, &row[c], &t->columns[c], t->widths[c], coloured);
+		}
+		end_line(p);
 	}
 }
 
@@ -329,34 +426,24 @@ static void print_records(struct table *t, const struct cli *cli)
 		if (!t->cells[i].text || !t->cells[i].text[0])
 			continue;
 		if (t->columns[i % t->n_columns].fit == TABLE_CUT)
-			cut(&t->cells[i].text, cli->width - width - (int)strlen(GAP));
+			cut(t, &t->cells[i], cli->width - width - (int)strlen(GAP));
 		print_field(cli, t->columns[i % t->n_columns].title, width, t->cells[i].text);
 	}
 }
 
 void table_print(struct table *t, const struct cli *cli)
 {
-	auto_free char *text = NULL;
-	struct libscols_table *st;
+	struct pen p = {.out = t ? cli->out : NULL};
+	size_t i;
 
 	if (!t)
 		return;
-	if (t->n == 0) {
-		print_heading(t, cli->out);
-		return;
-	}
 	measure(t);
-	if (cli->width > 0 && !fit(t, cli->width)) {
+	if (cli->width > 0 && t->n > 0 && !fit(t, cli->width)) {
 		print_records(t, cli);
 		return;
 	}
-	st = scols_new_table();
-	if (st && add_columns(st, t) && add_lines(st, t)) {
-		scols_table_set_column_separator(st, GAP);
-		scols_table_set_termforce(st, SCOLS_TERMFORCE_NEVER); /* it fits already */
-		scols_table_enable_colors(st, cli->colour);
-		if (scols_print_table_to_string(st, &text) == 0)
-			print_lines(text, cli->out);
-	}
-	scols_unref_table(st);
+	print_heading(t, &p);
+	for (i = 0; i + t->n_columns <= t->n; i += t->n_columns)
+		print_row(t, &t->cells[i], &p, cli->colour);
 }

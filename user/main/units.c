@@ -5,24 +5,42 @@
 #include <stdio.h>
 #include <string.h>
 
+size_t units_digits(uint64_t n, char out[static UNITS_DIGITS_MAX])
+{
+	char backward[UNITS_DIGITS_MAX];
+	size_t len = 0, i;
+
+	do {
+		backward[len++] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	for (i = 0; i < len; i++)
+		out[i] = backward[len - 1 - i];
+	return len;
+}
+
 /* One decimal below 100, none above. Tenths are cut, not rounded, so that 999,999 is not "1000 k". */
 static struct units scaled(uint64_t n, const char *unit)
 {
-	static const char *const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+	static const char prefixes[] = {'\0', 'k', 'M', 'G', 'T', 'P', 'E'};
 	uint64_t step = 1, tenths;
 	struct units u;
+	size_t used;
 	int p = 0;
 
 	for (; n / step >= 1000; p++)
 		step *= 1000;
 	tenths = p ? n / (step / 10) : 0;
-	if (p == 0)
-		snprintf(u.text, sizeof(u.text), "%" PRIu64 "%s%s", n, *unit ? " " : "", unit);
-	else if (tenths < 1000)
-		snprintf(u.text, sizeof(u.text), "%" PRIu64 ".%" PRIu64 " %s%s", tenths / 10,
-			 tenths % 10, prefixes[p], unit);
-	else
-		snprintf(u.text, sizeof(u.text), "%" PRIu64 " %s%s", n / step, prefixes[p], unit);
+	used = units_digits(n / step, u.text);
+	if (p && tenths < 1000) {
+		u.text[used++] = '.';
+		u.text[used++] = (char)('0' + tenths % 10);
+	}
+	if (p || *unit)
+		u.text[used++] = ' ';
+	if (p)
+		u.text[used++] = prefixes[p];
+	strcpy(u.text + used, unit);
 	return u;
 }
 

@@ -4,6 +4,7 @@
 #define SHUNT_UNITS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define UNITS_MAX 48
@@ -18,5 +19,10 @@ struct units units_long_age(uint64_t ms); /* the same with the next smaller unit
 /* Reads "90s", "1500ms", "10m", "2h" into *ms; false: it is none, or more than 2^53. */
 bool units_read_duration(const char *text, uint64_t *ms);
 struct units units_latency(uint32_t us); /* "830 us", "1.2 ms", "2.1 s" */
+
+/* The digits of @n, without a NUL; returns how many. A table or document has them by the hundred thousand,
+ * and printf takes ten times as long. */
+#define UNITS_DIGITS_MAX 20
+size_t units_digits(uint64_t n, char out[static UNITS_DIGITS_MAX]);
 
 #endif
