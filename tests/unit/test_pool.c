@@ -240,6 +240,29 @@ static void who_climbs_alone_has_all(void **state)
 	assert_int_equal(pool[1].held_back, 14); /* at an eighth of that */
 }
 
+static void who_comes_after_a_common_climb_never_gets_less(void **state)
+{
+	int last = POOL_STEPS;
+
+	(void)state;
+	policy.slow_start_ms = 15000;
+	pool[0].warm = pool[2].warm = false;
+	pool[1].up = false;
+	decides("N.N");
+	now = mono_add_us(now, SECOND);
+	decides("N.N"); /* as the answer asked to */
+	assert_true(mono_is_never(pool[0].climbs_since) && mono_is_never(pool[2].climbs_since));
+	pool[1].up = true;
+	for (int tenth = 0; tenth <= 150; tenth++) {
+		now = mono_add_us(now, SECOND / 10);
+		decides("NNN");
+		assert_int_equal(pool[0].held_back, 0);
+		assert_true(pool[1].held_back <= last);
+		last = pool[1].held_back;
+	}
+	assert_int_equal(last, 0);
+}
+
 static void those_who_come_within_a_step_climb_together(void **state)
 {
 	(void)state;
@@ -347,6 +370,7 @@ int main(void)
 		cmocka_unit_test_setup(nobody_climbs_without_slow_start_or_when_the_daemon_starts,
 				       fresh),
 		cmocka_unit_test_setup(who_climbs_alone_has_all, fresh),
+		cmocka_unit_test_setup(who_comes_after_a_common_climb_never_gets_less, fresh),
 		cmocka_unit_test_setup(those_who_come_within_a_step_climb_together, fresh),
 		cmocka_unit_test_setup(a_failure_ends_the_climb, fresh),
 		cmocka_unit_test_setup(

@@ -68,12 +68,37 @@ static void climb(struct pool_backend *b, size_t n, const struct pool_policy *p,
 	}
 }
 
+/* When all who take flows climb from one moment, a step ago, so that nobody joins them any more, they have
+ * their shares, which are equal anyway. If they went on, whoever comes next would be measured by shares that
+ * move themselves, and his would fall at times. */
+static void end_common_climb(struct pool_backend *b, size_t n, const struct pool_policy *p,
+			     mono_t now)
+{
+	mono_t since = mono_never();
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!b[i].takes)
+			continue;
+		if (mono_is_never(b[i].climbs_since) ||
+		    (!mono_is_never(since) && b[i].climbs_since.us != since.us))
+			return;
+		since = b[i].climbs_since;
+	}
+	if (mono_is_never(since) || mono_diff_us(since, now) < climb_us(p, 2))
+		return;
+	for (i = 0; i < n; i++)
+		if (b[i].takes)
+			b[i].climbs_since = mono_never();
+}
+
 static void hold_back(struct pool_backend *b, size_t n, const struct pool_policy *p, mono_t now,
 		      struct pool_answer *answer)
 {
 	uint32_t furthest = 1;
 
 	answer->again = mono_never();
+	end_common_climb(b, n, p, now);
 	for (size_t i = 0; i < n; i++)
 		if (b[i].takes && step_of(p, &b[i], now) > furthest)
 			furthest = step_of(p, &b[i], now);

@@ -74,7 +74,7 @@ struct pool_answer {
  * A backend that serves anew (was down, without next hop, without weight, or drained until its flows
  * had ended or were to end) begins with a POOL_STEPS-th of its share and has all of it slow_start_ms
  * later. Shares are relative to that of whoever has climbed furthest, and those who begin within a
- * step climb together. */
+ * step climb together; when nobody else takes flows, they are done after that step. */
 void pool_decide(struct pool_backend *b, size_t n, const struct pool_policy *policy, mono_t now,
 		 struct pool_answer *answer);
 
