@@ -30,6 +30,7 @@ static const struct {
 	{"tests/unit/convert/groups.conf", "tests/unit/convert/groups.yaml", convert_keepalived},
 	{"tests/unit/convert/checkers.conf", "tests/unit/convert/checkers.yaml",
 	 convert_keepalived},
+	{"tests/unit/convert/tcp.cfg", "tests/unit/convert/tcp.yaml", convert_haproxy},
 };
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
 
@@ -155,7 +156,8 @@ static void what_shunt_cannot_have_is_brought_within_its_bounds(void **state)
 		{convert_ipvsadm, "-A -t 192.0.2.1:80\n", NULL},
 		{convert_ipvsadm, "", NULL},
 		{convert_keepalived,
-		 "virtual_server 192.0.2.1 80 { quorum 2\n real_server 10.0.0.1 80 { weight 1 } }",
+		 "virtual_server 192.0.2.1 80 { protocol TCP\n quorum 2\n real_server 10.0.0.1 80 "
+		 "{ weight 1 } }",
 		 "quorum 2: without a server"},
 		{convert_keepalived, "virtual_server_group g {\n 192.0.2.1 80\n}\n", NULL},
 		{convert_haproxy,
@@ -166,7 +168,12 @@ static void what_shunt_cannot_have_is_brought_within_its_bounds(void **state)
 		 "listen a\n mode tcp\n bind 192.0.2.1:80\n option httpchk\n"
 		 " http-check expect status 200,204\n timeout check 9s\n server x 10.0.0.1:80 "
 		 "check\n",
-		 "check: { type: http, interval: 9s, timeout: 9s, status: [200, 204] }"},
+		 "check: { type: http, interval: 9s, timeout: 9s, method: OPTIONS, status: [200, "
+		 "204] }"},
+		{convert_haproxy,
+		 "frontend a\n bind 192.0.2.1:99999\n bind x:80\n server y 10.0.0.1:80\n"
+		 " default_backend missing\n",
+		 NULL},
 		{convert_haproxy,
 		 "listen a\n mode http\n bind 192.0.2.1:80\n server x 10.0.0.1:80\n", NULL},
 	};
@@ -238,12 +245,15 @@ static const struct {
 	{convert_haproxy, LISTEN "server b 10.0.0.1:80 source 10.0.0.9\n",
 	 "4: source of a server: not carried over"},
 	{convert_haproxy, LISTEN "balance hdr(host)\n",
-	 "4: balance hdr(host): there is none like it; maglev is taken"},
+	 "4: balance hdr(host): there is none like it, since shunt does not look into"},
 	{convert_haproxy, LISTEN "option mysql-check\n", "4: option mysql-check: not carried over"},
 	{convert_haproxy, LISTEN "timeout tarpit 5s\n", "4: timeout tarpit: not carried over"},
-	{convert_haproxy, LISTEN "stick on dst\n", "4: stick on dst: shunt knows sources alone"},
-	{convert_haproxy, LISTEN "http-check send meth GET\n",
-	 "4: http-check send: not carried over"},
+	{convert_haproxy, LISTEN "stick on dst\n",
+	 "4: stick on dst: not carried over: affinity: source knows sources alone"},
+	{convert_haproxy, LISTEN "http-check send body x\n",
+	 "4: http-check send: not carried over: probes have no body"},
+	{convert_haproxy, LISTEN "server b 10.0.0.1:80\nuse_backend x if { src 10.0.0.9 }\n",
+	 "5: use_backend x: not carried over: shunt decides by the service's address and port"},
 	{convert_haproxy,
 	 LISTEN "server b 10.0.0.1:80 check\noption httpchk\n"
 		"http-check expect status 2xx\n",
@@ -251,8 +261,8 @@ static const struct {
 	{convert_haproxy, LISTEN "server b 10.0.0.1:80 check\noption httpchk GET here\n",
 	 "3: path here of the check: / is taken"},
 	{convert_haproxy, "listen a\n mode tcp\n bind :80\n", "a has no backend: left out"},
-	{convert_haproxy, "listen a\n" FOUR_BINDS FOUR_BINDS FOUR_BINDS FOUR_BINDS "bind :80\n",
-	 "18: more than 16 binds in a section: this one is left out"},
+	{convert_haproxy, "listen a\n" SIXTEEN(FOUR_BINDS) "bind :80\n",
+	 "66: more than 64 binds in a section: this one is left out"},
 	{convert_haproxy, SIXTEEN(SIXTEEN("backend b\n")) "listen a\n",
 	 "257: more than 256 sections: this one is left out"},
 };

@@ -239,6 +239,19 @@ static void fit_port(struct convert *c, struct convert_service *s)
 	*k = (struct convert_check){.kind = "none"};
 }
 
+/* What the kind does not have. */
+static void fit_texts(struct convert_check *k)
+{
+	const bool speaks = !k->kind[0] || is_one_of(k->kind, "tcp", "udp");
+
+	if (strncmp(k->kind, "http", 4) != 0)
+		k->host[0] = k->path[0] = k->method[0] = k->status[0] = '\0';
+	if (!speaks)
+		k->send[0] = '\0';
+	if (!speaks && strncmp(k->kind, "http", 4) != 0)
+		k->expect[0] = k->expect_regex[0] = '\0';
+}
+
 static void fit_check(struct convert *c, struct convert_service *s)
 {
 	struct convert_check *k = &s->check;
@@ -251,8 +264,7 @@ static void fit_check(struct convert *c, struct convert_service *s)
 		strcpy(k->kind, "none");
 	fit_port(c, s);
 	fit_times(k);
-	if (strncmp(k->kind, "http", 4) != 0)
-		k->host[0] = '\0';
+	fit_texts(k);
 	if (k->status[0] && !are_statuses(k->status)) {
 		convert_remark(c, s->line, "status %s of the check: 200 to 399 are taken",
 			       k->status);

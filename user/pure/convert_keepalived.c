@@ -15,6 +15,7 @@ struct virtual
 	struct convert_service *s;
 	struct convert_check inherited; /* by its servers and their checks */
 	unsigned int check_line; /* of the check that holds; 0: none yet */
+	unsigned int protocol_line; /* the same of the protocol */
 	char group[SHUNT_NAME_MAX]; /* empty: it has an address */
 };
 
@@ -261,9 +262,10 @@ static void read_service_key(struct keepalived *r, const struct keepalived_words
 		s->scheduler = convert_ipvs_scheduler(r->c, w->line, value);
 	else if (keepalived_is(w, "lb_kind") || keepalived_is(w, "lvs_method"))
 		s->forward = read_method(r, w, s);
-	else if (keepalived_is(w, "protocol"))
+	else if (keepalived_is(w, "protocol")) {
+		v->protocol_line = w->line;
 		s->protocol = read_protocol(r, w);
-	else if (keepalived_is(w, "quorum"))
+	} else if (keepalived_is(w, "quorum"))
 		s->min_healthy = convert_number(value, 1000, 1);
 	else if (keepalived_is(w, "persistence_timeout"))
 		s->affinity_s = w->n > 1 ? convert_number(value, 1u << 30, 360) : 360;
@@ -408,11 +410,13 @@ static void read_virtual_server(struct keepalived *r, const struct keepalived_wo
 {
 	const char *what = keepalived_word(opening, 1), *port = keepalived_word(opening, 2);
 	struct virtual v = {.s = convert_add_service(r->c, opening->line)};
+	const unsigned int opened = opening->line;
 	enum keepalived_statement kind;
 	struct keepalived_words w;
 
 	v.s->scheduler = "wlc"; /* keepalived's defaults */
 	v.s->forward = "masq";
+	v.s->protocol = 0;
 	v.s->port = (uint16_t)convert_number(port, 65535, 0);
 	if (strcmp(what, "group") == 0)
 		snprintf(v.group, sizeof(v.group), "%.63s", port);
@@ -429,6 +433,11 @@ static void read_virtual_server(struct keepalived *r, const struct keepalived_wo
 			keepalived_left_out(r, &w, "");
 			keepalived_skip(r);
 		}
+	}
+	if (!v.protocol_line) {
+		v.s->protocol = IPPROTO_UDP;
+		convert_remark(r->c, opened,
+			       "no protocol is said: UDP, which is what keepalived takes then");
 	}
 	if (!v.check_line)
 		v.s->check = v.inherited;
