@@ -60,12 +60,13 @@ on lb ip link set eth0 up
 on lb ip route replace 10.0.0.0/24 dev eth0
 check "with it, it is again" wait_for 5 ready_is 200
 check "all are up again" wait_for 5 all_up 3
+check "which the metrics know" wait_for 5 reaches 'shunt_backend_state{service="web",backend="b2",state="up"}' 1
 
 before=$(metric shunt_health_transitions_total)
 stop web2
-check "a dead backend is seen" wait_for 5 reaches 'shunt_backend_up{service="web",backend="b2"}' 0
+check "a dead backend is seen" wait_for 5 reaches 'shunt_backend_state{service="web",backend="b2",state="down"}' 1
+is "as not up" "$(metric 'shunt_backend_up{service="web",backend="b2"}')" 0
 holds "and counted" "$(metric shunt_health_transitions_total) > $before"
-is "with its state" "$(metric 'shunt_backend_state{service="web",backend="b2",state="down"}')" 1
 
 # Strangers.
 is "nothing can be changed" "$(status_of -X POST -d x $here/metrics)" 405
