@@ -53,7 +53,7 @@ static int fail(int rc, const char *ifname, enum dp_mode mode, struct dp_error *
 		return dp_xdp_fail(-EBUSY, ifname, mode, err);
 	return dp_fail_os(err, rc,
 			  "%s: cannot be shared: libxdp, or the kernel with it, does not take the "
-			  "program (%s); write attach: exclusive, or see the README on kernels",
+			  "program (%s); write attach: exclusive, or see docs/limits.md",
 			  ifname, complaint[0] ? complaint : "no reason given");
 }
 
