@@ -7,9 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 if ! command -v dpkg-buildpackage >/dev/null || ! command -v dh >/dev/null; then skip_all "debhelper is not here"; fi
 D=$PWD/build/deb
-if [ ! -e "$D/build.log" ] || [ -n "$(find bpf include user debian configs docs Makefile -newer "$D/build.log" -type f | head -n 1)" ]; then
-  check "the packages are built, and not as root" debian/build.sh "$D" || { tail -n 20 "$W/said" | sed 's/^/# /' && finish; }
-fi
+check "the packages are built, and not as root" debian/build.sh --if-older "$D" || { tail -n 20 "$W/said" | sed 's/^/# /' && finish; }
 deb() { ls "$D/$1"_[0-9]*.deb; }
 is "the package has the version of the programs" "$(dpkg-deb -f "$(deb shunt)" Version)" "$("$O/shuntd" --version | sed 's/.* //')"
 is "what the programs are built from is said to the package's builder" "$(tests/deps.sh --list | sed '/^# to test/,$d' |
