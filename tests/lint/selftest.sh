@@ -47,6 +47,11 @@ plant tool '#!/bin/sh' 'cd $1'
 plant x.skel.h "$bsd"
 printf 'a\0b' >image.dat
 plant merged.md '<<<<<<< HEAD'
+plant tests/e2e/docs_commands.sh '#!/bin/bash' '# SPDX-License-Identifier: BSD-2-Clause' 'sh_balancer() { true; }'
+plant docs/README.md '[page](page.md)' '[gone](gone.md)' '[away](page.md#nowhere)'
+plant docs/page.md '# Here' '```sh' 'shunt status' '```' '```sh elsewhere' 'shunt status' '```' '```' '```' \
+  '```text' '$ shunt status' '```' '[here](#here)'
+plant docs/lone.md
 mkdir build
 cc -o build/shunt -x c - <<<'int main(void) { return 0; }' -Wl,--no-as-needed -lelf
 ok=0
@@ -83,6 +88,7 @@ finds rooms user/pure/reads.c:5: user/pure/clock.c:2: user/pure/chatty.c:2: user
 finds sizes 'user/main/long.c:2: function f has 61 lines' 'user/main/endless.c: file has 501 lines'
 finds scripts script.sh:3: tool:2:
 finds licence include/bare.h:1: user/base/wrong.c:1:
+finds docs docs/page.md:5: docs/page.md:8: docs/page.md:11: docs/README.md:2: docs/README.md:3: docs/lone.md:
 finds tracked x.skel.h image.dat merged.md:1:
 finds links 'build/shunt: needs libelf'
 exit $ok
