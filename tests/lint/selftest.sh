@@ -91,4 +91,12 @@ finds licence include/bare.h:1: user/base/wrong.c:1:
 finds docs docs/page.md:5: docs/page.md:8: docs/page.md:11: docs/README.md:2: docs/README.md:3: docs/lone.md:
 finds tracked x.skel.h image.dat merged.md:1:
 finds links 'build/shunt: needs libelf'
+cd "$(mktemp -d -p "$tree")" && git init -q . || exit 1
+plant user/base/x.h "$bsd" 'int called(void);' 'int lonely(void);' 'int tried(' $'\tint x); /* for tests */'
+plant user/base/x.c 'int called(void) { return 0; }' 'int lonely(void) { return 0; }' \
+  'int own(void) { return 0; }' 'int more(void) { return own(); }' 'int tried(int x) { return x; }'
+plant user/main/x.c 'int called(void);' 'int more(void);' 'int main(void) { return called() + more(); }'
+mkdir -p build/user/base build/user/main
+cc -c -o build/user/base/x.o user/base/x.c && cc -c -o build/user/main/x.o user/main/x.c
+finds unused 'user/base/x.c:2: nobody uses lonely' 'user/base/x.c:3: own is only used here: static'
 exit $ok

@@ -15,8 +15,6 @@ static void names_are_as_documented(void **state)
 	assert_string_equal(view_xdp_name(VIEW_XDP_NONE), "none");
 	assert_string_equal(view_xdp_name(VIEW_XDP_NATIVE), "native");
 	assert_string_equal(view_xdp_name(VIEW_XDP_GENERIC), "generic");
-	assert_string_equal(view_admin_name(VIEW_ADMIN_ENABLED), "enabled");
-	assert_string_equal(view_admin_name(VIEW_ADMIN_DRAINED), "drained");
 	assert_string_equal(view_nexthop_name(VIEW_NH_RESOLVED), "resolved");
 	assert_string_equal(view_nexthop_name(VIEW_NH_NO_ROUTE), "no route");
 }

@@ -52,7 +52,8 @@ static bool has_no_beginning(const struct change *c)
 	return c->scheme.affinity || c->conf->protocol == IPPROTO_UDP;
 }
 
-uint16_t plan_flags(const struct change *c)
+/* SHUNT_SVC_* that the service gets. */
+static uint16_t plan_flags(const struct change *c)
 {
 	const struct conf_service *conf = c->conf;
 	uint16_t flags = conf->on_empty == CONF_EMPTY_PASS ? SHUNT_SVC_ON_EMPTY_PASS : 0;

@@ -20,7 +20,7 @@ int engine_check(const char *config, struct engine_error *summary, struct engine
 /* Loads @config, adopts or loads the dataplane, attaches the interfaces and starts serving. Returns
  * 0 with *out; on failure -errno with @err, and what an earlier daemon left goes on as it was. */
 int engine_open(struct event_base *base, const char *config, struct engine **out,
-		struct engine_error *err) __attribute__((warn_unused_result));
+		struct engine_error *err) __attribute__((warn_unused_result)); /* for tests */
 
 /* How this daemon has come to be started. */
 struct engine_start {

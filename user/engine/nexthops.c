@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "pure/hashkey.h"
 
-uint64_t addr_key(const struct addr *a)
+static uint64_t addr_key(const struct addr *a)
 {
 	static const uint64_t key[2] = {0x61646472, 0x6b6579};
 

@@ -96,9 +96,6 @@ int plan_compare(struct engine *e, const struct conf *conf, struct plan *p,
 /* Fills @p. On failure -errno with @err, and nothing has changed. */
 int plan_make(struct engine *e, const struct conf *conf, struct plan *p, struct engine_error *err);
 
-/* SHUNT_SVC_* that the service gets. In apply.c. */
-uint16_t plan_flags(const struct change *c);
-
 /* A sorted copy of @n pointers, the caller's, or NULL when there is no memory. */
 void *plan_sorted(const void *pointers, size_t n, int (*compare)(const void *, const void *));
 

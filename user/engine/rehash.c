@@ -19,7 +19,8 @@
 
 /* ---- what changes -------------------------------------------------------------------------------*/
 
-struct scheme rehash_scheme(const struct conf_service *conf)
+/* How @conf wants flows to be found. */
+static struct scheme rehash_scheme(const struct conf_service *conf)
 {
 	struct scheme m = {.scheduler = conf->scheduler, .affinity = conf->affinity};
 

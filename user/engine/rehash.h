@@ -12,9 +12,6 @@
 
 int rehash_open(struct engine *e, struct engine_error *err);
 
-/* How @conf wants flows to be found. */
-struct scheme rehash_scheme(const struct conf_service *conf);
-
 /* Decides how the service of @c is to find its flows now, and by which step it comes there. */
 void rehash_plan(struct change *c);
 

@@ -460,7 +460,6 @@ bool views_service(void *arg, uint32_t i, struct view_service *out);
 bool views_backend(void *arg, uint32_t service, uint32_t i, struct view_backend *out);
 /* What is shown of @v; @arg is the engine. Returns true. */
 bool views_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out);
-void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us);
 
 /* ---- fingerprints.c -----------------------------------------------------------------------------*/
 /* What is shown of service number @service (@i 0), or of its backend @i - 1; @arg is the engine. False
@@ -475,7 +474,6 @@ struct service *service_find(const struct engine *e, const char *name);
 struct backend *backend_find(const struct service *s, const char *name);
 /* What tells the flows of services apart; of the service's name alone. */
 uint32_t service_salt(const char *name);
-uint64_t addr_key(const struct addr *a);
 
 /* One line to the log and, as an event, to whoever listens; @s and @b may be NULL. Of more than
  * ENGINE_LINES_A_SECOND the log only has the number. */

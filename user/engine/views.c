@@ -28,7 +28,7 @@ static uint64_t per_second(uint64_t before, uint64_t now, int64_t elapsed_us)
 	return now > before ? (now - before) * 1000000 / (uint64_t)elapsed_us : 0;
 }
 
-void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us)
+static void meter_sample(struct meter *m, const struct dp_counter *now, int64_t elapsed_us)
 {
 	if (elapsed_us > 0) {
 		m->packets_per_s = per_second(m->last.packets, now->packets, elapsed_us);

@@ -174,7 +174,7 @@ int dp_services_need(const struct dp_service *s, size_t n, struct dp_sizes *need
  * stretch of ports before any port (pure/lookup.h). Returns after every packet that may have seen the former ones has left (a grace period), so what
  * they pointed at may be reused. -ENOSPC when they exceed the capacity: grow first. */
 int dp_services_switch(struct dp *dp, const struct dp_service *s, size_t n, struct dp_error *err)
-	__attribute__((warn_unused_result));
+	__attribute__((warn_unused_result)); /* for tests */
 
 /* The same in two steps: all that can fail, which changes nothing, and the flip. @out is the caller's
  * until dp_services_apply or dp_services_drop; no other change of the services and no growth in
@@ -184,7 +184,7 @@ int dp_services_prepare(struct dp *dp, const struct dp_service *s, size_t n,
 			struct dp_services **out, struct dp_error *err)
 	__attribute__((warn_unused_result));
 void dp_services_apply(struct dp *dp, struct dp_services *services);
-void dp_services_drop(struct dp_services *services); /* NULL is fine */
+void dp_services_drop(struct dp_services *services); /* NULL is fine; for tests */
 
 /* Says in place whether a service of that address, or prefix of @bits (0: the address alone), has a
  * live backend; false when the services in force have no such address. */
@@ -204,7 +204,8 @@ void dp_services_each(const struct dp *dp, void (*fn)(void *arg, const struct dp
 
 /* Writes the slots that differ, each by one 16-bit store. @slots_at in lines; @n a multiple of 32.
  * Returns how many differed. */
-uint32_t dp_slots_write(struct dp *dp, uint32_t slots_at, const uint16_t *slots, uint32_t n);
+uint32_t dp_slots_write(struct dp *dp, uint32_t slots_at, const uint16_t *slots,
+			uint32_t n); /* for tests */
 /* Copies @n slots out. */
 void dp_slots_read(const struct dp *dp, uint32_t slots_at, uint16_t *slots, uint32_t n);
 
@@ -318,9 +319,8 @@ struct dp_flow_counts {
 };
 void dp_flow_counts_read(const struct dp *dp, struct dp_flow_counts *c);
 
-/* For tests and the bench: the program's and a map's descriptor (map by its name in shunt_abi.h),
- * owned by @dp; -ENOENT. */
-int dp_program_fd(const struct dp *dp);
+/* The program's and a map's descriptor (map by its name in shunt_abi.h), owned by @dp; -ENOENT. */
+int dp_program_fd(const struct dp *dp); /* for tests */
 int dp_map_fd(const struct dp *dp, const char *name);
 
 #endif

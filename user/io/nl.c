@@ -14,16 +14,6 @@
 
 /* ---- links ------------------------------------------------------------------------------------*/
 
-int nl_link_by_index(const struct nl *nl, uint32_t ifindex, struct nl_link *out)
-{
-	const struct nl_iface *iface = nl_set_find(&nl->ifaces, &ifindex);
-
-	if (!iface)
-		return -ENODEV;
-	*out = iface->seen;
-	return 0;
-}
-
 int nl_link_by_name(const struct nl *nl, const char *name, struct nl_link *out)
 {
 	for (size_t i = 0; i < nl->ifaces.n; i++) {

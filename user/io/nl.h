@@ -62,7 +62,6 @@ void nl_shutdown(struct nl *nl);
 
 /* Returns 0 with @out filled, or -ENODEV. */
 int nl_link_by_name(const struct nl *nl, const char *name, struct nl_link *out);
-int nl_link_by_index(const struct nl *nl, uint32_t ifindex, struct nl_link *out);
 
 /* What a link stands on. */
 struct nl_port {

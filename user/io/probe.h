@@ -116,8 +116,8 @@ struct probe_vitals {
 /* What the child last said; all 0 before it has. */
 struct probe_vitals probe_pool_vitals(const struct probe_pool *p);
 
-/* The child's process id, for the status page; 0 between its end and the next start. */
-pid_t probe_pool_child(const struct probe_pool *p);
+/* The child's process id; 0 between its end and the next start. */
+pid_t probe_pool_child(const struct probe_pool *p); /* for tests */
 
 /* How a path probe's child comes into its namespace, both 0 or -errno. */
 struct probe_space {

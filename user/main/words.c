@@ -12,12 +12,12 @@ const char *words_xdp(enum view_xdp x)
 	return x <= VIEW_XDP_GENERIC ? view_xdp_name(x) : "?";
 }
 
-const char *words_health(enum health_state h)
+static const char *words_health(enum health_state h)
 {
 	return h <= HEALTH_UNCHECKED ? health_name(h) : "?";
 }
 
-const char *words_nexthop(enum view_nexthop n)
+static const char *words_nexthop(enum view_nexthop n)
 {
 	return n < VIEW_NH_MAX ? view_nexthop_name(n) : "?";
 }
@@ -32,12 +32,12 @@ const char *words_forward(enum shunt_forward f)
 	return f < SHUNT_FORWARD_MAX ? conf_forward_name(f) : "?";
 }
 
-const char *words_on_empty(enum conf_on_empty e)
+static const char *words_on_empty(enum conf_on_empty e)
 {
 	return e <= CONF_EMPTY_PASS ? conf_on_empty_name(e) : "?";
 }
 
-const char *words_check(enum conf_check_kind k)
+static const char *words_check(enum conf_check_kind k)
 {
 	return k < CONF_CHECK_KIND_MAX ? conf_check_name(k) : "?";
 }
@@ -412,7 +412,7 @@ void words_json_backend(struct json *j, const struct view_backend *b)
 
 /* ---- upgrades ---------------------------------------------------------------------------------*/
 
-const char *words_upgrade_state(enum shunt_upgrade s)
+static const char *words_upgrade_state(enum shunt_upgrade s)
 {
 	static const char *const names[] = {
 		[SHUNT_UPGRADE_NONE] = "none",

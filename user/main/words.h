@@ -20,12 +20,8 @@ bool words_has_next_hop(const struct view_backend *b); /* or needs none */
 const char *words_reason(const struct view_backend *b, char *out, size_t size);
 
 const char *words_xdp(enum view_xdp x);
-const char *words_health(enum health_state h);
-const char *words_nexthop(enum view_nexthop n);
 const char *words_scheduler(enum shunt_scheduler s);
 const char *words_forward(enum shunt_forward f);
-const char *words_on_empty(enum conf_on_empty e);
-const char *words_check(enum conf_check_kind k);
 const char *words_verdict(enum shunt_verdict v); /* "pass_not_vip" */
 const char *words_verdict_class(enum shunt_verdict v); /* "pass" */
 const char *words_verdict_meaning(enum shunt_verdict v); /* "no service at ..." */
@@ -51,7 +47,6 @@ void words_json_traffic(struct json *j, const struct view_traffic *t);
 void words_json_flows_now(struct json *j, const struct view_backend *b);
 
 /* What is known of the packet path in force: the text, or lines, each indented but the first and ended. */
-const char *words_upgrade_state(enum shunt_upgrade s);
 void words_upgrade(FILE *out, const struct view_upgrade *u);
 void words_json_upgrade(struct json *j, const struct view_upgrade *u);
 

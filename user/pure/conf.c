@@ -134,16 +134,6 @@ const char *conf_on_empty_name(enum conf_on_empty e)
 	return word_of(conf_on_empty_words, e);
 }
 
-const char *conf_gue_checksum_name(enum conf_gue_checksum g)
-{
-	return word_of(conf_gue_checksum_words, g);
-}
-
-const char *conf_remove_name(enum conf_remove r)
-{
-	return word_of(conf_remove_words, r);
-}
-
 const char *conf_check_name(enum conf_check_kind k)
 {
 	return word_of(conf_check_words, k);

@@ -164,7 +164,9 @@ static void say(struct words *w, const char *format, ...)
 		w->used += (size_t)n;
 }
 
-const char *dissect_flags(uint8_t tcp_flags, char out[static DISSECT_FLAGS_MAX])
+/* "SYN", "SYN ACK", "none". */
+#define DISSECT_FLAGS_MAX 32
+static const char *dissect_flags(uint8_t tcp_flags, char out[static DISSECT_FLAGS_MAX])
 {
 	static const char *const names[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG"};
 	struct words w = {out, DISSECT_FLAGS_MAX, 0};

@@ -33,8 +33,4 @@ const char *dissect_words(const uint8_t *frame, size_t len, char out[static DISS
 #define DISSECT_LINE_MAX 160
 const char *dissect_line(const struct dissect *d, char out[static DISSECT_LINE_MAX]);
 
-/* "SYN", "SYN ACK", "none". */
-#define DISSECT_FLAGS_MAX 32
-const char *dissect_flags(uint8_t tcp_flags, char out[static DISSECT_FLAGS_MAX]);
-
 #endif

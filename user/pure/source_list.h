@@ -40,10 +40,11 @@ int source_list_build(struct source_rule *rules, size_t n, uint8_t family, uint3
 void source_list_fini(struct source_list *list);
 
 /* What the packet path finds for @addr, of the list's family, when it asks the list. */
-uint32_t source_list_find(const struct source_list *list, const struct addr *addr);
+uint32_t source_list_find(const struct source_list *list, const struct addr *addr); /* for tests */
 
 /* Fills into @policy where the list is once its words stand from @at of `sources` on. */
-void source_list_place(const struct source_list *list, uint32_t at, struct shunt_policy *policy);
+void source_list_place(const struct source_list *list, uint32_t at,
+		       struct shunt_policy *policy); /* for tests */
 
 /* ---- rates --------------------------------------------------------------------------------------*/
 

@@ -18,6 +18,6 @@ int source_quick_build(const struct source_rule *rules, size_t n, uint8_t family
 
 /* SHUNT_QUICK_* for @addr, of the family that @words were built for. */
 uint32_t source_quick_find(const struct shunt_source_quick *head, const uint64_t *words,
-			   const struct addr *addr);
+			   const struct addr *addr); /* for tests */
 
 #endif

@@ -42,6 +42,17 @@ static struct transit_slot begin(struct transit_slot s, uint16_t want,
 	};
 }
 
+/* Takes away from @number what it has in the slot by being its base; entries are not concerned. */
+static struct transit_slot transit_leave(struct transit_slot s, uint16_t number, uint16_t now)
+{
+	if (transit_is_on(s.slot) && s.base.base == number) {
+		s.base.base = 0;
+		s.base.used = now;
+		s.base.flags &= (uint16_t)~SHUNT_BASE_LEARNING;
+	}
+	return s;
+}
+
 /* Whoever was cur may have flows, known by their entries: they get the whole of `idle` to show. Where
  * the base has died, those of which nothing is remembered have been cur's. */
 static struct transit_slot go_on(struct transit_slot s, uint16_t want,
@@ -115,15 +126,5 @@ struct transit_slot transit_settle(struct transit_slot s, const struct transit_r
 	if (rules->kind == TRANSIT_AT_ONCE || lasts > rules->cap ||
 	    transit_age(rules->now, s.base.used) > rules->idle + 1)
 		return settled(s, cur_of(s.slot));
-	return s;
-}
-
-struct transit_slot transit_leave(struct transit_slot s, uint16_t number, uint16_t now)
-{
-	if (transit_is_on(s.slot) && s.base.base == number) {
-		s.base.base = 0;
-		s.base.used = now;
-		s.base.flags &= (uint16_t)~SHUNT_BASE_LEARNING;
-	}
 	return s;
 }

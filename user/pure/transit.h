@@ -50,9 +50,6 @@ struct transit_slot transit_change(struct transit_slot s, uint16_t want,
  * to be written before the next slot is read. */
 struct transit_slot transit_settle(struct transit_slot s, const struct transit_rules *rules);
 
-/* Takes away from @number what it has in the slot by being its base; entries are not concerned. */
-struct transit_slot transit_leave(struct transit_slot s, uint16_t number, uint16_t now);
-
 static inline bool transit_is_on(uint16_t slot)
 {
 	return slot & SHUNT_SLOT_CHANGED;

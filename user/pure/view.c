@@ -30,19 +30,6 @@ const char *view_xdp_name(enum view_xdp x)
 	return "unknown";
 }
 
-const char *view_admin_name(enum view_admin a)
-{
-	switch (a) {
-	case VIEW_ADMIN_ENABLED:
-		return "enabled";
-	case VIEW_ADMIN_DRAINED:
-		return "drained";
-	case VIEW_ADMIN_DISABLED:
-		return "maintenance";
-	}
-	return "unknown";
-}
-
 const char *view_drain_name(enum view_drain d)
 {
 	switch (d) {

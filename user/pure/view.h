@@ -215,7 +215,6 @@ const char *view_service_address(const struct view_service *s, char out[static V
 const char *view_event_name(enum shunt_event_kind k); /* "health", "edited", ... */
 const char *view_xdp_name(enum view_xdp x); /* "none", "native", "generic" */
 const char *view_drain_name(enum view_drain d); /* "none", "going", "done", "expired" */
-const char *view_admin_name(enum view_admin a); /* "enabled", "drained", "maintenance" */
 const char *view_nexthop_name(enum view_nexthop n); /* "resolved", "no route", ... */
 /* What to do about it, to stand behind the name: "; ..."; empty where the name says it. */
 const char *view_nexthop_advice(enum view_nexthop n);
