@@ -86,6 +86,7 @@ static __always_inline enum shunt_verdict steer(struct xdp_md *ctx, struct pkt *
 		return hand_over(ctx, pkt, NULL, SHUNT_STAGE_NAT, verdict);
 	if (verdict)
 		return verdict;
+	trace_service(pkt, service);
 	if (unlikely(is_staged(service))) {
 		verdict = staged(ctx, pkt, service);
 		if (verdict != SHUNT_GO_ON)

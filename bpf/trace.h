@@ -13,6 +13,7 @@
 #if TRACED
 
 SHUNT_ARRAY(trace_heads, struct shunt_trace_head, 1); /* a CPU each */
+SHUNT_ARRAY(trace_only, struct shunt_trace_only, 1);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -51,6 +52,22 @@ static __always_inline void trace_begin(struct xdp_md *ctx)
 	trace_copy(ctx, head->frame, head->len);
 }
 
+/* The packet is for that service: whatever becomes of it is told under its name. */
+static __always_inline void trace_service(struct pkt *pkt, const struct shunt_service *svc)
+{
+	pkt->row = svc->row;
+}
+
+/* Whether somebody wants to know of a packet of that row. */
+static __always_inline int trace_is_wanted(__u32 row)
+{
+	const struct shunt_trace_only *only = element(trace_only, 0);
+
+	if (!only || row - only->row >= only->rows)
+		return 0;
+	return only->one_of < 2 || bpf_get_prandom_u32() % only->one_of == 0;
+}
+
 /* It leaves, with @verdict and @action.  Where the ring is full it is not told of. */
 static __always_inline void trace_end(const struct xdp_md *at, const struct pkt *pkt,
 				      enum shunt_verdict verdict, int action)
@@ -59,7 +76,7 @@ static __always_inline void trace_end(const struct xdp_md *at, const struct pkt 
 	struct xdp_md *ctx = (struct xdp_md *)at;
 	struct shunt_traced *t;
 
-	if (!head)
+	if (!head || !trace_is_wanted(pkt->row))
 		return;
 	t = bpf_ringbuf_reserve(&trace_ring, sizeof(*t), 0);
 	if (!t)
@@ -76,6 +93,7 @@ static __always_inline void trace_end(const struct xdp_md *at, const struct pkt 
 #else
 
 #define trace_begin(ctx)
+#define trace_service(pkt, svc)
 #define finish_tell(ctx, pkt, verdict)
 
 #endif

@@ -17,6 +17,15 @@ struct shunt_trace_head {
 	__u8 frame[SHUNT_TRACE_SNAP];
 };
 
+/* Of which packets it tells, the one element of `trace_only`: of those that would be counted in @rows rows
+ * from @row on, and by chance of one of @one_of of these. A twin of which nobody has said so tells of none. */
+struct shunt_trace_only {
+	__u32 row;
+	__u32 rows; /* ~0: all, and those that are counted in none */
+	__u32 one_of; /* 0 and 1: each */
+	__u32 pad;
+};
+
 /* A record in the ring. */
 struct shunt_traced {
 	struct shunt_trace_head before;

@@ -96,8 +96,9 @@ enum shunt_msg_command {
 	/* FLOW records; SERVICE, BACKEND: theirs only. A page may have none and yet a CURSOR, since a part
 	 * of the tables is looked at for each; GENERATION is not looked at. */
 	SHUNT_MSG_GET_FLOWS = 9,
-	/* TRACED records since the last time; CURSOR: there may be more at once. ENODATA: nobody watches. Who
-	 * does not ask for five seconds watches no longer. */
+	/* TRACED records since the last time; CURSOR: there may be more at once. ENODATA: nobody watches, or
+	 * another than GENERATION, if it is given: SHUNT_REPLY_WATCH. Who does not ask for five seconds watches
+	 * no longer. */
 	SHUNT_MSG_GET_TRACE = 10,
 
 	/* Records, each with the attributes of the enum of its name. */
@@ -136,8 +137,8 @@ enum shunt_msg_command {
 	SHUNT_MSG_ROLLBACK = 70, /* put the former packet path back in force, while there is one */
 	/* What a reload would do: FILE, or the daemon's own without. Changes nothing; answered with PLAN. */
 	SHUNT_MSG_MAKE_PLAN = 71,
-	SHUNT_MSG_TRACE = 73, /* watch packets: FILTER, ONE_OF */
-	SHUNT_MSG_TRACE_END = 74,
+	SHUNT_MSG_TRACE = 73, /* watch packets: FILTER, SERVICE, ONE_OF; answered with WATCH */
+	SHUNT_MSG_TRACE_END = 74, /* WATCH: only if it is still that one */
 	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
 };
 
@@ -161,6 +162,7 @@ enum shunt_reply {
 	SHUNT_REPLY_TEXT = 2, /* text for people, may have several lines, without a last newline */
 	SHUNT_REPLY_VERSION = 3, /* u32: SHUNT_MSG_VERSION, with EPROTONOSUPPORT */
 	SHUNT_REPLY_PLAN = 4, /* u64: number of the plan that was made */
+	SHUNT_REPLY_WATCH = 5, /* u64: TRACE: number of who watches now, not 0 */
 };
 
 enum shunt_command_attr {
@@ -179,6 +181,7 @@ enum shunt_command_attr {
 		9, /* bytes: instructions of classic BPF, 8 bytes each, on frames with an
 				   * Ethernet header; left out: all packets. TRACE only */
 	SHUNT_COMMAND_ONE_OF = 10, /* u32: by chance so many of those that match. TRACE only */
+	SHUNT_COMMAND_WATCH = 11, /* u64: TRACE_END only */
 	SHUNT_COMMAND_FILE = 8, /* text: an absolute path; MAKE_PLAN only */
 };
 

@@ -127,9 +127,10 @@ static void filters_of_nobody_are_refused(void **state)
 				 by_zero[] = {{BPF_ALU | BPF_DIV, 0, 0, 0}, {BPF_RET, 0, 0, 1}},
 				 memory[] = {{BPF_ST, 0, 0, 16}, {BPF_RET, 0, 0, 1}},
 				 strange[] = {{BPF_LD | 0xe0, 0, 0, 0}, {BPF_RET, 0, 0, 1}};
-	const struct dp_trace_ask asks[] = {{endless, 1, 1}, {far, 2, 1},
-					    {by_zero, 2, 1}, {memory, 2, 1},
-					    {strange, 2, 1}, {far, CBPF_MAX + 1, 1}};
+	const struct dp_trace_ask asks[] = {
+		{.filter = endless, .n = 1}, {.filter = far, .n = 2},
+		{.filter = by_zero, .n = 2}, {.filter = memory, .n = 2},
+		{.filter = strange, .n = 2}, {.filter = far, .n = CBPF_MAX + 1}};
 	int jumps = jumps_to(XDP_TX, XDP_DROP);
 	struct dp_error err;
 	size_t i;
@@ -204,7 +205,7 @@ static void what_matches_is_told_of_and_counted_as_ever(void **state)
 						  {BPF_JMP | BPF_JEQ, 0, 1, 1000},
 						  {BPF_RET, 0, 0, 1},
 						  {BPF_RET, 0, 0, 0}};
-	const struct dp_trace_ask ask = {udp_to_1000, 6, 1};
+	const struct dp_trace_ask ask = {.filter = udp_to_1000, .n = 6};
 	const struct dp_service one = test_service(0), other = test_service(2);
 	struct dp_error err = {""};
 	struct dp *dp = open_dp(N);
@@ -236,6 +237,37 @@ static void what_matches_is_told_of_and_counted_as_ever(void **state)
 	assert_false(is_pinned("trace-jumps"));
 	send_frames(&one, 10);
 	assert_true(counts_soon(dp, 1, 20));
+}
+
+static void a_service_s_packets_alone_are_told_of_and_sampled(void **state)
+{
+	const struct dp_trace_ask ask = {.row = 4, .rows = 2, .one_of = 4};
+	const struct dp_service one = test_service(0), other = test_service(2);
+	struct dp *dp = open_dp(N);
+	struct seen s;
+
+	(void)state;
+	fill(dp);
+	attach(dp, TWO, DP_NATIVE);
+	assert_int_equal(dp_trace_begin(dp, &ask, NULL), 0);
+	send_frames(&one, 200);
+	send_frames(&other, 400);
+	assert_true(counts_soon(dp, 1, 200));
+	assert_true(counts_soon(dp, 5, 400));
+	s = watched(dp, 30);
+	assert_int_equal(s.row, 5);
+	assert_memory_equal(s.before, udp_frame(&other.vip, other.port, 4000).bytes, 32);
+	s.n += watched(dp, 370).n;
+	assert_in_range(s.n, 40, 200); /* of one in four a hundred */
+
+	dp_trace_follow(dp, 0, 2);
+	send_frames(&other, 100);
+	assert_true(counts_soon(dp, 5, 500));
+	assert_int_equal(watched(dp, 1).n, 0);
+	send_frames(&one, 200);
+	assert_true(counts_soon(dp, 1, 400));
+	s = watched(dp, 10);
+	assert_int_equal(s.row, 1);
 }
 
 static void
@@ -295,6 +327,7 @@ int main(void)
 		cmocka_unit_test(filters_of_nobody_are_refused),
 		cmocka_unit_test(a_sample_is_of_about_so_many),
 		STAGED(what_matches_is_told_of_and_counted_as_ever),
+		STAGED(a_service_s_packets_alone_are_told_of_and_sampled),
 		STAGED(a_daemon_that_is_killed_leaves_packets_forwarded_and_the_next_puts_it_right),
 		STAGED(tables_that_grow_end_it),
 	};

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "engine/drain.h"
+#include "engine/explain.h"
 #include "engine/loads.h"
 #include "engine/passive.h"
 #include "engine/policies.h"
@@ -390,6 +391,7 @@ int apply_conf(struct engine *e, struct conf *conf, struct engine_error *dropped
 	replicate_configure(e);
 	loads_start(e);
 	own_ask(e);
+	trace_follow(e);
 	plan_fini(&p);
 	if (former != conf)
 		conf_free(former);

@@ -187,6 +187,20 @@ static void list_services(const struct engine *e, char *out, size_t size)
 		snprintf(out + used, size - used, ", and %zu more", e->n_services - 20);
 }
 
+struct service *commands_service(const struct engine *e, const char *name, struct ctl_reply *r)
+{
+	struct service *s = service_find(e, name);
+	char names[2048];
+
+	if (s)
+		return s;
+	list_services(e, names, sizeof(names));
+	r->status = -ENOENT;
+	snprintf(r->text, sizeof(r->text), "there is no service \"%s\"; there are: %s", name,
+		 names);
+	return NULL;
+}
+
 static void list_backends(const struct service *s, char *out, size_t size)
 {
 	size_t i, used = 0;
@@ -225,9 +239,7 @@ static struct backend *find_or_explain(const struct engine *e, const struct ctl_
 			 "service \"%s\" has no backend \"%s\"; it has: %s", c->service, c->backend,
 			 names);
 	} else {
-		list_services(e, names, sizeof(names));
-		snprintf(r->text, sizeof(r->text), "there is no service \"%s\"; there are: %s",
-			 c->service, names);
+		commands_service(e, c->service, r);
 	}
 	return NULL;
 }
@@ -365,7 +377,7 @@ static void on_command(void *arg, const struct ctl_command *c, struct ctl_reply 
 		trace_begin(e, c, r);
 		break;
 	case CTL_TRACE_END:
-		trace_end(e, r);
+		trace_end(e, c, r);
 		break;
 	case CTL_UPGRADE:
 		successor_ask(e, c, r);

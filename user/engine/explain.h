@@ -23,8 +23,12 @@ int explain_service(struct engine *e, const char *name, struct explanation *out)
 
 /* Has packets be watched, as the command says, until trace_end() or nobody asks for them. */
 void trace_begin(struct engine *e, const struct ctl_command *c, struct ctl_reply *r);
-void trace_end(struct engine *e, struct ctl_reply *r);
-int trace_page(void *arg, size_t max, void (*put)(void *to, const struct view_traced *t), void *to);
+/* Of who has watched before and is watched no more, it changes nothing. */
+void trace_end(struct engine *e, const struct ctl_command *c, struct ctl_reply *r);
+/* A service may have other rows than before, or be gone. */
+void trace_follow(struct engine *e);
+int trace_page(void *arg, uint64_t watch, size_t max,
+	       void (*put)(void *to, const struct view_traced *t), void *to);
 
 void explain_close(struct engine *e);
 

@@ -43,6 +43,7 @@ struct passive;
 struct paths;
 struct service;
 struct stats_server;
+struct ctl_reply;
 struct ctl_server;
 struct webs;
 
@@ -288,6 +289,8 @@ struct engine {
 	struct replicate *replicate; /* NULL: no peers */
 	struct preview *preview; /* of a reload; NULL: none was asked for since the last one */
 	struct event *trace_lease; /* packets are watched as long as somebody asks for them */
+	uint64_t trace_number; /* of who watches, or did last */
+	char trace_service[SHUNT_NAME_MAX]; /* whose packets; empty: all */
 	struct event *forget_dry; /* the twin that explains packets, when nobody asks any more */
 	struct fingerprints *fingerprints; /* of the service last asked for; NULL: never asked */
 
@@ -410,6 +413,8 @@ int reload_now(struct engine *e, struct engine_error *text);
 
 /* ---- commands.c: runtime edits ------------------------------------------------------------------*/
 int commands_open(struct engine *e, struct engine_error *err);
+/* The service of that name; NULL: there is none, which @r then says. */
+struct service *commands_service(const struct engine *e, const char *name, struct ctl_reply *r);
 /* Reads the edits that an earlier daemon saved. */
 int edits_load(struct engine *e, struct engine_error *err);
 int edits_save(const struct engine *e);

@@ -33,13 +33,26 @@ static void prolong(struct engine *e)
 		event_add(e->trace_lease, &lease);
 }
 
+/* Not the same after a restart: who has watched before is not to take it for his. */
+static uint64_t next_number(const struct engine *e)
+{
+	uint64_t now = (uint64_t)mono_now().us;
+
+	return now > e->trace_number ? now : e->trace_number + 1;
+}
+
 void trace_begin(struct engine *e, const struct ctl_command *c, struct ctl_reply *r)
 {
+	const struct service *s = c->service[0] ? commands_service(e, c->service, r) : NULL;
 	const struct dp_trace_ask ask = {.filter = (const struct cbpf *)c->filter.at,
 					 .n = c->filter.len / sizeof(struct cbpf),
+					 .row = s ? s->row : 0,
+					 .rows = s ? s->rows : 0,
 					 .one_of = c->one_of};
 	struct dp_error err = {""};
 
+	if (c->service[0] && !s)
+		return;
 	r->status = dp_trace_begin(e->dp, &ask, &err);
 	if (r->status == -EBUSY)
 		snprintf(r->text, sizeof(r->text),
@@ -48,13 +61,33 @@ void trace_begin(struct engine *e, const struct ctl_command *c, struct ctl_reply
 		snprintf(r->text, sizeof(r->text), "%s", err.text);
 	if (r->status)
 		return;
-	log_info("packets are watched, by uid %u", c->uid);
+	r->watch = e->trace_number = next_number(e);
+	memcpy(e->trace_service, s ? s->name : "", s ? sizeof(e->trace_service) : 1);
+	log_info("packets%s%s are watched, by uid %u", s ? " of service " : "", e->trace_service,
+		 c->uid);
 	prolong(e);
 }
 
-void trace_end(struct engine *e, struct ctl_reply *r)
+void trace_follow(struct engine *e)
+{
+	const struct service *s = service_find(e, e->trace_service);
+
+	if (!e->trace_service[0] || !dp_is_traced(e->dp))
+		return;
+	if (s) {
+		dp_trace_follow(e->dp, s->row, s->rows);
+		return;
+	}
+	dp_trace_end(e->dp);
+	log_info("packets are no longer watched: there is no service %s any more",
+		 e->trace_service);
+}
+
+void trace_end(struct engine *e, const struct ctl_command *c, struct ctl_reply *r)
 {
 	r->status = 0;
+	if (!dp_is_traced(e->dp) || (c->watch && c->watch != e->trace_number))
+		return;
 	dp_trace_end(e->dp);
 	if (e->trace_lease)
 		event_del(e->trace_lease);
@@ -94,11 +127,12 @@ static void give(void *arg, const struct shunt_traced *t)
 	g->put(g->to, &v);
 }
 
-int trace_page(void *arg, size_t max, void (*put)(void *to, const struct view_traced *t), void *to)
+int trace_page(void *arg, uint64_t watch, size_t max,
+	       void (*put)(void *to, const struct view_traced *t), void *to)
 {
 	struct giver g = {arg, put, to};
 
-	if (!dp_is_traced(g.e->dp))
+	if (!dp_is_traced(g.e->dp) || (watch && watch != g.e->trace_number))
 		return -ENODATA;
 	prolong(g.e);
 	return dp_trace_read(g.e->dp, max, give, &g);

@@ -62,6 +62,7 @@ static int read_reply(const char *packet, size_t size, uint32_t seq, struct ctl_
 				   r.text[0] ? r.text : strerror((int)r.code));
 	reply->status = -(int)r.code;
 	reply->plan = r.plan;
+	reply->watch = r.watch;
 	memcpy(reply->text, r.text, sizeof(reply->text));
 	return 0;
 }

@@ -72,6 +72,7 @@ static bool carry_out(struct connection *c, uint32_t seq, const struct ctl_comma
 	s->counters.commands++;
 	r.code = reply.status < 0 ? (uint32_t)-reply.status : 0;
 	r.plan = reply.plan;
+	r.watch = reply.watch;
 	snprintf(r.text, sizeof(r.text), "%s", reply.text);
 	return send_reply(c->fd, seq, &r);
 }

@@ -20,7 +20,8 @@
 #define NAME "shunt_trace"
 
 struct dp_trace_state {
-	int entry_fd, jumps_fd, stages_fd, ring_fd; /* -1: none */
+	int entry_fd, jumps_fd, stages_fd, ring_fd, only_fd; /* -1: none */
+	struct shunt_trace_only only;
 	uint32_t program_id; /* of the packet path that it stands in front of */
 	struct ring_buffer *ring;
 	void (*fn)(void *arg, const struct shunt_traced *t);
@@ -153,7 +154,8 @@ static int take(const struct dp *dp, const struct traced_bpf *skel, struct dp_tr
 	t->stages_fd = fcntl(bpf_map__fd(skel->maps.stages), F_DUPFD_CLOEXEC, 0);
 	t->ring_fd = fcntl(bpf_map__fd(skel->maps.trace_ring), F_DUPFD_CLOEXEC, 0);
 	t->jumps_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "trace_jumps", 4, 4, 2, NULL);
-	if (t->stages_fd < 0 || t->ring_fd < 0 || t->jumps_fd < 0)
+	t->only_fd = fcntl(bpf_map__fd(skel->maps.trace_only), F_DUPFD_CLOEXEC, 0);
+	if (t->stages_fd < 0 || t->ring_fd < 0 || t->jumps_fd < 0 || t->only_fd < 0)
 		return -errno;
 	rc = put(t->jumps_fd, 1, dp->set.program_fd);
 	return rc ? rc : put(t->jumps_fd, 0, bpf_program__fd(skel->progs.shunt_xdp));
@@ -213,7 +215,7 @@ static int pin(const struct dp *dp, const struct dp_trace_state *t)
 
 static void drop(struct dp_trace_state *t)
 {
-	const int fds[] = {t->entry_fd, t->jumps_fd, t->stages_fd, t->ring_fd};
+	const int fds[] = {t->entry_fd, t->jumps_fd, t->stages_fd, t->ring_fd, t->only_fd};
 	size_t i;
 
 	ring_buffer__free(t->ring);
@@ -232,18 +234,35 @@ static int on_record(void *arg, void *data, size_t size)
 	return --t->left ? 0 : -EAGAIN;
 }
 
+static int put_only(const struct dp_trace_state *t)
+{
+	const uint32_t first = 0;
+
+	return bpf_map_update_elem(t->only_fd, &first, &t->only, BPF_ANY) ? -errno : 0;
+}
+
+/* Which of all are of a service is known behind the packet path alone, which casts the dice then. */
 static int set_up(struct dp *dp, const struct dp_trace_ask *ask, struct dp_trace_state *t,
 		  struct dp_error *err)
 {
+	struct dp_trace_ask front = *ask;
 	int rc = load(dp, t, err);
 
 	if (rc)
 		return rc;
-	t->entry_fd = dp_trace_filter(ask, t->jumps_fd, dp->set.shared, err);
+	t->only = (struct shunt_trace_only){.row = ask->row, .rows = UINT32_MAX};
+	if (ask->rows) {
+		t->only.rows = ask->rows;
+		t->only.one_of = ask->one_of;
+		front.one_of = 1;
+	}
+	t->entry_fd = dp_trace_filter(&front, t->jumps_fd, dp->set.shared, err);
 	if (t->entry_fd < 0)
 		return t->entry_fd;
 	t->ring = ring_buffer__new(t->ring_fd, on_record, t, NULL);
-	rc = t->ring ? pin(dp, t) : -errno;
+	rc = t->ring ? put_only(t) : -errno;
+	if (rc == 0)
+		rc = pin(dp, t);
 	return rc ? dp_fail_os(err, rc, "cannot set up the ring of packets") : 0;
 }
 
@@ -261,7 +280,7 @@ int dp_trace_begin(struct dp *dp, const struct dp_trace_ask *ask, struct dp_erro
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->entry_fd = t->jumps_fd = t->stages_fd = t->ring_fd = -1;
+	t->entry_fd = t->jumps_fd = t->stages_fd = t->ring_fd = t->only_fd = -1;
 	t->program_id = dp->set.program_id;
 	rc = set_up(dp, ask, t, err);
 	if (rc) {
@@ -283,6 +302,15 @@ void dp_trace_end(struct dp *dp)
 	unpin(dp);
 	drop(dp->trace);
 	dp->trace = NULL;
+}
+
+void dp_trace_follow(struct dp *dp, uint32_t row, uint32_t rows)
+{
+	if (!dp->trace || (dp->trace->only.row == row && dp->trace->only.rows == rows))
+		return;
+	dp->trace->only.row = row;
+	dp->trace->only.rows = rows;
+	(void)put_only(dp->trace); /* of a map of our own */
 }
 
 bool dp_is_traced(const struct dp *dp)

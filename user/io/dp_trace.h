@@ -12,7 +12,8 @@
 struct dp_trace_ask {
 	const struct cbpf *filter;
 	size_t n; /* 0: all packets */
-	uint32_t one_of; /* of those that match, by chance; 0 and 1: each */
+	uint32_t row, rows; /* only what would be counted in these; rows 0: all */
+	uint32_t one_of; /* by chance, of those that match and are of these rows; 0 and 1: each */
 };
 
 /* -EINVAL: no filter; -EBUSY: there is one already; else what the kernel says. */
@@ -20,6 +21,8 @@ int dp_trace_begin(struct dp *dp, const struct dp_trace_ask *ask, struct dp_erro
 	__attribute__((warn_unused_result));
 /* No-op when there is none. */
 void dp_trace_end(struct dp *dp);
+/* From now on these rows are asked for: a service has got others. No-op when nobody watches. */
+void dp_trace_follow(struct dp *dp, uint32_t row, uint32_t rows);
 /* Whether it goes on: growing tables, and other programs put in force, end it. */
 bool dp_is_traced(const struct dp *dp);
 /* Takes up to @max records off the ring and gives them to @fn; returns how many, or -errno. */

@@ -214,7 +214,8 @@ static int error_answer(const struct stats_client *c, const struct nlmsghdr *m,
 	case ENODATA:
 		return client_fail(e, -ENODATA,
 				   "the watching of packets has ended: it is given up when tables "
-				   "grow or another packet path is put in force");
+				   "grow, another packet path is put in force, the service is "
+				   "gone, or nobody has asked for packets for 5 s");
 	case ENODEV:
 	case EINVAL:
 	case EAFNOSUPPORT:

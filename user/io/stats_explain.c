@@ -90,7 +90,7 @@ static void put_traced(void *arg, const struct view_traced *t)
 	(void)rc;
 }
 
-int stats_traced(const struct stats_source *s, struct msg_out *o)
+int stats_traced(const struct stats_source *s, const struct msg_get *get, struct msg_out *o)
 {
 	struct msg_get page = {0};
 	int n;
@@ -98,7 +98,7 @@ int stats_traced(const struct stats_source *s, struct msg_out *o)
 	if (!s->traced)
 		return -EINVAL;
 	o->flags = NLM_F_MULTI;
-	n = s->traced(s->arg, TRACED_A_PAGE, put_traced, o);
+	n = s->traced(s->arg, get->generation, TRACED_A_PAGE, put_traced, o);
 	o->flags = 0;
 	if (n < 0)
 		return n;

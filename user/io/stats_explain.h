@@ -14,7 +14,7 @@ int stats_explain(const struct stats_source *s, const struct nlmsghdr *m, struct
 		  char *text, size_t size) __attribute__((warn_unused_result));
 
 /* Puts one page of packets that were watched. 0; -ENODATA: nobody watches. */
-int stats_traced(const struct stats_source *s, struct msg_out *o)
+int stats_traced(const struct stats_source *s, const struct msg_get *get, struct msg_out *o)
 	__attribute__((warn_unused_result));
 
 /* Puts one page of flows. 0; -ENOENT: no such service; -EINVAL: too much is asked for, with words in

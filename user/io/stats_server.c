@@ -72,7 +72,7 @@ static int put_page(struct stats_server *s, const struct nlmsghdr *m, struct msg
 	if (err < 0)
 		return err;
 	if (msg_command(m) == SHUNT_MSG_GET_TRACE)
-		return stats_traced(&s->source, o);
+		return stats_traced(&s->source, &get, o);
 	if (msg_command(m) == SHUNT_MSG_GET_FLOWS)
 		return stats_flows(&s->source, &get, o, s->why, sizeof(s->why));
 	return stats_rows_page(&s->source, msg_command(m), &get, o);

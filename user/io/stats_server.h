@@ -66,10 +66,10 @@ struct stats_source {
 	/* Whether @get's client's flows are not too many to look for: 0, or -EINVAL with words. NULL: they
 	 * are not. */
 	int (*flows_check)(void *arg, const struct msg_get *get, char *why, size_t size);
-	/* Gives up to @max packets that were watched to @put: how many, or -ENODATA: nobody watches. NULL: none
-	 * ever does. */
-	int (*traced)(void *arg, size_t max, void (*put)(void *to, const struct view_traced *t),
-		      void *to);
+	/* Gives up to @max packets that number @watch (0: whoever) watches to @put: how many, or -ENODATA: he
+	 * does not any more. NULL: none ever does. */
+	int (*traced)(void *arg, uint64_t watch, size_t max,
+		      void (*put)(void *to, const struct view_traced *t), void *to);
 };
 
 struct stats_server_counters {

@@ -127,12 +127,13 @@ static uint64_t clock_ns(clockid_t id)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static enum cli_exit watch(struct cli *cli, const struct watching *w, struct stats_client *c)
+static enum cli_exit watch(struct cli *cli, const struct watching *w, uint64_t number,
+			   struct stats_client *c)
 {
 	struct taking k = {.w = w,
 			   .offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)};
 	const mono_t until = mono_add_us(mono_now(), (int64_t)w->seconds * 1000000);
-	const struct msg_get get = {0};
+	const struct msg_get get = {.generation = number};
 	uint64_t more = 0;
 	const struct stats_taker taker = {take, &k, &more};
 	struct client_error e;
@@ -150,7 +151,8 @@ static enum cli_exit watch(struct cli *cli, const struct watching *w, struct sta
 	return CLI_DONE;
 }
 
-static int command(const struct cli *cli, const struct ctl_command *c)
+/* 0, or it has been said why not. @watch: number of who watches, if the command makes one. */
+static int command(const struct cli *cli, const struct ctl_command *c, uint64_t *watch)
 {
 	struct ctl_reply r = {0};
 	struct client_error e;
@@ -161,6 +163,7 @@ static int command(const struct cli *cli, const struct ctl_command *c)
 	}
 	if (r.status)
 		cli_failed("%s", r.text[0] ? r.text : strerror(-r.status));
+	*watch = r.watch;
 	return r.status;
 }
 
@@ -168,21 +171,23 @@ enum cli_exit watching_run(struct cli *cli, const struct watching *w)
 {
 	__attribute__((cleanup(close_client))) struct stats_client *c = NULL;
 	struct ctl_command begin = {.verb = CTL_TRACE, .one_of = w->one_of};
-	const struct ctl_command end = {.verb = CTL_TRACE_END};
+	struct ctl_command end = {.verb = CTL_TRACE_END};
+	uint64_t ignored;
 	struct client_error e;
 	enum cli_exit result = w->filter ? compile(w->filter, &begin.filter) : CLI_DONE;
 
 	if (result != CLI_DONE)
 		return result;
+	snprintf(begin.service, sizeof(begin.service), "%s", w->service ? w->service : "");
 	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) < 0)
 		return cli_failed("%s", e.text);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	signal(SIGPIPE, SIG_IGN); /* a reader that has seen enough ends it properly */
-	if (command(cli, &begin))
+	if (command(cli, &begin, &end.watch))
 		return CLI_FAILED;
-	result = watch(cli, w, c);
-	if (result == CLI_DONE && command(cli, &end))
+	result = watch(cli, w, end.watch, c);
+	if (result == CLI_DONE && command(cli, &end, &ignored))
 		return CLI_FAILED;
 	return result;
 }

@@ -38,6 +38,7 @@ struct ctl_command {
 	char file[CTL_FILE_MAX]; /* MAKE_PLAN only; empty: the daemon's own */
 	struct msg_bytes filter; /* TRACE only; of struct cbpf */
 	uint32_t one_of; /* TRACE only */
+	uint64_t watch; /* TRACE_END only: whose; 0: whoever's */
 	char user[EDIT_USER_MAX]; /* as the client says; empty: it does not */
 	char reason[EDIT_REASON_MAX]; /* empty: none */
 	/* Who asks, by SO_PEERCRED; for the log. Not on the wire. */
@@ -50,6 +51,7 @@ struct ctl_reply {
 	 * empty: nothing to say. Longer text is cut. */
 	char text[SHUNT_MSG_TEXT_MAX];
 	uint64_t plan; /* MAKE_PLAN: its number */
+	uint64_t watch; /* TRACE: its number */
 };
 
 static inline bool ctl_is_of_backend(enum ctl_verb verb)

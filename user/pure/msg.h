@@ -31,7 +31,7 @@ struct msg_reply {
 	uint32_t code; /* errno; 0: done */
 	uint32_t version;
 	char text[SHUNT_MSG_TEXT_MAX];
-	uint64_t plan;
+	uint64_t plan, watch;
 };
 
 struct msg_event {

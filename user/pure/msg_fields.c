@@ -60,10 +60,9 @@ static const struct field get_fields[] = {
 };
 
 static const struct field reply_fields[] = {
-	U32(SHUNT_REPLY_CODE, msg_reply, code),
-	TEXT(SHUNT_REPLY_TEXT, msg_reply, text),
-	U32(SHUNT_REPLY_VERSION, msg_reply, version),
-	U64(SHUNT_REPLY_PLAN, msg_reply, plan),
+	U32(SHUNT_REPLY_CODE, msg_reply, code),	      TEXT(SHUNT_REPLY_TEXT, msg_reply, text),
+	U32(SHUNT_REPLY_VERSION, msg_reply, version), U64(SHUNT_REPLY_PLAN, msg_reply, plan),
+	U64(SHUNT_REPLY_WATCH, msg_reply, watch),
 };
 
 static const struct field command_fields[] = {
@@ -73,6 +72,7 @@ static const struct field command_fields[] = {
 	U32(SHUNT_COMMAND_DEADLINE, ctl_command, deadline_s),
 	BYTES(SHUNT_COMMAND_FILTER, ctl_command, filter),
 	U32(SHUNT_COMMAND_ONE_OF, ctl_command, one_of),
+	U64(SHUNT_COMMAND_WATCH, ctl_command, watch),
 	TEXT(SHUNT_COMMAND_USER, ctl_command, user),
 	TEXT(SHUNT_COMMAND_REASON, ctl_command, reason),
 	TEXT(SHUNT_COMMAND_FILE, ctl_command, file),
