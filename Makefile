@@ -163,6 +163,10 @@ PACKET_FIXTURES := $(call obj,$(wildcard tests/packet/fixture*.c))
 $(PACKET): $(PACKET_FIXTURES)
 $(PACKET_FIXTURES): | $O/tests/packet/poison.skel.h
 
+# Some kill a daemon at its writes, which they see in place of the C library.
+KILLERS := $(addprefix $O/tests/packet/test_engine_,writes grow rehash)
+$(KILLERS): $(call obj,tests/packet/kills.c)
+
 # The oracle says what the packet path must do; the fuzzer compares the two.
 ORACLE_PARTS := $(call obj,$(filter-out %.bpf.c tests/oracle/fuzz_oracle.c,$(wildcard tests/oracle/*.c)))
 ORACLE_FUZZ  := $O/tests/oracle/fuzz_oracle

@@ -70,7 +70,7 @@ struct shunt_service {
 	__u32 row; /* row of the service itself; backend number b stands at row + b */
 	__u32 salt; /* mixed into the tags of the service's flows; stays when its row moves */
 	__u16 slot_mask; /* 2^k - 1, k in [5, 16]: number of slots less one */
-	__u16 backends; /* highest backend number in use; a flow that names a higher one is void */
+	__u16 backends; /* highest number that a backend may have; a flow with a higher one is void */
 	__u16 flags; /* SHUNT_SVC_* */
 	__u16 flow_timeout; /* in flow ticks (SHUNT_FLOW_TICK_SHIFT): an older entry is void */
 	__u16 policy; /* which of `policies`; 0: none */

@@ -52,6 +52,7 @@ struct wanted_service {
 	uint32_t slots; /* 0: by the number of backends */
 	enum wanted_policy policy;
 	uint32_t policy_seed; /* what differs */
+	const char *keys; /* more of them, each with a comma behind; NULL: none */
 	struct wanted_backend backends[HOSTS];
 };
 

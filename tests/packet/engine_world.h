@@ -48,6 +48,7 @@ struct bench {
 	bool link_down;
 	const char *defaults; /* NULL: what is no longer configured is gone at once */
 	const char *window; /* rollback_window; NULL: none, and no former program is kept */
+	const char *flows; /* flow_table; NULL: 4k */
 	struct wanted_service services[SERVICES];
 };
 
@@ -210,9 +211,9 @@ static inline void write_head(const struct bench *b, FILE *f)
 {
 	fprintf(f,
 		"instance: %s\ninterfaces: [{name: te0, xdp: generic}]\nrun_dir: %s\n"
-		"state_dir: %s\nflow_table: 4k\nrollback_window: %s\ndefaults: { %s }\nservices:\n",
-		b->instance, b->dir, b->dir, b->window ? b->window : "0s",
-		b->defaults ? b->defaults : "remove: now");
+		"state_dir: %s\nflow_table: %s\nrollback_window: %s\ndefaults: { %s }\nservices:\n",
+		b->instance, b->dir, b->dir, b->flows ? b->flows : "4k",
+		b->window ? b->window : "0s", b->defaults ? b->defaults : "remove: now");
 }
 
 static inline enum shunt_forward method_of(const struct wanted_service *s, int host)
@@ -241,6 +242,8 @@ static inline void write_service(const struct bench *b, FILE *f, int number)
 	write_ports(f, s->ports, number);
 	fprintf(f, "on_empty: %s, ", conf_on_empty_name(s->on_empty));
 	write_policy(f, s);
+	if (s->keys)
+		fprintf(f, "%s ", s->keys);
 	if (s->slots)
 		fprintf(f, "slots: %u, ", s->slots);
 	if (s->checked)

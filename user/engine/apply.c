@@ -91,7 +91,7 @@ static struct shunt_service service_of(const struct change *c)
 		.slots_at = c->slots_at,
 		.slot_mask = (uint16_t)(c->slots - 1),
 		.row = c->row,
-		.backends = c->highest,
+		.backends = (uint16_t)(c->rows - 1), /* slots name new ones before this holds */
 		.flags = plan_flags(c),
 		.scheduler = c->scheme.scheduler,
 		.flow_timeout = flow_ticks(conf_flow_timeout_ms(conf)),

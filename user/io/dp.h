@@ -225,7 +225,8 @@ void dp_backend_write(struct dp *dp, uint32_t row, const struct shunt_backend *b
 void dp_backend_read(const struct dp *dp, uint32_t row, struct shunt_backend *b);
 
 void dp_owner_read(const struct dp *dp, uint32_t row, struct shunt_owner *o);
-/* Writes all but the counter bases, which stay. */
+/* Writes all but the counter bases, which stay.  A row of the same owner is his at any moment; one that
+ * changes hands is nobody's meanwhile. */
 void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o);
 /* Starts the row's counters from zero (by setting the bases to what they are now). */
 void dp_owner_reset_counters(struct dp *dp, uint32_t row);

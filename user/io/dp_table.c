@@ -125,7 +125,25 @@ void dp_owner_read(const struct dp *dp, uint32_t row, struct shunt_owner *o)
 	o->service[SHUNT_NAME_MAX - 1] = o->backend[SHUNT_NAME_MAX - 1] = '\0';
 }
 
-/* The row is free while it is written, so that a daemon killed meanwhile leaves no false name. */
+static bool is_same_owner(const struct shunt_owner *a, const struct shunt_owner *b)
+{
+	return strcmp(a->service, b->service) == 0 && strcmp(a->backend, b->backend) == 0 &&
+	       a->number == b->number && a->addr6 == b->addr6 &&
+	       (!a->backend[0] || memcmp(a->addr, b->addr, sizeof(a->addr)) == 0);
+}
+
+/* Whose the row is stays, at any moment: what else is said of it holds one by one. */
+static void change_owner(struct shunt_owner *there, const struct shunt_owner *next)
+{
+	__atomic_store_n(&there->slots_at, next->slots_at, __ATOMIC_RELEASE);
+	__atomic_store_n(&there->slots, next->slots, __ATOMIC_RELEASE);
+	__atomic_store_n(&there->rows, next->rows, __ATOMIC_RELEASE);
+	__atomic_store_n(&there->leaves_by, next->leaves_by, __ATOMIC_RELEASE);
+	__atomic_store_n(&there->keeps_since, next->keeps_since, __ATOMIC_RELEASE);
+}
+
+/* A row that changes hands is free while it is written, so that a daemon killed meanwhile leaves no false
+ * name. */
 void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o)
 {
 	struct shunt_owner *there = &dp_owners(dp)[row];
@@ -137,6 +155,10 @@ void dp_owner_write(struct dp *dp, uint32_t row, const struct shunt_owner *o)
 	next.base_flows = there->base_flows;
 	if (memcmp(there, &next, sizeof(next)) == 0)
 		return; /* nobody dies in the middle of writing what is there */
+	if (is_same_owner(there, &next)) {
+		change_owner(there, &next);
+		return;
+	}
 	next.service[0] = '\0';
 	__atomic_store_n(&there->service[0], '\0', __ATOMIC_RELEASE);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
