@@ -33,6 +33,7 @@ start machine lb unshare -m --propagation private sh -ec '
   printf "#!/bin/sh\ncp /root/page/* /etc/shunt/\n" >"$0/root/usr/local/bin/editor"
   chmod +x "$0/root/usr/local/bin/editor"
   mkdir "$0/root/root/page"
+  rm -f "$0/root/usr/sbin/policy-rc.d"
   exec systemd-nspawn -q -D "$0/root" --register=no --keep-unit -b --capability=all \
     --network-namespace-path="$1" --system-call-filter="bpf @privileged @mount perf_event_open" \
     --console=pipe systemd.unit=multi-user.target' "$W" "/run/netns/$P-lb"
@@ -98,6 +99,12 @@ check "it goes, and all that it did" sh_machine "apt-get purge -y shunt && ! ls 
 
 commands=0
 each $page "Install"
+refuses "without a configuration it does not start" 1 'journalctl' sh_machine "systemctl start shunt"
+refuses "and what asks it says what to do" 1 'shunt doctor says' sh_machine "shunt status"
+refuses "the doctor says what is wrong: nothing is configured" 6 'interfaces and services are needed' sh_machine "shunt doctor"
+block yaml $page | sed 's/eth0/eth7/' | boot tee /etc/shunt/shunt.yaml >/dev/null
+refuses "or an interface that is not there" 6 'interface eth7 does not exist' sh_machine "shunt doctor"
+boot systemctl stop shunt
 block yaml $page | boot tee /etc/shunt/shunt.yaml >/dev/null
 each $page "The balancer"
 up() { boot shunt backends web --json | jq -e --arg n "$1" --arg state "${2:-up}" '.backends[] | select(.name == $n) | .state == $state'; }

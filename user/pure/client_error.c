@@ -18,11 +18,13 @@ int client_fail(struct client_error *e, int err, const char *format, ...)
 int client_no_daemon(struct client_error *e, const char *instance, const char *path,
 		     const char *why)
 {
-	return client_fail(e, -ECONNREFUSED,
-			   "no shuntd of instance \"%s\" answers (%s: %s); is it running?\n"
-			   "Start it with shuntd -c FILE, or name another with --instance NAME or "
-			   "--run-dir DIR.",
-			   instance, path, why);
+	return client_fail(
+		e, -ECONNREFUSED,
+		"no shuntd of instance \"%s\" answers (%s: %s); is it running?\n"
+		"Start it with systemctl start shunt, or shuntd -c FILE; shunt doctor says "
+		"what keeps it from starting. Or name another with --instance NAME or "
+		"--run-dir DIR.",
+		instance, path, why);
 }
 
 int client_not_allowed(struct client_error *e, const char *path)

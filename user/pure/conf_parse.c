@@ -214,8 +214,8 @@ static int read_top(struct conf_load *l, const struct conf_tree *tree)
 	if (!tree->root || conf_node_is_empty(tree->root))
 		return conf_complain(
 			l->err, &whole,
-			"the file is empty; at least interfaces and services are needed; "
-			"configs/shunt.yaml shows how");
+			"the file is empty but for comments; at least interfaces and services are "
+			"needed; man shunt.yaml shows how");
 	rc = conf_read_fallbacks(l, &conf_top_mapping, l->conf);
 	if (rc == 0)
 		rc = conf_service_fallbacks(l);
