@@ -343,6 +343,48 @@ static void what_is_remembered_is_found_as_the_packet_path_finds_it(void **state
 	}
 }
 
+/* How many programs of the twin had not been loaded; they are then. */
+static int prepare_all(struct dp *dp)
+{
+	int n = 0, rc;
+
+	do {
+		rc = dp_dry_prepare(dp, NULL);
+		assert_in_range(rc, 0, 1);
+		n++;
+	} while (rc);
+	return n;
+}
+
+static void a_packet_loads_what_it_needs_and_preparing_the_rest(void **state)
+{
+	static const size_t plain = 0, nat = 7;
+	struct dp *dp = open_world(state);
+	uint8_t frame[SYNTH_FRAME_MAX];
+	struct dp_dry d = {.frame = frame};
+	int all, without_main;
+	size_t i;
+
+	assert_true(kinds[nat].flags & SHUNT_SVC_NAT);
+	all = prepare_all(dp);
+	assert_int_equal(dp_dry_prepare(dp, NULL), 0);
+	for (i = 0; i < KINDS; i++) {
+		d.len = frame_for(i, true, 4000, frame);
+		d.verdict = 0;
+		assert_int_equal(dp_dry_run(dp, &d, NULL), 0);
+		assert_int_equal(d.verdict, kinds[i].syn);
+	}
+	dp_dry_drop(dp);
+	d.len = frame_for(plain, true, 4000, frame);
+	assert_int_equal(dp_dry_run(dp, &d, NULL), 0);
+	without_main = prepare_all(dp);
+	assert_int_equal(without_main, all - 1);
+	dp_dry_drop(dp);
+	d.len = frame_for(nat, true, 4000, frame);
+	assert_int_equal(dp_dry_run(dp, &d, NULL), 0);
+	assert_int_equal(prepare_all(dp), without_main - 1);
+}
+
 static void tables_that_grow_get_a_twin_of_their_own(void **state)
 {
 	struct dp *dp = open_world(state);
@@ -375,6 +417,8 @@ int main(void)
 		cmocka_unit_test_teardown(rates_that_are_used_up_are_told_and_not_used_up_by_asking,
 					  close_world),
 		cmocka_unit_test_teardown(what_is_remembered_is_found_as_the_packet_path_finds_it,
+					  close_world),
+		cmocka_unit_test_teardown(a_packet_loads_what_it_needs_and_preparing_the_rest,
 					  close_world),
 		cmocka_unit_test_teardown(tables_that_grow_get_a_twin_of_their_own, close_world),
 	};

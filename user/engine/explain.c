@@ -15,7 +15,11 @@
 #include "pure/synth.h"
 #include "pure/verdict.h"
 
-#define KEPT_S 60 /* the twin, after it was asked last */
+/* After so many seconds in which nothing was loaded the twin is, a program a second, so that whoever asks in
+ * an hour of need does not wait for it, nor the daemon. */
+#define IDLE_S 10
+/* Where the kernel takes longer to look at one, the others wait until somebody asks. */
+#define LOOK_AT_MOST_US 100000
 
 /* A packet that is being explained. */
 struct question {
@@ -414,28 +418,24 @@ static void fill(const struct question *q, struct explanation *out)
 		add_frame(out, q->dry.out, q->dry.out_len, true);
 }
 
-static void on_forget(evutil_socket_t fd, short what, void *arg)
+void explain_prepare(struct engine *e)
 {
-	(void)fd, (void)what;
-	dp_dry_drop(((struct engine *)arg)->dp);
-}
+	const mono_t began = mono_now();
 
-/* The twin goes when nobody has asked for a while. */
-static void keep_twin(struct engine *e)
-{
-	const struct timeval wait = {.tv_sec = KEPT_S};
-
-	if (!e->forget_dry)
-		e->forget_dry = evtimer_new(e->base, on_forget, e);
-	if (e->forget_dry)
-		event_add(e->forget_dry, &wait);
+	if (!dp_dry_is_loaded(e->dp))
+		dp_dry_drop(e->dp); /* one of former tables, which stay as long as it does */
+	if (!e->said_ready || e->dry_generation != e->generation) {
+		e->dry_generation = e->generation;
+		e->dry_wait_s = IDLE_S;
+	}
+	if (e->dry_wait_s == 0 || --e->dry_wait_s > 0)
+		return;
+	if (dp_dry_prepare(e->dp, NULL) > 0 && mono_diff_us(began, mono_now()) <= LOOK_AT_MOST_US)
+		e->dry_wait_s = 1;
 }
 
 void explain_close(struct engine *e)
 {
-	if (e->forget_dry)
-		event_free(e->forget_dry);
-	e->forget_dry = NULL;
 	if (e->trace_lease)
 		event_free(e->trace_lease);
 	e->trace_lease = NULL;
@@ -459,7 +459,6 @@ int explain_packet(void *arg, const struct explain_ask *ask, struct explanation 
 	match(&q);
 	look_at_tables(&q);
 	rc = run(&q, out);
-	keep_twin(q.e);
 	if (rc == 0)
 		fill(&q, out);
 	return rc;

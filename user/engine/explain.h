@@ -30,6 +30,9 @@ void trace_follow(struct engine *e);
 int trace_page(void *arg, uint64_t watch, size_t max,
 	       void (*put)(void *to, const struct view_traced *t), void *to);
 
+/* Once a second: has what explains packets ready where the daemon has nothing else to do. */
+void explain_prepare(struct engine *e);
+
 void explain_close(struct engine *e);
 
 #endif

@@ -291,7 +291,8 @@ struct engine {
 	struct event *trace_lease; /* packets are watched as long as somebody asks for them */
 	uint64_t trace_number; /* of who watches, or did last */
 	char trace_service[SHUNT_NAME_MAX]; /* whose packets; empty: all */
-	struct event *forget_dry; /* the twin that explains packets, when nobody asks any more */
+	uint64_t dry_generation; /* for which what explains packets was last to be made ready, */
+	uint32_t dry_wait_s; /* in so many seconds; 0: not again in this generation */
 	struct fingerprints *fingerprints; /* of the service last asked for; NULL: never asked */
 
 	struct event *flush, *sample, *ready, *reload_soon, *reload_asked;

@@ -154,6 +154,7 @@ static void on_sample(evutil_socket_t fd, short what, void *arg)
 	sample_verdicts(e, elapsed_us);
 	e->sampled = now;
 	engine_lines_end(e);
+	explain_prepare(e);
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------*/

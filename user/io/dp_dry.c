@@ -36,30 +36,65 @@ static uint32_t own_entries(const struct dp *dp, enum dp_map_id i)
 	}
 }
 
-static int prepare(const struct dp *dp, struct shunt_bpf *skel)
+/* Programs are loaded one by one, each from an object of its own: most packets are done with in the first,
+ * and the kernel takes 60 to 150 ms to look at all of them. In the place of a stage that is not there yet
+ * stands a program that says so. */
+#define MISSING 0x100u /* and the stage: what it returns */
+
+/* All maps, and of the programs that one alone. */
+static int choose(const struct dp *dp, struct shunt_bpf *skel, const char *name)
 {
-	struct shunt_settings *settings = (struct shunt_settings *)&skel->rodata->settings;
-	uint32_t entries[DP_MAP_MAX], own;
+	struct bpf_program *program;
 	struct bpf_map *map;
+	uint32_t own;
 	size_t i;
-	int rc = 0;
+	int fd, rc = 0;
 
 	for (i = 0; i < DP_MAP_MAX && rc == 0; i++) {
-		entries[i] = dp->set.map[i].entries;
 		own = own_entries(dp, i);
+		fd = own ? dp->dry.map[i].fd : dp->set.map[i].fd;
 		map = bpf_object__find_map_by_name(skel->obj, dp_map_name(i));
-		rc = !map  ? -ENOENT
-		     : own ? bpf_map__set_max_entries(map, own)
-			   : bpf_map__reuse_fd(map, dp->set.map[i].fd);
+		rc = !map	     ? -ENOENT
+		     : own && fd < 0 ? bpf_map__set_max_entries(map, own)
+				     : bpf_map__reuse_fd(map, fd);
 	}
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, strcmp(bpf_program__name(program), name) == 0);
+	return rc;
+}
+
+static void settle(const struct dp *dp, struct shunt_settings *settings)
+{
+	uint32_t entries[DP_MAP_MAX];
+	size_t i;
+
+	for (i = 0; i < DP_MAP_MAX; i++)
+		entries[i] = dp->set.map[i].entries;
 	dp_settings_fill(dp, entries, settings);
 	settings->rows = 0;
 	settings->news = 0;
 	settings->passive = 0; /* which only counts */
-	settings->passive = 0;
 	settings->dry = 1;
-	dp_stages_choose(skel->obj, settings);
-	return rc;
+}
+
+/* An object with program @name loaded, to be destroyed by the caller, into *out. */
+static int load(const struct dp *dp, const char *name, struct shunt_bpf **out, struct dp_error *err)
+{
+	struct shunt_bpf *skel = shunt_bpf__open();
+	int rc;
+
+	if (!skel)
+		return dp_fail_os(err, -errno, "cannot read the packet path's program");
+	settle(dp, (struct shunt_settings *)&skel->rodata->settings);
+	rc = choose(dp, skel, name);
+	if (rc == 0)
+		rc = shunt_bpf__load(skel);
+	if (rc == 0) {
+		*out = skel;
+		return 0;
+	}
+	shunt_bpf__destroy(skel);
+	return dp_kernel_fail(rc, err);
 }
 
 /* Keeps what is the twin's own. */
@@ -70,6 +105,7 @@ static int take(const struct dp *dp, const struct shunt_bpf *skel, struct dp_set
 	int fd, rc = 0;
 
 	for (i = 0; i < DP_MAP_MAX; i++) {
+		out->map[i].id = dp->set.map[i].id;
 		if (!own_entries(dp, i))
 			continue;
 		fd = bpf_object__find_map_fd_by_name(skel->obj, dp_map_name(i));
@@ -84,29 +120,64 @@ static int take(const struct dp *dp, const struct shunt_bpf *skel, struct dp_set
 	return rc == 0 && out->program_fd < 0 ? -errno : rc;
 }
 
-static int load(struct dp *dp, struct dp_error *err)
+static int put_stage(const struct dp *dp, uint32_t stage, int program_fd)
 {
-	struct shunt_bpf *skel = shunt_bpf__open();
-	size_t i;
+	const int stages_fd = dp->dry.map[DP_STAGES].fd;
+
+	return bpf_map_update_elem(stages_fd, &stage, &program_fd, BPF_ANY) ? -errno : 0;
+}
+
+static int put_missing(struct dp *dp, uint32_t stage)
+{
+	const struct bpf_insn says[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = (int32_t)(MISSING + stage)},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_XDP);
+	auto_close int fd =
+		bpf_prog_load(BPF_PROG_TYPE_XDP, "shunt_missing", "GPL", says, 2, &opts);
+
+	dp->dry_missing |= 1u << stage;
+	return fd < 0 ? -errno : put_stage(dp, stage, fd);
+}
+
+static int load_main(struct dp *dp, struct dp_error *err)
+{
+	struct shunt_bpf *skel;
+	uint32_t stage;
 	int rc;
 
-	if (!skel)
-		return dp_fail_os(err, -errno, "cannot read the packet path's program");
-	rc = prepare(dp, skel);
-	if (rc == 0)
-		rc = shunt_bpf__load(skel);
-	if (rc == 0)
-		rc = dp_stages_fill(skel->obj);
-	if (rc == 0)
-		rc = take(dp, skel, &dp->dry);
+	dp_dry_drop(dp);
+	rc = load(dp, "shunt_xdp", &skel, err);
+	if (rc)
+		return rc;
+	rc = take(dp, skel, &dp->dry);
+	for (stage = 0; stage < SHUNT_STAGE_MAX && rc == 0; stage++)
+		if (dp_stage_is_wanted((const void *)&skel->rodata->settings, stage))
+			rc = put_missing(dp, stage);
 	shunt_bpf__destroy(skel);
-	if (rc) {
-		dp_set_fini(&dp->dry);
-		return dp_kernel_fail(rc, err);
-	}
-	for (i = 0; i < DP_MAP_MAX; i++)
-		dp->dry.map[i].id = dp->set.map[i].id;
-	return 0;
+	if (rc == 0)
+		return 0;
+	dp_dry_drop(dp);
+	return dp_kernel_fail(rc, err);
+}
+
+static int load_stage(struct dp *dp, uint32_t stage, struct dp_error *err)
+{
+	const char *name = dp_stage_program(stage);
+	struct shunt_bpf *skel;
+	int rc = load(dp, name, &skel, err);
+
+	if (rc)
+		return rc;
+	rc = put_stage(dp, stage,
+		       bpf_program__fd(bpf_object__find_program_by_name(skel->obj, name)));
+	if (rc)
+		rc = dp_kernel_fail(rc, err);
+	else
+		dp->dry_missing &= ~(1u << stage);
+	shunt_bpf__destroy(skel);
+	return rc;
 }
 
 bool dp_dry_is_loaded(const struct dp *dp)
@@ -124,6 +195,22 @@ bool dp_dry_is_loaded(const struct dp *dp)
 void dp_dry_drop(struct dp *dp)
 {
 	dp_set_fini(&dp->dry);
+	dp->dry_missing = 0;
+}
+
+int dp_dry_prepare(struct dp *dp, struct dp_error *err)
+{
+	uint32_t stage = 0;
+	int rc = 0;
+
+	if (!dp_dry_is_loaded(dp)) {
+		rc = load_main(dp, err);
+	} else if (dp->dry_missing) {
+		while (!(dp->dry_missing >> stage & 1))
+			stage++;
+		rc = load_stage(dp, stage, err);
+	}
+	return rc ? rc : dp->dry_missing != 0;
 }
 
 /* ---- a run ------------------------------------------------------------------------------------*/
@@ -212,16 +299,17 @@ int dp_dry_run(struct dp *dp, struct dp_dry *d, struct dp_error *err)
 
 	if (d->len < 14 || d->len > DP_DRY_FRAME_MAX)
 		return dp_fail(err, -EINVAL, "a frame of %u bytes cannot be asked about", d->len);
-	if (!dp_dry_is_loaded(dp)) {
-		dp_dry_drop(dp);
-		rc = load(dp, err);
+	rc = dp_dry_is_loaded(dp) ? 0 : load_main(dp, err);
+	for (; rc == 0; rc = load_stage(dp, d->action - MISSING, err)) {
+		set_up(dp, d);
+		rc = run(dp, d);
 		if (rc)
-			return rc;
+			return dp_fail_os(err, rc, "cannot run the packet through the packet path");
+		if (d->action < MISSING || d->action >= MISSING + SHUNT_STAGE_MAX)
+			break;
 	}
-	set_up(dp, d);
-	rc = run(dp, d);
 	if (rc)
-		return dp_fail_os(err, rc, "cannot run the packet through the packet path");
+		return rc;
 	read_counts(dp, d);
 	return 0;
 }

@@ -25,12 +25,15 @@ struct dp_dry {
 	uint8_t out[DP_DRY_OUT_MAX]; /* the frame that leaves */
 };
 
-/* Loads the twin if there is none yet for these tables, which takes about as long as starting. -EINVAL: no
- * frame of that length. */
+/* Loads what the packet needs of the twin, as far as it is not there yet for these tables: the kernel looks at
+ * each program for 10 to 50 ms. -EINVAL: no frame of that length. */
 int dp_dry_run(struct dp *dp, struct dp_dry *d, struct dp_error *err)
 	__attribute__((warn_unused_result));
-/* The twin is not needed for now. */
+/* Loads one program of the twin that is missing. 1: others are missing yet, 0: all are there, or -errno. */
+int dp_dry_prepare(struct dp *dp, struct dp_error *err) __attribute__((warn_unused_result));
+/* Lets the twin go, and with it the tables that it works on. */
 void dp_dry_drop(struct dp *dp);
+/* Whether there is one of the tables in force, whole or in part. */
 bool dp_dry_is_loaded(const struct dp *dp);
 
 #endif

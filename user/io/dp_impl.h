@@ -98,6 +98,7 @@ struct dp {
 	struct dp_set set; /* what dp's functions read and write */
 	struct dp_set old; /* until the commit: what the interfaces run */
 	struct dp_set dry; /* a twin's own maps and program, and which of `set` it goes by */
+	uint32_t dry_missing; /* 1 << enum shunt_stage: its stages that are not loaded yet */
 	struct dp_trace_state *trace; /* dp_trace.c; NULL: nobody watches packets */
 	struct dp_set before; /* of an earlier daemon: its program and that one's own maps */
 	struct dp_counter

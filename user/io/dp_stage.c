@@ -16,24 +16,39 @@ static const char *const programs[SHUNT_STAGE_MAX] = {
 	[SHUNT_STAGE_POLICY] = "shunt_policy",
 };
 
-static struct bpf_program *program_of(struct bpf_object *obj, enum shunt_stage stage)
+static struct bpf_program *program_of(const struct bpf_object *obj, enum shunt_stage stage)
 {
 	return bpf_object__find_program_by_name(obj, programs[stage]);
 }
 
-static void choose(struct bpf_object *obj, enum shunt_stage stage, bool wanted)
+bool dp_stage_is_wanted(const struct shunt_settings *settings, enum shunt_stage stage)
 {
-	struct bpf_program *program = program_of(obj, stage);
+	switch (stage) {
+	case SHUNT_STAGE_NAT:
+	case SHUNT_STAGE_NAT_RARE:
+		return settings->nat_mask != 0;
+	case SHUNT_STAGE_QUIC:
+		return settings->staged & SHUNT_SVC_QUIC;
+	default:
+		return true;
+	}
+}
 
-	if (program)
-		bpf_program__set_autoload(program, wanted);
+const char *dp_stage_program(enum shunt_stage stage)
+{
+	return programs[stage];
 }
 
 void dp_stages_choose(struct bpf_object *obj, const struct shunt_settings *settings)
 {
-	choose(obj, SHUNT_STAGE_NAT, settings->nat_mask != 0);
-	choose(obj, SHUNT_STAGE_NAT_RARE, settings->nat_mask != 0);
-	choose(obj, SHUNT_STAGE_QUIC, settings->staged & SHUNT_SVC_QUIC);
+	struct bpf_program *program;
+	uint32_t stage;
+
+	for (stage = 0; stage < SHUNT_STAGE_MAX; stage++) {
+		program = program_of(obj, stage);
+		if (program)
+			bpf_program__set_autoload(program, dp_stage_is_wanted(settings, stage));
+	}
 }
 
 int dp_stages_fill(struct bpf_object *obj)

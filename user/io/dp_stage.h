@@ -3,10 +3,17 @@
 #ifndef SHUNT_DP_STAGE_H
 #define SHUNT_DP_STAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "shunt_abi.h"
+
 struct bpf_object;
-struct shunt_settings;
+
+/* Whether packets under @settings can come to it. */
+bool dp_stage_is_wanted(const struct shunt_settings *settings, enum shunt_stage stage);
+/* The name of its program. */
+const char *dp_stage_program(enum shunt_stage stage);
 
 /* Before the load: leaves out the stages that packets under @settings, and with maps of the sizes that are
  * set, have no use for. */
