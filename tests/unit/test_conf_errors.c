@@ -337,6 +337,34 @@ static void too_many_values_backends_and_levels_are_refused(void **state)
 			    "in a service");
 }
 
+static void too_many_checks_and_pools_are_refused(void **state)
+{
+	struct conf_error err = {{0}};
+	struct conf *conf = NULL;
+	struct text t;
+
+	(void)state;
+	text_open(&t);
+	fprintf(t.f, "interfaces: [e]\nchecks:\n");
+	for (int i = 0; i < 1001; i++)
+		fprintf(t.f, "  c%d: { type: tcp }\n", i);
+	fprintf(t.f, "services:\n- {vip: 192.0.2.1, port: 1, backends: [10.0.0.1]}\n");
+	assert_int_equal(parse_text(&t, &conf, &err), -EINVAL);
+	assert_string_equal(err.text, "x.yaml:3:3: checks has 1001 names; allowed are 1000");
+
+	text_open(&t);
+	fprintf(t.f, "interfaces: [e]\nservices:\n");
+	for (int i = 0; i < 32; i++)
+		fprintf(t.f,
+			"- {vip: 192.0.2.1, port: %d, forward: nat, nat_pool: [10.9.0.%d], "
+			"backends: [10.0.0.1]}\n",
+			i + 1, i + 1);
+	assert_int_equal(parse_text(&t, &conf, &err), -EINVAL);
+	assert_string_equal(err.text,
+			    "x.yaml:34:3: more than 31 different pools of addresses of one family; "
+			    "have services share some");
+}
+
 static void too_many_anchors_are_refused(void **state)
 {
 	struct conf_error err = {{0}};
@@ -384,6 +412,7 @@ int main(void)
 		cmocka_unit_test(ten_thousand_services_are_read_at_once),
 		cmocka_unit_test(a_billion_laughs_is_a_short_joke),
 		cmocka_unit_test(too_many_values_backends_and_levels_are_refused),
+		cmocka_unit_test(too_many_checks_and_pools_are_refused),
 		cmocka_unit_test(too_many_anchors_are_refused),
 		cmocka_unit_test(too_many_backends_by_alias_are_refused),
 	};
