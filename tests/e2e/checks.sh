@@ -19,10 +19,14 @@ chmod 755 "$W"
 
 pki=$W/pki
 mkdir -p "$pki"
-# cert NAME SUBJECT DAYS: signed by the authority, for that DNS name.
-cert() {
+# wish NAME SUBJECT [LINE]: what is to be signed, for that DNS name.
+wish() {
   openssl req -newkey rsa:2048 -nodes -keyout "$pki/$1.key" -out "$pki/$1.csr" -subj "/CN=$2" &&
-    printf 'subjectAltName=DNS:%s\n' "$2" >"$pki/$1.ext" &&
+    printf '%s\n' "subjectAltName=DNS:$2" "${3-}" >"$pki/$1.ext"
+}
+# cert NAME SUBJECT DAYS [LINE]: signed by the authority.
+cert() {
+  wish "$1" "$2" "${4-}" &&
     openssl x509 -req -in "$pki/$1.csr" -CA "$pki/ca.pem" -CAkey "$pki/ca.key" -CAcreateserial \
       -days "$3" -extfile "$pki/$1.ext" -out "$pki/$1.pem"
 }
@@ -35,6 +39,15 @@ cert() {
   cert soon www.example.com 5
   cert old www.example.com -1
   cert probe probe.example.com 30
+  cert client www.example.com 30 extendedKeyUsage=clientAuth
+  # One of years to come.
+  printf '%s\n' '[ca]' default_ca=c '[c]' "database=$pki/index" "new_certs_dir=$pki" "serial=$pki/serial" default_md=sha256 \
+    policy=p '[p]' commonName=supplied >"$pki/ca.cnf"
+  : >"$pki/index" && echo 01 >"$pki/serial"
+  wish early www.example.com
+  openssl ca -batch -notext -config "$pki/ca.cnf" -cert "$pki/ca.pem" -keyfile "$pki/ca.key" \
+    -in "$pki/early.csr" -out "$pki/early.pem" -extfile "$pki/early.ext" \
+    -startdate 20700101000000Z -enddate 20710101000000Z
 } >"$W/openssl.log" 2>&1
 chmod 644 "$pki"/*
 mkdir "$pki/folder"
@@ -72,6 +85,8 @@ http {
   $(tls 8444 soon)
   $(tls 8445 old)
   $(tls 8446 self)
+  $(tls 8448 client)
+  $(tls 8449 early)
   $(tls 8447 good "ssl_client_certificate $pki/ca.pem; ssl_verify_client on;")
 }
 END
@@ -112,6 +127,9 @@ https-issuer | down | certificate's issuer "house" is not trusted | type: https,
 https-any    | up   | HTTP status 200                     | type: https, port: 8446, verify: "no", expiry_warn: "no"
 https-plain  | down | TLS handshake failed: .*            | type: https, port: 8080, $ca
 https-folder | starting | ca $pki/folder: is a directory   | type: https, port: 8443, ca: $pki/folder
+https-cert   | starting | cert $pki/folder: is a directory | type: https, port: 8443, $ca, cert: $pki/folder
+https-early  | down | certificate is not valid before 2070-01-01 | type: https, port: 8449, $ca
+https-client-only | down | certificate: .*purpose          | type: https, port: 8448, $ca
 https-key    | starting | key .*: holds no key in PEM that belongs to the certificate | type: https, port: 8443, $ca, cert: $pki/probe.pem, key: $pki/good.key
 http2        | up   | HTTP status 200 and the expected text | type: http2, port: 8443, $ca, expect: ready
 http2-plain  | up   | HTTP status 200                     | type: http2, port: 8082, tls: "no"
@@ -122,6 +140,7 @@ grpc-tls     | up   | service is SERVING                  | type: grpc, port: 50
 grpc-till    | down | service is NOT_SERVING              | type: grpc, port: 5001, service: shop.Till
 grpc-unknown | down | service "shop.None" is not known to the server | type: grpc, port: 5001, service: shop.None
 grpc-empty   | down | server does not implement grpc.health.v1.Health | type: grpc, port: 5003
+grpc-other   | down | reply is not gRPC                   | type: grpc, port: 8082
 grpc-http    | down | .*                                  | type: grpc, port: 8080
 dns          | up   | 1 A record, as expected             | type: dns, port: 5353, name: web.example, expect: 192.0.2.80
 dns-mx       | up   | 1 MX record, as expected            | type: dns, port: 5353, name: web.example, record: MX, expect: 10 mail.example

@@ -65,7 +65,7 @@ is "one capability short it names that one, in a line" \
   "shuntd: error: may not load and attach XDP programs: Operation not permitted; missing: CAP_PERFMON"
 sed "s/^instance:.*/instance: third-$$/" "$W/shunt.yaml" >"$W/third.yaml"
 refuses "a daemon on an interface that is taken says how to free it" 1 \
-  'third.yaml:.*eth0 .*--remove.*bpftool link detach id [0-9]+, or end the process that holds it' \
+  'third.yaml:[0-9]+:[0-9]+: interface eth0: .*--remove.*bpftool link detach id [0-9]+, or end the process that holds it' \
   on lb timeout 5 "$O/shuntd" -c "$W/third.yaml"
 check "and leaves nothing" on lb "$O/shuntd" --remove -c "$W/third.yaml"
 finish

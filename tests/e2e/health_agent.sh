@@ -110,8 +110,12 @@ done
 holds "one that changes its mind with each probe moves a step or two, not more" "$least >= 5"
 holds "and is not told of each time" "$(shunt history web b1 --json | jq '.history | length') - $lines <= 6"
 kept "and breaks nothing"
+mv "$W/state" "$W/kept" && : >"$W/state"
 says 1 "maint 100%"
 check "maint is maintenance" wait_for 5 has state maintenance
+check "what cannot be kept is said" wait_for 5 \
+  grep -q "what agents ask for is not kept over a restart: $W/state/.*: Not a directory" "$W/shuntd.log"
+rm "$W/state" && mv "$W/kept" "$W/state"
 is "it gets nothing new" "$(new)" b2
 gone() { [ "$(awk '$1 == "b1" {print $2}' "$W/held")" = 0 ]; }
 check "nor anything else" wait_for 10 gone

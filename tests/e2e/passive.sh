@@ -52,6 +52,7 @@ check "it stays out while it is silent: taken back and out again" wait_for 20 \
   history_says web b2 'out for 4 s'
 address b2 lo $VIP4/32
 check "it is back when it answers" wait_for 20 is_state web b2 up
+check "which its history tells" history_says web b2 'passive: back after its time; [0-9]* s if it is taken out again soon'
 sleep 2
 is "and nobody is suspected any more" "$(suspected web)" ""
 stop connects-web
@@ -82,6 +83,7 @@ stop web1
 check "until its check has seen it go" wait_for 5 health_is checked b1 down
 web 1
 check "and come back" wait_for 10 is_state checked b1 up
+check "which is why" history_says checked b1 'passive: back, as its check says up again'
 stop connects-checked
 
 # ---- one that refuses, and one without its end of the tunnel ---------------------------------------

@@ -36,8 +36,8 @@ logged "and of this host" "backend a/me: next hop: own address; a backend is ano
 is "masq goes through a router" "$(reason b far)" "up: resolved"
 logged "with a warning" "backend b/far: masq through the router 10.0.0.12, which has to send replies to clients back"
 is "and none for one on the segment" "$(grep -c 'backend b/near: masq' "$W/shuntd.log")" 0
-logged "a pool that is not this host's" "nat_pool 10.0.0.77 is not this host's: .*ip address add 10.0.0.77 dev INTERFACE"
-logged "a vip of its own that is not" "forward: local $VIP6 is not this host's: .*ip address add $VIP6 dev lo"
+logged "a pool that is not this host's" "nat_pool 10.0.0.77 is not this host's: backends' replies to it do not come back here; .*ip address add 10.0.0.77 dev INTERFACE"
+logged "a vip of its own that is not" "forward: local $VIP6 is not this host's: this host's stack takes no packets for it; .*ip address add $VIP6 dev lo"
 logged "a tunnel's source that is not" "tunnel source fd00:77::/112 is not this host's"
 is "each once" "$(grep -c "is not this host's" "$W/shuntd.log")" 3
 check "a reload" shunt reload

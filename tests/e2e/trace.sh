@@ -51,6 +51,17 @@ is "with a program of the packet path" "$(on lb bpftool prog show id "$former" -
 is "by which clients are served" "$(requests | grep -c '^b[12]$')" 6
 stop gone KILL
 
+# Tables that grow take the program along that tells of packets.
+start trace lb "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" trace
+check "one watches" wait_for 5 eval '! is_former'
+for n in $(seq 400); do service "more$n" tcp 203.0.113.77 "$((1000 + n))" "check: none" "backends_file: b"; done >>"$W/shunt.yaml"
+check "the tables grow" shunt reload
+check "he who watches is told that this ends it" wait_for 10 grep -q \
+  "the watching of packets has ended: it is given up when tables grow or another packet path is put in force" "$W/trace.log"
+wait_for 5 ended "${pids[trace]}"
+stop trace KILL
+former=$(in_force)
+
 # Captures.
 start capture lb "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" capture -w "$W/x.pcapng" --service web --filter "tcp" --count 5
 check "a capture begins" wait_for 5 eval '! is_former'

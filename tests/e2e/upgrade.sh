@@ -42,7 +42,7 @@ holds "and takes over" "$second != $first"
 with_secret secret-two
 restart
 check "one that chooses other backends is refused, and says where" \
-  said 'stays in force.*service .*: the running program sends it, for backend b[123], the new one'
+  said 'the running packet path stays in force, as that of this version would not do the same: service .*: the running program sends it, for backend b[123], the new one.* made-up packets are treated differently; a changed hash_secret does that too'
 is "the running one stays" "$(runs)" "$second"
 check "health checks go on" wait_for 5 all_up 9
 check "so do commands" shunt drain web b3

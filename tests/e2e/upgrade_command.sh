@@ -62,7 +62,15 @@ refuses "what ends after all hands back to the former one" 1 'the last upgrade f
   shunt upgrade
 check "which serves" wait_for 5 all_up 2
 is "in the same process" "$(shunt status --json | jq .pid)" "$pid"
-check "and says so" upgrade_is failed "$(shunt status --json | jq -r .upgrade.failed | grep /sys/no/bpf)"
+check "the log, too" grep -q "could not start: .*; version .* goes on" "$W/shuntd.log"
+check "and status says so" upgrade_is failed "$(shunt status --json | jq -r .upgrade.failed | grep /sys/no/bpf)"
+
+# So does one that is gone once it has passed the test.
+install_script '[ "$1" = --version ] && echo shuntd 9 && exit' '[ "$1" = --try ] && rm "$0"'
+shunt upgrade >"$W/gone" 2>&1
+check "one that cannot be run leaves the former one" \
+  wait_for 5 grep -q "cannot run $W/bin/shuntd: No such file or directory; this version goes on" "$W/shuntd.log"
+check "which serves" wait_for 5 all_up 2
 
 # ---- what can ----------------------------------------------------------------
 install_file "$built/shuntd"
@@ -80,7 +88,8 @@ shuntd_stop KILL
 check "killed within it, a daemon starts anew" shuntd_start || finish
 check "and goes on watching" upgrade_is state watched
 holds "for what is left" "$(shunt status --json | jq .upgrade.left_ms) < $left"
-check "the former one is put back by hand" shunt upgrade --rollback
+refuses "the former one is put back by hand" 0 \
+  "the former packet path is back in force; the daemon works with it until it is" shunt upgrade --rollback
 is "and runs: that of before it all, since programs that are the same have one time" "$(runs)" "$first"
 check "status says so" upgrade_is state rolled_back
 refuses "there is no second one" 1 'the former program is in force already' shunt upgrade --rollback

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the checkers of this folder over the tree, as TAP.
 cd "$(dirname "$0")/../.." || exit 1
-checkers=(selftest runner format headers rooms sizes scripts licence tracked links docs unused)
+checkers=(selftest runner format headers rooms sizes scripts licence tracked links docs unused errors)
 echo "1..${#checkers[@]}"
 n=0
 for checker in "${checkers[@]}"; do

@@ -52,6 +52,10 @@ plant docs/README.md '[page](page.md)' '[gone](gone.md)' '[away](page.md#nowhere
 plant docs/page.md '# Here' '```sh' 'shunt status' '```' '```sh elsewhere' 'shunt status' '```' '```' '```' \
   '```text' '$ shunt status' '```' '[here](#here)'
 plant docs/lone.md
+plant user/pure/conf_words.c "$bsd" 'int x = conf_fail(l, node, "this is said to nobody; do %s", "that");' \
+  'int y = conf_fail(l, node, "this is said, and a test expects %s", "so");'
+plant tests/unit/conf/words.err 'x.yaml:1:1: this is said, and a test expects that so'
+plant tests/lint/errors.exempt 'Why.' $'\tthis is said, and a test expects %s' $'\tthis is said no more'
 mkdir build
 cc -o build/shunt -x c - <<<'int main(void) { return 0; }' -Wl,--no-as-needed -lelf
 ok=0
@@ -90,6 +94,7 @@ finds scripts script.sh:3: tool:2:
 finds licence include/bare.h:1: user/base/wrong.c:1:
 finds docs docs/page.md:5: docs/page.md:8: docs/page.md:11: docs/README.md:2: docs/README.md:3: docs/lone.md:
 finds tracked x.skel.h image.dat merged.md:1:
+finds errors user/pure/conf_words.c:2: 'tests/lint/errors.exempt:2: a test expects' 'tests/lint/errors.exempt:3: nothing says'
 finds links 'build/shunt: needs libelf'
 cd "$(mktemp -d -p "$tree")" && git init -q . || exit 1
 plant user/base/x.h "$bsd" 'int called(void);' 'int lonely(void);' 'int tried(' $'\tint x); /* for tests */'

@@ -108,15 +108,16 @@ static void pins_that_are_not_ours_are_refused_in_words(void **state)
 	program_fd = dup(dp_program_fd(dp));
 	close_dp(dp);
 	replace_pin("slots", bpf_map_create(BPF_MAP_TYPE_ARRAY, "slots", 4, 32, 64, &mmapable));
-	refuses("values of 32 bytes");
+	refuses("/slots is not a map of this shunt: it has type 2 and values of 32 bytes, wanted "
+		"are type 2 and ");
 	replace_pin("slots", bpf_map_create(BPF_MAP_TYPE_HASH, "slots", 4, 64, 64, NULL));
 	refuses("type 1");
 	replace_pin("slots", bpf_map_create(BPF_MAP_TYPE_ARRAY, "slots", 4, 64, 64, &mmapable));
 	replace_pin("owners", bpf_map_create(BPF_MAP_TYPE_ARRAY, "owners", 4,
 					     sizeof(struct shunt_owner), 3, &mmapable));
-	refuses("contradict each other");
+	refuses("the sizes of the maps in ");
 	replace_pin("owners", program_fd);
-	refuses("is not a map");
+	refuses("/owners is not a map");
 }
 
 static void a_foreign_link_pin_is_refused_in_words(void **state)

@@ -130,7 +130,8 @@ static void the_same_service_twice_is_refused_by_name(void **state)
 	switch_to(dp, s, 1);
 	s[60] = s[20];
 	assert_int_equal(dp_services_switch(dp, s, 64, &err), -EEXIST);
-	assert_non_null(strstr(err.text, "203.0.0.20:1020, protocol udp"));
+	assert_non_null(
+		strstr(err.text, "two services have the address 203.0.0.20:1020, protocol udp"));
 	assert_true(finds_service(dp, 0)); /* what was in force still is */
 	s[60] = s[21];
 	assert_int_equal(dp_services_switch(dp, s, 64, &err), -EEXIST);

@@ -38,6 +38,33 @@ static void a_daemon_of_another_version_is_named(void **state)
 	remove_port_file("newer");
 }
 
+static void a_daemon_of_somebody_else_is_not_believed(void **state)
+{
+	struct msg_port p = {.version = SHUNT_MSG_VERSION, .port = 1, .pid = 1};
+	struct client_error e = {""};
+	struct stats_client *c = NULL;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_port_file("strange", &p, NOBODY);
+	assert_int_equal(stats_client_open(fake->run_dir, "strange", &c, &e), -EPERM);
+	assert_non_null(strstr(e.text, "belongs to uid 65534, which is neither root nor you"));
+	remove_port_file("strange");
+}
+
+static void a_daemon_that_is_stopped_is_not_waited_for_long(void **state)
+{
+	struct client_error e = {""};
+
+	(void)state;
+	assert_int_equal(kill(fake->pid, SIGSTOP), 0);
+	assert_int_equal(dump_backends(&e), -ETIMEDOUT);
+	kill(fake->pid, SIGCONT);
+	assert_non_null(strstr(e.text, "has not answered for 5 s; is it busy or stopped?"));
+	fake_settle();
+}
+
 static void a_daemon_in_another_namespace_is_named(void **state)
 {
 	struct client_error e = {""};
@@ -90,6 +117,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_daemon_that_is_not_there_is_named),
 		cmocka_unit_test(a_daemon_of_another_version_is_named),
+		cmocka_unit_test(a_daemon_of_somebody_else_is_not_believed),
+		cmocka_unit_test(a_daemon_that_is_stopped_is_not_waited_for_long),
 		cmocka_unit_test(a_daemon_in_another_namespace_is_named),
 		cmocka_unit_test(a_daemon_that_was_killed_is_named),
 		cmocka_unit_test(a_daemon_that_ends_takes_its_file_along),

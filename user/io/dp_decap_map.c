@@ -58,7 +58,9 @@ int dp_decap_add_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp
 		if (bpf_map_update_elem(map_fd, &key, &one, BPF_ANY) == 0)
 			continue;
 		if (errno == E2BIG)
-			return dp_fail(err, -E2BIG, "no room for %s: at most %u addresses",
+			return dp_fail(err, -E2BIG,
+				       "no room for %s: at most %u addresses; shunt decap del "
+				       "removes some",
 				       addr_format(&addrs[i], text), DP_DECAP_ADDRS_MAX);
 		return dp_fail_os(err, -errno, "cannot add %s", addr_format(&addrs[i], text));
 	}

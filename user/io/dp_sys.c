@@ -158,8 +158,7 @@ static int make_dirs(const char *dir, struct dp_error *err)
 		if (slash)
 			*slash = '\0';
 		if (mkdir(path, 0700) && errno != EEXIST)
-			return dp_fail_os(err, -errno, "cannot make the folder %s for pins%s", path,
-					  strchr(path + 1, '.') ? " (no dots are allowed)" : "");
+			return dp_fail_os(err, -errno, "cannot make the folder %s for pins", path);
 		if (!slash)
 			return 0;
 		*slash = '/';

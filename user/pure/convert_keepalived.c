@@ -156,7 +156,8 @@ static const char *read_method(struct keepalived *r, const struct keepalived_wor
 
 	if (i != 1) {
 		if (i < 0)
-			convert_remark(r->c, w->line, "method %s: there is none like it; ipip is taken",
+			convert_remark(r->c, w->line,
+				       "method %s: there is none like it; ipip is taken",
 				       keepalived_word(w, 1));
 		return i < 0 ? NULL : ours[i];
 	}

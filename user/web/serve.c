@@ -258,7 +258,7 @@ static bool is_local_name(const char *host)
 static void reply_events(struct server *s, struct evhttp_request *req)
 {
 	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD) {
-		reply_words(req, 405, "events are for GET");
+		evhttp_send_error(req, 405, NULL); /* no words go with a HEAD */
 		return;
 	}
 	if (streams_count(s->streams) >= STREAMS_MAX) {
