@@ -95,6 +95,8 @@ static void what_makes_no_sense_is_refused(void **state)
 		{"flows " NAME_256, 2, "is no name of a service; shunt services lists them"},
 		{"flows --backend ''", 2,
 		 "\"\" is no name of a backend; shunt backends lists them"},
+		{"flows --client 192.0.2.7 --vip here", 2,
+		 "--vip here: an address, with a port or without"},
 		{"top --every 0.1", 2, "--every 0.1: seconds, from 0.25 to 60"},
 		{"top --every often", 2, "--every often: seconds, from 0.25 to 60"},
 		{"plan /" NAME_256 "/" NAME_256 "/" NAME_256 "/" NAME_256 "/" NAME_256, 1,
