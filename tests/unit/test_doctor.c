@@ -336,7 +336,7 @@ static void backends_are_looked_at(void **state)
 		{VIEW_NH_NO_ROUTE, "ip route add 10.0.0.11/32 dev eth0"},
 		{VIEW_NH_LINK_DOWN, "ip link set dev eth0 up"},
 		{VIEW_NH_NO_NEIGHBOUR, "ping -c 3 10.0.0.11"},
-		{VIEW_NH_IS_LOCAL, "ip addr del 10.0.0.11/32 dev eth0"},
+		{VIEW_NH_IS_LOCAL, "ip addr flush to 10.0.0.11/32"},
 		{VIEW_NH_ROUTER, "shunt check /etc/shunt/shunt.yaml"},
 	};
 	size_t i;

@@ -176,11 +176,15 @@ static void mend_nexthop(const struct doctor_facts *f, const struct doctor_backe
 		doctor_says(x->remedy, "ip link set dev %s up", link);
 		break;
 	case VIEW_NH_OTHER_INTERFACE:
-		doctor_says(x->remedy, "sed -i 's/^interfaces: *\\[/&%s, /' %s && shunt reload",
-			    link, f->file);
+		/* As [eth0], or as a list of lines, after whose first one it goes. */
+		doctor_says(x->remedy,
+			    "sed -i -e 's/^interfaces: *\\[/&%s, /' -e '/^interfaces: *$/{n;s/^\\( "
+			    "*\\)- .*/&\\n\\1- %s/}' %s%s",
+			    link, link, f->file, f->daemon ? " && shunt reload" : "");
 		break;
 	case VIEW_NH_IS_LOCAL:
-		doctor_says(x->remedy, "ip addr del %s/%d dev %s", addr, addr_bits(&b->addr), link);
+		/* By whatever interface has it; the route to it is over lo. */
+		doctor_says(x->remedy, "ip addr flush to %s/%d", addr, addr_bits(&b->addr));
 		break;
 	case VIEW_NH_NO_NEIGHBOUR:
 		doctor_says(x->remedy, "ping -c 3 %s", addr);
