@@ -140,6 +140,7 @@ enum shunt_msg_command {
 	SHUNT_MSG_TRACE = 73, /* watch packets: FILTER, SERVICE, ONE_OF; answered with WATCH */
 	SHUNT_MSG_TRACE_END = 74, /* WATCH: only if it is still that one */
 	SHUNT_MSG_REPLY = 80, /* enum shunt_reply */
+	SHUNT_MSG_LOG_LEVEL = 84, /* LEVEL; answered with LEVEL and CONFIGURED */
 };
 
 enum shunt_get {
@@ -163,6 +164,8 @@ enum shunt_reply {
 	SHUNT_REPLY_VERSION = 3, /* u32: SHUNT_MSG_VERSION, with EPROTONOSUPPORT */
 	SHUNT_REPLY_PLAN = 4, /* u64: number of the plan that was made */
 	SHUNT_REPLY_WATCH = 5, /* u64: TRACE: number of who watches now, not 0 */
+	SHUNT_REPLY_LEVEL = 6, /* text: "error", "warning", "info" or "debug" */
+	SHUNT_REPLY_CONFIGURED = 7, /* text: the same, as the configuration has it */
 };
 
 enum shunt_command_attr {
@@ -183,6 +186,8 @@ enum shunt_command_attr {
 	SHUNT_COMMAND_ONE_OF = 10, /* u32: by chance so many of those that match. TRACE only */
 	SHUNT_COMMAND_WATCH = 11, /* u64: TRACE_END only */
 	SHUNT_COMMAND_FILE = 8, /* text: an absolute path; MAKE_PLAN only */
+	/* text: as SHUNT_REPLY_LEVEL, or "configured"; left out: it stays. LOG_LEVEL only */
+	SHUNT_COMMAND_LEVEL = 12,
 };
 
 /* Rates are per second over the daemon's last sampling interval.  Bytes are those of the IP packets

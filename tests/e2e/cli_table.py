@@ -19,6 +19,7 @@ SERVICE, BACKEND, FILE = "web", "b1", "@FILE@"
 # What its kind does not say: arguments of commands that want something else, each a run of its own.
 RUNS = {
     "weight": [["web", "b1", "1"]],
+    "log-level": [[], ["info"]],
     "history": [["web", "b1"]],
     "stats": [[], ["web"], ["--all"]],
     "fingerprint": [[], ["web"]],

@@ -86,6 +86,18 @@ check "a signal turns debugging on" wait_for 5 has '.MESSAGE == "debugging is on
 shunt drain web b1 >/dev/null
 more_than() { [ "$(journal SHUNT_KIND=edited | wc -l)" -gt "$1" ]; }
 check "and then all is told" wait_for 5 more_than "$before"
+kill -USR1 "${pids[shuntd]}"
+check "once more, and it is off" wait_for 5 has '.MESSAGE == "debugging is off"'
+is "the level is that of the file" "$(shunt log-level)" "error, as configured"
+is "it can be another" "$(shunt log-level info --json | jq -r '.level, .configured')" $'info\nerror'
+check "that is told, with who did it" wait_for 5 has \
+  '.MESSAGE | test("^log level: info until shuntd starts again, .*configured: error.*, by root")'
+before=$(journal SHUNT_KIND=edited | wc -l)
+shunt enable web b1 >/dev/null
+check "and holds" wait_for 5 more_than "$before"
+check "a reload is no reason to forget it" shunt reload
+is "it is the same after that" "$(shunt log-level --json | jq -r '.level, .configured')" $'info\nerror'
+is "it ends when somebody says so" "$(shunt log-level configured)" "error, as configured"
 journal >"$W/all.log"
 holds "there is something to look at" "$(wc -l <"$W/all.log") > 10"
 is "no secret is in the log, nor in what a reload answers" \

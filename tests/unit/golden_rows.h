@@ -386,6 +386,10 @@ static void golden_command(void *arg, const struct ctl_command *c, struct ctl_re
 		r->status = strstr(c->file, "bad") ? -EINVAL : 0;
 		if (r->status)
 			snprintf(r->text, sizeof(r->text), "%s:3:5: unknown key \"vips\"", c->file);
+	} else if (c->verb == CTL_LOG_LEVEL) {
+		snprintf(r->level, sizeof(r->level), "%s", c->level[0] ? c->level : "info");
+		snprintf(r->configured, sizeof(r->configured), "info");
+		snprintf(r->text, sizeof(r->text), "%s, as somebody wants", r->level);
 	} else if (c->verb == CTL_ROLLBACK) {
 		snprintf(r->text, sizeof(r->text), "the former packet path is back in force");
 	} else if (c->verb == CTL_UPGRADE) {

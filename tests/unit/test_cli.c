@@ -138,6 +138,8 @@ static void commands_say_what_the_daemon_says(void **state)
 	golden("enable", "enable web web1");
 	golden("disable", "disable web web1 --reason why");
 	golden("weight", "weight web web1 5");
+	golden("log-level", "log-level");
+	golden("json-log-level", "log-level debug --json");
 	golden("drain-unknown", "drain nope web1");
 	golden("drain-unknown-json", "drain nope web1 --json");
 	golden("reload-refused", "reload");
@@ -194,6 +196,7 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("misuse-upgrade-of", "reload --rollback");
 	golden("misuse-unknown-option", "stats --bogus");
 	golden("misuse-weight", "weight web web1 1001");
+	golden("misuse-log-level", "log-level verbose");
 	golden("misuse-weight-word", "weight web web1 -1x");
 	golden("misuse-deadline", "drain web web1 --deadline 90");
 	golden("misuse-deadline-long", "drain web web1 --deadline 169h --wait");

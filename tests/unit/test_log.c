@@ -142,9 +142,12 @@ static void the_journal_gets_entries_with_fields(void **state)
 			    "PRIORITY=3\nSYSLOG_IDENTIFIER=shuntd\nMESSAGE=plain\n");
 	log_debug("not this");
 	assert_string_equal(journal_next(&j), "");
-	log_set_debug(1);
+	log_override(LOG_LEVEL_DEBUG);
+	log_set_level(LOG_LEVEL_ERROR);
 	log_debug("but this");
-	log_set_debug(0);
+	log_override(LOG_LEVEL_NONE);
+	log_warning("nor this");
+	log_set_level(LOG_LEVEL_INFO);
 	assert_non_null(strstr(journal_next(&j), "MESSAGE=but this\n"));
 	assert_string_equal(text_of(&j), "");
 	journal_end(&j);

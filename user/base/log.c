@@ -13,7 +13,7 @@
 #define LINE_MAX_BYTES 1024
 
 static enum log_level max_level = LOG_LEVEL_INFO;
-static bool debugging;
+static int override = LOG_LEVEL_NONE;
 static bool is_journal; /* it reads standard error */
 static int journal_fd = -1; /* what takes its entries; -1: none */
 
@@ -34,17 +34,17 @@ void log_set_level(enum log_level level)
 
 enum log_level log_level(void)
 {
-	return debugging ? LOG_LEVEL_DEBUG : max_level;
+	return override == LOG_LEVEL_NONE ? max_level : (enum log_level) override;
 }
 
-void log_set_debug(int on)
+void log_override(int level)
 {
-	debugging = on;
+	override = level;
 }
 
-int log_debug_is_on(void)
+int log_overridden(void)
 {
-	return debugging;
+	return override;
 }
 
 void log_open(const char *journal)

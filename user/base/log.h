@@ -13,9 +13,11 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Lines above @level are not written. The default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
-/* Ignores the above while @on. */
-void log_set_debug(int on);
-int log_debug_is_on(void);
+/* Lines above @level are not written, whatever log_set_level() says then and later; LOG_LEVEL_NONE: as that
+ * says again. */
+#define LOG_LEVEL_NONE (-1)
+void log_override(int level);
+int log_overridden(void); /* LOG_LEVEL_NONE: it is not */
 
 /* Lines go to the journal whose socket is @journal, if a journal reads standard error; where it does not
  * take them they go through standard error. Closes the one opened before. */

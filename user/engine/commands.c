@@ -359,6 +359,45 @@ static void edit(struct engine *e, const struct ctl_command *c, struct ctl_reply
 	}
 }
 
+/* Words as log_level has them, in the order of enum log_level. */
+static int level_of(const char *word)
+{
+	int i = LOG_LEVEL_ERROR;
+
+	while (i <= LOG_LEVEL_DEBUG && strcmp(conf_log_name((enum conf_log)i), word) != 0)
+		i++;
+	return i <= LOG_LEVEL_DEBUG ? i : LOG_LEVEL_NONE;
+}
+
+static void set_log_level(struct engine *e, const struct ctl_command *c, struct ctl_reply *r)
+{
+	const char *configured = conf_log_name(e->conf->log_level), *now;
+	char by[EDIT_BY_MAX];
+
+	if (c->level[0] && strcmp(c->level, "configured") != 0 &&
+	    level_of(c->level) == LOG_LEVEL_NONE) {
+		r->status = -EINVAL;
+		snprintf(r->text, sizeof(r->text), "shuntd does not know the level \"%s\"",
+			 c->level);
+		return;
+	}
+	if (c->level[0])
+		log_override(level_of(c->level));
+	now = conf_log_name((enum conf_log)log_level());
+	snprintf(r->level, sizeof(r->level), "%s", now);
+	snprintf(r->configured, sizeof(r->configured), "%s", configured);
+	if (log_overridden() == LOG_LEVEL_NONE)
+		snprintf(r->text, sizeof(r->text), "%s, as configured", now);
+	else
+		snprintf(r->text, sizeof(r->text),
+			 "%s until shuntd starts again, or shunt log-level configured "
+			 "(configured: %s)",
+			 now, configured);
+	edit_by(c->user, c->uid, by);
+	if (c->level[0])
+		log_write(log_level(), "log level: %s, by %s", r->text, by);
+}
+
 static void on_command(void *arg, const struct ctl_command *c, struct ctl_reply *r)
 {
 	struct engine *e = arg;
@@ -378,6 +417,9 @@ static void on_command(void *arg, const struct ctl_command *c, struct ctl_reply 
 		break;
 	case CTL_TRACE_END:
 		trace_end(e, c, r);
+		break;
+	case CTL_LOG_LEVEL:
+		set_log_level(e, c, r);
 		break;
 	case CTL_UPGRADE:
 		successor_ask(e, c, r);

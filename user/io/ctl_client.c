@@ -63,6 +63,8 @@ static int read_reply(const char *packet, size_t size, uint32_t seq, struct ctl_
 	reply->status = -(int)r.code;
 	reply->plan = r.plan;
 	reply->watch = r.watch;
+	memcpy(reply->level, r.level, sizeof(reply->level));
+	memcpy(reply->configured, r.configured, sizeof(reply->configured));
 	memcpy(reply->text, r.text, sizeof(reply->text));
 	return 0;
 }

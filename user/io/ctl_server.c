@@ -73,6 +73,8 @@ static bool carry_out(struct connection *c, uint32_t seq, const struct ctl_comma
 	r.code = reply.status < 0 ? (uint32_t)-reply.status : 0;
 	r.plan = reply.plan;
 	r.watch = reply.watch;
+	memcpy(r.level, reply.level, sizeof(r.level));
+	memcpy(r.configured, reply.configured, sizeof(r.configured));
 	snprintf(r.text, sizeof(r.text), "%s", reply.text);
 	return send_reply(c->fd, seq, &r);
 }

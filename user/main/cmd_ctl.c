@@ -41,16 +41,14 @@ enum cli_exit ctl_call(const struct cli *cli, const struct ctl_command *c)
 	return r.status < 0 ? CLI_FAILED : CLI_DONE;
 }
 
-/* Of who became root by sudo, the one that did. What cannot be a name is left out: the daemon has the
- * uid in any case. */
-static void say_who(char out[static EDIT_USER_MAX])
+void ctl_say_who(struct ctl_command *c)
 {
 	const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL;
 	const struct passwd *pw = sudo ? NULL : getpwuid(getuid());
 	const char *name = sudo ? sudo : pw ? pw->pw_name : "";
 
 	if (strlen(name) < EDIT_USER_MAX && edit_user_is_good(name))
-		strcpy(out, name);
+		strcpy(c->user, name);
 }
 
 enum cli_exit ctl_ask(const struct cli *cli, const struct ctl_command *c, struct ctl_reply *r)
@@ -95,7 +93,7 @@ enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, 
 	strcpy(c->backend, argv[1]);
 	if (reason)
 		snprintf(c->reason, sizeof(c->reason), "%s", reason);
-	say_who(c->user);
+	ctl_say_who(c);
 	return ctl_call(cli, c);
 }
 

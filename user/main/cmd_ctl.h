@@ -17,6 +17,10 @@
  * and prints the answer. */
 enum cli_exit ctl_call_on_backend(const struct cli *cli, struct ctl_command *c, char **argv);
 
+/* Fills in who asks: of who became root by sudo, the one that did. What cannot be a name is left out: the
+ * daemon has the uid in any case. */
+void ctl_say_who(struct ctl_command *c);
+
 /* Has the daemon carry out @c and prints the answer. */
 enum cli_exit ctl_call(const struct cli *cli, const struct ctl_command *c);
 

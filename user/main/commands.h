@@ -24,6 +24,7 @@
 	X(disable)                                                                                 \
 	X(enable)                                                                                  \
 	X(weight)                                                                                  \
+	X(log_level)                                                                               \
 	X(check)                                                                                   \
 	X(plan)                                                                                    \
 	X(convert)                                                                                 \

@@ -94,7 +94,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 			o->accept_changes = true;
 			break;
 		case OPT_DEBUG:
-			log_set_debug(1);
+			log_override(LOG_LEVEL_DEBUG);
 			break;
 		case OPT_VERSION:
 			puts("shuntd " SHUNT_VERSION);
@@ -146,11 +146,13 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 /* More for a while, without a restart. */
 static void on_debug(evutil_socket_t sig, short what, void *arg)
 {
+	const bool on = log_overridden() != LOG_LEVEL_DEBUG;
+
 	(void)sig;
 	(void)what;
 	(void)arg;
-	log_set_debug(!log_debug_is_on());
-	log_write(log_level(), "debugging is %s", log_debug_is_on() ? "on" : "off");
+	log_override(on ? LOG_LEVEL_DEBUG : LOG_LEVEL_NONE);
+	log_write(log_level(), "debugging is %s", on ? "on" : "off");
 }
 
 /* Before anything else starts, so that a signal that comes early waits for the loop. */

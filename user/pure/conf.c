@@ -134,6 +134,11 @@ const char *conf_on_empty_name(enum conf_on_empty e)
 	return word_of(conf_on_empty_words, e);
 }
 
+const char *conf_log_name(enum conf_log l)
+{
+	return word_of(conf_log_words, l);
+}
+
 const char *conf_check_name(enum conf_check_kind k)
 {
 	return word_of(conf_check_words, k);

@@ -337,6 +337,7 @@ void conf_free(struct conf *c);
 const char *conf_scheduler_name(enum shunt_scheduler s);
 const char *conf_forward_name(enum shunt_forward f);
 const char *conf_on_empty_name(enum conf_on_empty e);
+const char *conf_log_name(enum conf_log l);
 const char *conf_check_name(enum conf_check_kind k);
 const char *conf_dns_record_name(enum conf_dns_record r);
 const char *conf_xdp_name(enum conf_xdp x);

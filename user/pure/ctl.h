@@ -22,11 +22,13 @@ enum ctl_verb {
 	CTL_MAKE_PLAN,
 	CTL_TRACE,
 	CTL_TRACE_END,
+	CTL_LOG_LEVEL,
 	CTL_VERB_MAX
 };
 
 #define CTL_DEADLINE_MAX_S 604800
 #define CTL_FILE_MAX 1024
+#define CTL_LEVEL_MAX 16
 
 struct ctl_command {
 	enum ctl_verb verb;
@@ -39,6 +41,7 @@ struct ctl_command {
 	struct msg_bytes filter; /* TRACE only; of struct cbpf */
 	uint32_t one_of; /* TRACE only */
 	uint64_t watch; /* TRACE_END only: whose; 0: whoever's */
+	char level[CTL_LEVEL_MAX]; /* LOG_LEVEL only; empty: it stays */
 	char user[EDIT_USER_MAX]; /* as the client says; empty: it does not */
 	char reason[EDIT_REASON_MAX]; /* empty: none */
 	/* Who asks, by SO_PEERCRED; for the log. Not on the wire. */
@@ -52,12 +55,15 @@ struct ctl_reply {
 	char text[SHUNT_MSG_TEXT_MAX];
 	uint64_t plan; /* MAKE_PLAN: its number */
 	uint64_t watch; /* TRACE: its number */
+	char level[CTL_LEVEL_MAX],
+		configured[CTL_LEVEL_MAX]; /* LOG_LEVEL: in force, and by the file */
 };
 
 static inline bool ctl_is_of_backend(enum ctl_verb verb)
 {
 	return verb != CTL_RELOAD && verb != CTL_UPGRADE && verb != CTL_ROLLBACK &&
-	       verb != CTL_MAKE_PLAN && verb != CTL_TRACE && verb != CTL_TRACE_END;
+	       verb != CTL_MAKE_PLAN && verb != CTL_TRACE && verb != CTL_TRACE_END &&
+	       verb != CTL_LOG_LEVEL;
 }
 
 #endif

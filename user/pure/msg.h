@@ -32,6 +32,7 @@ struct msg_reply {
 	uint32_t version;
 	char text[SHUNT_MSG_TEXT_MAX];
 	uint64_t plan, watch;
+	char level[CTL_LEVEL_MAX], configured[CTL_LEVEL_MAX];
 };
 
 struct msg_event {

@@ -6,11 +6,12 @@
 #include "pure/msg.h"
 
 static const enum shunt_msg_command verb_command[CTL_VERB_MAX] = {
-	[CTL_RELOAD] = SHUNT_MSG_RELOAD,     [CTL_DRAIN] = SHUNT_MSG_DRAIN,
-	[CTL_ENABLE] = SHUNT_MSG_ENABLE,     [CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
-	[CTL_DISABLE] = SHUNT_MSG_DISABLE,   [CTL_UPGRADE] = SHUNT_MSG_UPGRADE,
-	[CTL_ROLLBACK] = SHUNT_MSG_ROLLBACK, [CTL_MAKE_PLAN] = SHUNT_MSG_MAKE_PLAN,
-	[CTL_TRACE] = SHUNT_MSG_TRACE,	     [CTL_TRACE_END] = SHUNT_MSG_TRACE_END,
+	[CTL_RELOAD] = SHUNT_MSG_RELOAD,       [CTL_DRAIN] = SHUNT_MSG_DRAIN,
+	[CTL_ENABLE] = SHUNT_MSG_ENABLE,       [CTL_WEIGHT] = SHUNT_MSG_WEIGHT,
+	[CTL_DISABLE] = SHUNT_MSG_DISABLE,     [CTL_UPGRADE] = SHUNT_MSG_UPGRADE,
+	[CTL_ROLLBACK] = SHUNT_MSG_ROLLBACK,   [CTL_MAKE_PLAN] = SHUNT_MSG_MAKE_PLAN,
+	[CTL_TRACE] = SHUNT_MSG_TRACE,	       [CTL_TRACE_END] = SHUNT_MSG_TRACE_END,
+	[CTL_LOG_LEVEL] = SHUNT_MSG_LOG_LEVEL,
 };
 
 static bool is_get(enum shunt_msg_command command)
@@ -63,6 +64,8 @@ int msg_get_command(const struct nlmsghdr *m, struct ctl_command *c)
 	if (c->accept && verb != CTL_UPGRADE)
 		return -EBADMSG;
 	if (c->file[0] && (verb != CTL_MAKE_PLAN || c->file[0] != '/'))
+		return -EBADMSG;
+	if (c->level[0] && verb != CTL_LOG_LEVEL)
 		return -EBADMSG;
 	if (!edit_user_is_good(c->user) || !edit_reason_is_good(c->reason))
 		return -EBADMSG;

@@ -60,9 +60,13 @@ static const struct field get_fields[] = {
 };
 
 static const struct field reply_fields[] = {
-	U32(SHUNT_REPLY_CODE, msg_reply, code),	      TEXT(SHUNT_REPLY_TEXT, msg_reply, text),
-	U32(SHUNT_REPLY_VERSION, msg_reply, version), U64(SHUNT_REPLY_PLAN, msg_reply, plan),
+	U32(SHUNT_REPLY_CODE, msg_reply, code),
+	TEXT(SHUNT_REPLY_TEXT, msg_reply, text),
+	U32(SHUNT_REPLY_VERSION, msg_reply, version),
+	U64(SHUNT_REPLY_PLAN, msg_reply, plan),
 	U64(SHUNT_REPLY_WATCH, msg_reply, watch),
+	TEXT(SHUNT_REPLY_LEVEL, msg_reply, level),
+	TEXT(SHUNT_REPLY_CONFIGURED, msg_reply, configured),
 };
 
 static const struct field command_fields[] = {
@@ -76,6 +80,7 @@ static const struct field command_fields[] = {
 	TEXT(SHUNT_COMMAND_USER, ctl_command, user),
 	TEXT(SHUNT_COMMAND_REASON, ctl_command, reason),
 	TEXT(SHUNT_COMMAND_FILE, ctl_command, file),
+	TEXT(SHUNT_COMMAND_LEVEL, ctl_command, level),
 	BOOL(SHUNT_COMMAND_ACCEPT, ctl_command, accept),
 };
 
@@ -364,27 +369,27 @@ static const struct field flow_fields[] = {
 	}
 
 static const struct layout layouts[] = {
-	[SHUNT_MSG_GET_STATUS] = LAYOUT(get),	[SHUNT_MSG_GET_INTERFACES] = LAYOUT(get),
-	[SHUNT_MSG_GET_SERVICES] = LAYOUT(get), [SHUNT_MSG_GET_BACKENDS] = LAYOUT(get),
-	[SHUNT_MSG_GET_VERDICTS] = LAYOUT(get), [SHUNT_MSG_GET_FINGERPRINTS] = LAYOUT(get),
-	[SHUNT_MSG_GET_HISTORY] = LAYOUT(get),	[SHUNT_MSG_HISTORY] = LAYOUT(history),
-	[SHUNT_MSG_GET_FIGURES] = LAYOUT(get),	[SHUNT_MSG_FIGURE] = LAYOUT(figure),
-	[SHUNT_MSG_STATUS] = LAYOUT(status),	[SHUNT_MSG_INTERFACE] = LAYOUT(interface),
-	[SHUNT_MSG_SERVICE] = LAYOUT(service),	[SHUNT_MSG_BACKEND] = LAYOUT(backend),
-	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),	[SHUNT_MSG_FINGERPRINT] = LAYOUT(fingerprint),
-	[SHUNT_MSG_GET_TRACE] = LAYOUT(get),	[SHUNT_MSG_TRACED] = LAYOUT(traced),
-	[SHUNT_MSG_TRACE] = LAYOUT(command),	[SHUNT_MSG_TRACE_END] = LAYOUT(command),
-	[SHUNT_MSG_GET_EXPLAIN] = LAYOUT(ask),	[SHUNT_MSG_GET_FLOWS] = LAYOUT(get),
-	[SHUNT_MSG_EXPLAIN] = LAYOUT(explain),	[SHUNT_MSG_STEP] = LAYOUT(step),
-	[SHUNT_MSG_FRAME] = LAYOUT(frame),	[SHUNT_MSG_FLOW] = LAYOUT(flow),
-	[SHUNT_MSG_PAGE] = LAYOUT(get),		[SHUNT_MSG_ERROR] = LAYOUT(reply),
-	[SHUNT_MSG_EVENT] = LAYOUT(event),	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),
-	[SHUNT_MSG_RELOAD] = LAYOUT(command),	[SHUNT_MSG_DRAIN] = LAYOUT(command),
-	[SHUNT_MSG_DISABLE] = LAYOUT(command),	[SHUNT_MSG_ENABLE] = LAYOUT(command),
-	[SHUNT_MSG_UPGRADE] = LAYOUT(command),	[SHUNT_MSG_ROLLBACK] = LAYOUT(command),
-	[SHUNT_MSG_WEIGHT] = LAYOUT(command),	[SHUNT_MSG_REPLY] = LAYOUT(reply),
-	[SHUNT_MSG_GET_PLAN] = LAYOUT(get),	[SHUNT_MSG_MAKE_PLAN] = LAYOUT(command),
-	[SHUNT_MSG_PLAN] = LAYOUT(plan),
+	[SHUNT_MSG_GET_STATUS] = LAYOUT(get),	 [SHUNT_MSG_GET_INTERFACES] = LAYOUT(get),
+	[SHUNT_MSG_GET_SERVICES] = LAYOUT(get),	 [SHUNT_MSG_GET_BACKENDS] = LAYOUT(get),
+	[SHUNT_MSG_GET_VERDICTS] = LAYOUT(get),	 [SHUNT_MSG_GET_FINGERPRINTS] = LAYOUT(get),
+	[SHUNT_MSG_GET_HISTORY] = LAYOUT(get),	 [SHUNT_MSG_HISTORY] = LAYOUT(history),
+	[SHUNT_MSG_GET_FIGURES] = LAYOUT(get),	 [SHUNT_MSG_FIGURE] = LAYOUT(figure),
+	[SHUNT_MSG_STATUS] = LAYOUT(status),	 [SHUNT_MSG_INTERFACE] = LAYOUT(interface),
+	[SHUNT_MSG_SERVICE] = LAYOUT(service),	 [SHUNT_MSG_BACKEND] = LAYOUT(backend),
+	[SHUNT_MSG_VERDICT] = LAYOUT(verdict),	 [SHUNT_MSG_FINGERPRINT] = LAYOUT(fingerprint),
+	[SHUNT_MSG_GET_TRACE] = LAYOUT(get),	 [SHUNT_MSG_TRACED] = LAYOUT(traced),
+	[SHUNT_MSG_TRACE] = LAYOUT(command),	 [SHUNT_MSG_TRACE_END] = LAYOUT(command),
+	[SHUNT_MSG_LOG_LEVEL] = LAYOUT(command), [SHUNT_MSG_GET_EXPLAIN] = LAYOUT(ask),
+	[SHUNT_MSG_GET_FLOWS] = LAYOUT(get),	 [SHUNT_MSG_EXPLAIN] = LAYOUT(explain),
+	[SHUNT_MSG_STEP] = LAYOUT(step),	 [SHUNT_MSG_FRAME] = LAYOUT(frame),
+	[SHUNT_MSG_FLOW] = LAYOUT(flow),	 [SHUNT_MSG_PAGE] = LAYOUT(get),
+	[SHUNT_MSG_ERROR] = LAYOUT(reply),	 [SHUNT_MSG_EVENT] = LAYOUT(event),
+	[SHUNT_MSG_HEARTBEAT] = LAYOUT(event),	 [SHUNT_MSG_RELOAD] = LAYOUT(command),
+	[SHUNT_MSG_DRAIN] = LAYOUT(command),	 [SHUNT_MSG_DISABLE] = LAYOUT(command),
+	[SHUNT_MSG_ENABLE] = LAYOUT(command),	 [SHUNT_MSG_UPGRADE] = LAYOUT(command),
+	[SHUNT_MSG_ROLLBACK] = LAYOUT(command),	 [SHUNT_MSG_WEIGHT] = LAYOUT(command),
+	[SHUNT_MSG_REPLY] = LAYOUT(reply),	 [SHUNT_MSG_GET_PLAN] = LAYOUT(get),
+	[SHUNT_MSG_MAKE_PLAN] = LAYOUT(command), [SHUNT_MSG_PLAN] = LAYOUT(plan),
 };
 
 const struct layout *msg_layout(enum shunt_msg_command command)
