@@ -2,7 +2,7 @@
 /* What shuntd says to the world: the whole protocol, so that a third program can be written from
  * this file alone.  With shunt_abi.h it needs nothing but <linux/netlink.h>.
  *
- * Two sockets speak the same encoding:
+ * Three sockets speak the same encoding:
  *   stats    NETLINK_USERSOCK, unicast: a request, answered by one datagram.  Reads only.
  *   events   NETLINK_USERSOCK, multicast group SHUNT_MSG_GROUP.  What happened, as it happens.
  *   control  AF_UNIX SOCK_SEQPACKET at <run_dir>/<instance>.sock.  Changes something.

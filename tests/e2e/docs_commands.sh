@@ -115,6 +115,28 @@ done
 blocks python docs/netlink.md >"$W/client.py"
 is "netlink.md: the program lists the backends" "$(on lb "$python" "$W/client.py" 2>&1 | awk '{ print $1, $3 }' | xargs)" \
   "web1 packets web2 packets"
+# Commands within sentences: there are such, and such options.
+cat >"$W/named.py" <<'END'
+import json, re, subprocess, sys
+table = json.load(open(sys.argv[1]))
+options = {c["name"]: {o["name"] for o in c["options"] + table["options"]} for c in table["commands"]}
+daemon = set(re.findall(r"--([a-z-]+)", subprocess.run(["shuntd", "--help"], capture_output=True, text=True).stdout))
+named = 0
+for page in sys.argv[2:]:
+    text = re.sub(r"^```.*?^```", "", open(page).read(), flags=re.S | re.M)
+    for program, words in re.findall(r"`(shuntd?)\s+([^`|]*)", text):
+        name = words.split()[0]
+        known = daemon if program == "shuntd" else options.get(name)
+        unknown = [o for o in re.findall(r"--([a-z-]+)", words) if known is None or o not in known]
+        named += 1
+        if known is None or unknown:
+            print(f"{page}: {program} {' '.join(words.split())}")
+if named < 60:
+    print(f"only {named} commands")
+END
+"$O/shunt" help --json >"$W/table"
+is "commands and options within sentences are such as there are" \
+  "$(PATH=$W/bin:$PATH "$python" "$W/named.py" "$W/table" README.md docs/*.md)" ""
 is "troubleshooting.md: each symptom has commands" "$(awk '/^## / { if (n && !c) print h; h = $0; n++; c = 0 } /^```sh/ { c++ }
   END { if (!c) print h }' docs/troubleshooting.md)" ""
 shuntd_stop
