@@ -49,6 +49,18 @@ refuses "a second daemon of the same instance" 1 "$INSTANCE|already|running" \
   on lb timeout 5 "$O/shuntd" -c "$W/shunt.yaml"
 check "which leaves the first alone" shunt status
 
+# head_of WORDS COMMAND...: its reader has enough of it after a line.
+head_of() {
+  timeout 20 "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" "${@:2}" 2>"$W/complaint" | head -n 1 >"$W/first"
+  is "$1" "$([ "${PIPESTATUS[0]}" -ne 124 ]; echo $?) $(wc -l <"$W/first") $(cat "$W/complaint")" "0 1 "
+}
+export W O INSTANCE
+for command in "stats --watch 0.1" "help" "stats --json"; do
+  # shellcheck disable=SC2086 # words
+  on lb bash -c "$(declare -f head_of is result note); cases=0 failures=0; head_of 'x' $command" >"$W/head"
+  check "shunt $command | head -1 ends, and nobody complains" grep -q '^ok' "$W/head"
+done
+
 chmod 755 "$W"
 cp "$O/shunt" "$O/shuntd" "$W" # the tree may stand in a home that others cannot enter
 nobody() { on lb setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"; }
@@ -56,6 +68,11 @@ refuses "an unprivileged drain" 1 '^shunt: .*(ermission|root|allowed)' \
   nobody "$W/shunt" -i "$INSTANCE" --run-dir "$W/run" drain web b1
 refuses "unprivileged stats" 1 '^shunt: .*(ermission|root|allowed)' \
   nobody "$W/shunt" -i "$INSTANCE" --run-dir "$W/run" stats
+for command in reload "plan $W/shunt.yaml" "trace --count 1" "upgrade --rollback" "disable web b1" events; do
+  # shellcheck disable=SC2086 # words
+  refuses "an unprivileged ${command%% *}" 1 '^shunt: .*(ermission|root|allowed)' \
+    nobody "$W/shunt" -i "$INSTANCE" --run-dir "$W/run" $command
+done
 sed "s/^instance:.*/instance: other-$$/; s,/run$,/run2,; s,/state$,/state2," "$W/shunt.yaml" >"$W/other.yaml"
 mkdir -m 777 "$W/run2" "$W/state2"
 refuses "an unprivileged daemon names the capability it lacks, in a line" 1 'CAP_' \

@@ -254,8 +254,9 @@ def main():
             docs[c["name"]] = [re.sub(r"^[^][{}]*: ", "", parts(line))
                                for line in c["json"].splitlines()]
     attempt("help on 40 columns", check_narrow, "help")
-    for name in ("status", "services", "backends", "stats", "history", "fingerprint"):
-        words = [name] + (["web", "b1"] if name == "history" else [])
+    for name in ("status", "services", "backends", "stats", "history", "fingerprint", "flows", "plan",
+                 "explain", "upgrade"):
+        words = [name] + [w.replace(FILE, CONFIG) for w in RUNS.get(name, [[]])[0]]
         attempt(f"{name} on 40 columns", check_narrow_table, *words)
     for c in commands:
         if c["name"] not in ENDLESS and c["name"] not in ("decap", "top", "drain", "upgrade", "convert",

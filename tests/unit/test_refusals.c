@@ -110,6 +110,47 @@ static void what_makes_no_sense_is_refused(void **state)
 	shunt_refuses(list);
 }
 
+static void without_a_daemon_every_command_says_so(void **state)
+{
+	static const char *const commands[] = {"status",
+					       "services",
+					       "backends",
+					       "stats",
+					       "flows",
+					       "fingerprint",
+					       "history web web1",
+					       "events",
+					       "explain web",
+					       "explain 192.0.2.7:1 203.0.113.10:80",
+					       "plan",
+					       "reload",
+					       "enable web web1",
+					       "disable web web1",
+					       "weight web web1 1",
+					       "drain web web1",
+					       "drain web web1 --wait",
+					       "trace",
+					       "capture --write /dev/null",
+					       "upgrade",
+					       "upgrade --status",
+					       "upgrade --rollback",
+					       "stats --json"};
+	char arguments[128];
+	static struct run r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(commands); i++) {
+		snprintf(arguments, sizeof(arguments), "-i nobody %s", commands[i]);
+		run_shunt(&r, arguments);
+		is_refused(&(struct refusal){arguments, 1,
+					     "shunt: no shuntd of instance \"nobody\" answers ("},
+			   &r);
+		assert_non_null(
+			strstr(r.err, "Start it with systemctl start shunt, or shuntd -c FILE"));
+	}
+}
+
 static const char config[] =
 	"interfaces: [eth0]\n"
 	"services:\n"
@@ -278,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_makes_no_sense_is_refused),
+		cmocka_unit_test(without_a_daemon_every_command_says_so),
 		cmocka_unit_test(setup_of_what_is_not_there_is_refused),
 		cmocka_unit_test(waiting_for_what_does_not_drain_ends),
 		cmocka_unit_test(what_shuntd_would_not_take_is_printed_with_what_is_wrong),

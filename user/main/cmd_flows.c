@@ -10,6 +10,7 @@
 #include "main/cli.h"
 #include "main/json.h"
 #include "main/units.h"
+#include "main/wrap.h"
 #include "pure/endpoint.h"
 #include "pure/msg.h"
 
@@ -30,8 +31,17 @@ struct list {
 
 /* ---- printing ---------------------------------------------------------------------------------*/
 
+#define TABLE_WIDTH 80 /* what is narrower has a paragraph for each */
+
+static bool is_narrow(const struct cli *cli)
+{
+	return cli->width && cli->width < TABLE_WIDTH;
+}
+
 static void print_heading(const struct cli *cli)
 {
+	if (is_narrow(cli))
+		return;
 	fprintf(cli->out, "%-10s  %-16s  %-16s  %-11s  %8s  %s\n", "KIND", "SERVICE", "BACKEND",
 		"STATE", "AGE", "CLIENT");
 }
@@ -40,18 +50,27 @@ static void print_row(const struct cli *cli, const struct view_flow *f)
 {
 	char client[ADDR_PORT_TEXT_MAX] = "-", vip[ADDR_PORT_TEXT_MAX], pool[ADDR_PORT_TEXT_MAX];
 	const bool is_known = !addr_is_none(&f->client), has_pool = !addr_is_none(&f->pool);
-	char number[32];
+	const char *kind = view_flow_kind_name(f->kind), *state = view_flow_state_name(f->state);
+	const char *service = f->service[0] ? f->service : "?", *backend = f->backend;
+	const struct units age = units_age(f->age_ms);
+	char number[32], way[4 * ADDR_PORT_TEXT_MAX], text[512];
 
 	snprintf(number, sizeof(number), "number %u", f->number);
+	if (!backend[0])
+		backend = number;
 	if (is_known)
 		addr_port_format(&f->client, f->client_port, client);
 	addr_port_format(&f->vip, f->port, vip);
 	addr_port_format(&f->pool, f->pool_port, pool);
-	fprintf(cli->out, "%-10s  %-16s  %-16s  %-11s  %8s  %s%s%s%s%s\n",
-		view_flow_kind_name(f->kind), f->service[0] ? f->service : "?",
-		f->backend[0] ? f->backend : number, view_flow_state_name(f->state),
-		units_age(f->age_ms).text, client, is_known ? " > " : "", is_known ? vip : "",
-		has_pool ? " as " : "", has_pool ? pool : "");
+	snprintf(way, sizeof(way), "%s%s%s%s%s", client, is_known ? " > " : "", is_known ? vip : "",
+		 has_pool ? " as " : "", has_pool ? pool : "");
+	if (!is_narrow(cli)) {
+		fprintf(cli->out, "%-10s  %-16s  %-16s  %-11s  %8s  %s\n", kind, service, backend,
+			state, age.text, way);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s, %s: %s, %s, %s", service, backend, kind, state, age.text);
+	wrap_hang(cli->out, cli->width, way, 2, text);
 }
 
 static void json_addr(struct json *j, const char *name, const struct addr *a)

@@ -165,7 +165,8 @@ static void print_row(const struct cli *cli, const struct view_plan *r)
 static void print_counts(const struct cli *cli, const struct plan_rows *rows)
 {
 	static const char *const words[] = {"added", "changed", "removed"};
-	size_t count[2][SHUNT_PLAN_CHANGE_MAX + 1] = {{0}}, i, k;
+	size_t count[2][SHUNT_PLAN_CHANGE_MAX + 1] = {{0}}, i, k, used = 0;
+	char text[320];
 
 	for (i = 0; i < rows->n; i++)
 		if (rows->list[i].kind == SHUNT_PLAN_OF_SERVICE ||
@@ -175,11 +176,13 @@ static void print_counts(const struct cli *cli, const struct plan_rows *rows)
 		const size_t n[] = {count[k][SHUNT_PLAN_ADDED], count[k][SHUNT_PLAN_CHANGED],
 				    count[k][SHUNT_PLAN_REMOVED] + count[k][SHUNT_PLAN_LEAVES]};
 
-		fprintf(cli->out, "%s: ", k ? "; backends" : "services");
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "%s: ", k ? "; backends" : "services");
 		for (i = 0; i < 3; i++)
-			fprintf(cli->out, "%s%zu %s", i ? ", " : "", n[i], words[i]);
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%zu %s",
+						 i ? ", " : "", n[i], words[i]);
 	}
-	fputc('\n', cli->out);
+	wrap_hang(cli->out, cli->width ? cli->width : 10000, "", 0, text);
 }
 
 void plan_print(const struct cli *cli, const struct plan_rows *rows)
