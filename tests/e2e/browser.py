@@ -6,6 +6,7 @@ FOLDER is for its profile.  Actions, in their order:
   open=URL                           and its load awaited
   wait=EXPRESSION                    until it is true, for ten seconds
   run=COMMAND                        a shell's
+  key=Enter                          pressed
   print=EXPRESSION                   its value, as JSON
   shot=FILE                          a picture of the whole page, PNG
   forgive=TEXT                       what was said with it until now
@@ -122,6 +123,10 @@ class Browser:
         with open(path, "wb") as f:
             f.write(base64.b64decode(data))
 
+    def press(self, key):
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, text="\r", windowsVirtualKeyCode=13)
+
     def theme(self, name):
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
@@ -137,7 +142,7 @@ class Browser:
         elif verb == "run":
             subprocess.run(what, shell=True, check=True)
         else:
-            {"size": self.size, "open": self.open, "wait": self.wait, "shot": self.shot}[verb](what)
+            {"size": self.size, "key": self.press, "open": self.open, "wait": self.wait, "shot": self.shot}[verb](what)
 
 
 def main():

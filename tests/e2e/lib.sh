@@ -369,6 +369,20 @@ FAST_TCP='check: { type: tcp, interval: 250ms, timeout: 240ms, rise: 2, fall: 5 
 backends4() { for n; do echo "$(addr4 "$n") name=b$n"; done; }
 backends6() { for n; do echo "$(addr6 "$n") name=b$n"; done; }
 
+# watched_web: two backends behind the service "web", which are checked, and a daemon-to-be that serves its page.
+watched_web() {
+  stage 2
+  companion
+  web 1
+  web 2
+  backends4 1 2 >"$W/web.backends"
+  config <<END
+web: {}
+services:
+$(service web tcp $VIP4 80 "forward: dsr" "$FAST" "backends_file: web.backends")
+END
+}
+
 shunt() { on lb "$O/shunt" -i "$INSTANCE" --run-dir "$W/run" "$@"; }
 
 # count_state STATE [SERVICE]: how many backends are "up", "down", "drained", "no neighbour", ...

@@ -5,16 +5,7 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 command -v prometheus >/dev/null || skip_all "there is no prometheus"
-stage 2
-companion
-web 1
-web 2
-backends4 1 2 >"$W/web.backends"
-config <<END
-web: {}
-services:
-$(service web tcp $VIP4 80 "forward: dsr" "$FAST" "backends_file: web.backends")
-END
+watched_web
 cp configs/alerts.yml tests/e2e/alerts_test.yml "$W"
 check "the rules are rules" promtool check rules "$W/alerts.yml"
 check "and say in made-up hours what they should" promtool test rules "$W/alerts_test.yml"

@@ -11,6 +11,7 @@
 #include "main/json.h"
 #include "main/table.h"
 #include "main/units.h"
+#include "main/words.h"
 #include "pure/msg.h"
 
 static void close_client(struct stats_client **c)
@@ -28,17 +29,6 @@ static const char *when(uint64_t time_ms, char out[static 32])
 	if (!localtime_r(&seconds, &local) || !strftime(out, 32, "%Y-%m-%d %H:%M:%S", &local))
 		snprintf(out, 32, "%" PRIu64, time_ms / 1000);
 	return out;
-}
-
-static void json_change(struct json *j, const struct history_event *c)
-{
-	json_text(j, "from", standing_name(c->from));
-	json_text(j, "to", standing_name(c->to));
-	json_text_or_null(j, "code", c->code);
-	json_text_or_null(j, "check", c->check);
-	json_number(j, "latency_us", c->latency_us);
-	json_text_or_null(j, "by", c->by);
-	json_text_or_null(j, "reason", c->reason);
 }
 
 /* ---- history ----------------------------------------------------------------------------------*/
@@ -112,12 +102,8 @@ static enum cli_exit run_history(struct cli *cli, int argc, char **argv)
 	}
 	json_open(&j, cli->out, false);
 	json_list(&j, "history");
-	for (i = 0; i < n; i++) {
-		json_object(&j, NULL);
-		json_number(&j, "time_ms", rows[i].time_ms);
-		json_change(&j, &rows[i]);
-		json_object_end(&j);
-	}
+	for (i = 0; i < n; i++)
+		words_json_change(&j, &rows[i]);
 	json_list_end(&j);
 	json_close(&j);
 	return CLI_DONE;
@@ -154,7 +140,7 @@ static void event_json(const struct cli *cli, const struct msg_event *e)
 	json_text_or_null(&j, "backend", e->backend);
 	json_text(&j, "text", e->text);
 	if (e->change.to || e->change.from)
-		json_change(&j, &e->change);
+		words_json_change_keys(&j, &e->change);
 	json_close(&j);
 }
 

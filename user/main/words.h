@@ -7,6 +7,8 @@
 #include "main/json.h"
 #include "pure/view.h"
 
+struct history_event;
+
 /* How its drain goes, for people; @out: [size]. */
 const char *words_drain(const struct view_backend *b, char *out, size_t size);
 /* A backend's state, the first that holds: "leaving", "maintenance", "drained", "down", "no next hop",
@@ -36,6 +38,9 @@ void words_json_status(FILE *out, const struct view_status *s, const struct view
 void words_json_interface(struct json *j, const struct view_interface *i);
 void words_json_service(struct json *j, const struct view_service *s);
 void words_json_backend(struct json *j, const struct view_backend *b);
+/* A change of a backend, as an object; and its keys but the time alone. */
+void words_json_change(struct json *j, const struct history_event *c);
+void words_json_change_keys(struct json *j, const struct history_event *c);
 void words_json_verdict(struct json *j, const struct view_verdict *v);
 /* packets, bytes, flows, packets_per_s, bytes_per_s, flows_per_s, as members. */
 /* What passive checks say, with "; " where the reason of the active ones follows; empty: nothing.

@@ -13,9 +13,11 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "pure/history.h"
 #include "web/guard.h"
 #include "web/metrics.h"
 #include "web/page.h"
+#include "web/past.h"
 #include "web/reply.h"
 #include "web/stream.h"
 
@@ -57,6 +59,7 @@ struct server {
 	struct guard *guard;
 	struct streams *streams;
 	struct fetcher *fetcher;
+	struct past *past;
 	TAILQ_HEAD(, waiting) waiting;
 	bool only_local; /* it listens on a loopback address */
 	uint32_t limit;
@@ -271,6 +274,28 @@ static void reply_events(struct server *s, struct evhttp_request *req)
 		evhttp_send_error(req, 503, NULL);
 }
 
+static void reply_history(struct server *s, struct evhttp_request *req)
+{
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
+	struct reply r = {.snapshot = NULL};
+	struct evkeyvalq parameters;
+	int64_t limit;
+
+	TAILQ_INIT(&parameters);
+	if (query && evhttp_parse_query_str(query, &parameters) == 0)
+		r.query = &parameters;
+	limit = reply_number(&r, "limit", HISTORY_MAX, HISTORY_MAX);
+	if (limit < 1) {
+		reply_words(req, 400, "limit is a number from 1 to 100");
+	} else {
+		const char *const names[2] = {reply_parameter(&r, "service"),
+					      reply_parameter(&r, "backend")};
+
+		past_ask(s->past, req, names, (size_t)limit);
+	}
+	evhttp_clear_headers(&parameters);
+}
+
 static const struct route *find_route(const char *path)
 {
 	for (size_t i = 0; path && i < ROUTES; i++)
@@ -309,11 +334,13 @@ static void on_request(struct evhttp_request *req, void *arg)
 		reply_file(req, file);
 	else if (path && strcmp(path, "/api/v1/events") == 0)
 		reply_events(s, req);
+	else if (path && strcmp(path, "/api/v1/history") == 0)
+		reply_history(s, req);
 	else if (!route)
 		reply_words(
 			req, 404,
 			"there are: / /metrics /healthz /readyz /api/v1/status /api/v1/services "
-			"/api/v1/backends /api/v1/verdicts /api/v1/events");
+			"/api/v1/backends /api/v1/history /api/v1/verdicts /api/v1/events");
 	else if (latest && mono_diff_us(latest->taken, mono_now()) < SERVE_FRESH_US)
 		answer(s, req, route);
 	else
@@ -327,6 +354,13 @@ static void on_event(void *arg, const struct msg_event *e)
 	struct server *s = arg;
 
 	streams_tell(s->streams, e);
+}
+
+static void on_other(void *arg, uint32_t seq, const void *text, size_t len)
+{
+	struct server *s = arg;
+
+	past_answer(s->past, seq, text, len);
 }
 
 static void on_lost(void *arg)
@@ -370,7 +404,7 @@ static int open_http(struct server *s, int listener)
 struct server *server_new(struct event_base *base, int daemon, int listener, uint32_t limit)
 {
 	struct server *s = calloc(1, sizeof(*s));
-	const struct fetcher_calls calls = {on_snapshot, on_event, on_lost, s};
+	const struct fetcher_calls calls = {on_snapshot, on_event, on_other, on_lost, s};
 
 	if (!s)
 		return NULL;
@@ -379,8 +413,9 @@ struct server *server_new(struct event_base *base, int daemon, int listener, uin
 	s->only_local = is_loopback(listener);
 	TAILQ_INIT(&s->waiting);
 	s->fetcher = fetcher_new(base, daemon, &calls);
+	s->past = past_new(base, daemon);
 	s->streams = streams_new(base);
-	if (s->fetcher && s->streams && open_http(s, listener) == 0)
+	if (s->fetcher && s->past && s->streams && open_http(s, listener) == 0)
 		return s;
 	server_free(s);
 	return NULL;
@@ -394,6 +429,7 @@ void server_free(struct server *s)
 		guard_free(s->guard);
 	if (s->streams)
 		streams_free(s->streams);
+	past_free(s->past);
 	if (s->fetcher)
 		fetcher_free(s->fetcher);
 	for (size_t i = 0; i < ROUTES; i++)

@@ -252,6 +252,8 @@ static void on_message(struct fetcher *f, size_t n)
 			f->calls.event(f->calls.arg, &e);
 	} else if (f->next && msg_seq(m) == f->seq) {
 		on_page(f, n);
+	} else {
+		f->calls.other(f->calls.arg, msg_seq(m), f->answer, n);
 	}
 }
 

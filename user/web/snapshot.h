@@ -39,6 +39,8 @@ struct fetcher_calls {
 	 * -ESTALE, it changes so fast that no snapshot comes through whole; -ENOMEM. */
 	void (*done)(void *arg, int err);
 	void (*event)(void *arg, const struct msg_event *e); /* happens now */
+	/* An answer of @len bytes to a request of somebody else's over the same socket. */
+	void (*other)(void *arg, uint32_t seq, const void *answer, size_t len);
 	void (*lost)(void *arg); /* the daemon is gone: nothing more comes */
 	void *arg;
 };

@@ -135,10 +135,10 @@ function chosen(services) {
   return services.filter((s) => first.has(s));
 }
 
-/** @data: {host, detail, rate, services, backends: (name) => rows} */
+/** @data: {host, detail, rate, services, total: of services, backends: (name) => rows} */
 export function map(data, width) {
   const narrow = width < 620, g = svg("g"), shown = chosen(data.services);
-  const hidden = data.services.length - shown.length;
+  const hidden = data.total - shown.length;
   let y = narrow ? 118 : 6;
   const sx = narrow ? 22 : Math.round(width * 0.37), sw = narrow ? width - 24 : Math.min(250, Math.round(width * 0.25));
   const bx = narrow ? 56 : Math.round(width * 0.72), bw = width - bx - 2;
@@ -164,7 +164,7 @@ export function map(data, width) {
   if (hidden > 0) g.append(text(`and ${hidden} more services`, sx, end + 22, {class: "small"}));
   const total = end + (hidden > 0 ? 32 : 6);
   return svg("svg", {viewBox: `0 0 ${width} ${Math.ceil(total)}`, role: "img",
-    "aria-label": `Clients, this host, ${data.services.length} services and their backends`}, g);
+    "aria-label": `Clients, this host, ${data.total} services and their backends`}, g);
 }
 
 function place(g, p, at) {

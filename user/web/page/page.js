@@ -2,12 +2,13 @@
 // Asks every two seconds, and shows what is. Nothing here changes anything.
 import {age, kindOf, line, map, mark, short, svg} from "./graphs.js";
 
-const EVERY_MS = 2000, SAMPLES = 120, SERVICES_PAGE = 50, BACKENDS_PAGE = 50, FEW = 150, EVENTS = 200;
+const EVERY_MS = 2000, SAMPLES = 120, SERVICES_ASKED = 500, SERVICES_PAGE = 50, BACKENDS_PAGE = 50, FEW = 150, EVENTS = 200, CHANGES = 12;
 const $ = (id) => document.getElementById(id);
 
-const seen = {status: null, services: [], total: 0, verdicts: [], backends: new Map(), offset: 0};
+const seen = {status: null, services: [], total: 0, verdicts: [], backends: new Map(), block: 0, at: 0};
 const past = {packets: [], bytes: [], flows: [], usable: [], services: new Map()};
 const cards = new Map(); // services by name
+const histories = new Map(); // of backends, by service and name: they stay when rows are drawn anew
 let missed = 0, timer = 0, width = 0, busy = false, again = false;
 
 function el(name, attributes = {}, ...children) {
@@ -113,7 +114,7 @@ function showMap() {
   }
   $("map").replaceChildren(map({
     host: "this host", detail: names, rate: past.packets.at(-1), services: seen.services,
-    backends: (name) => seen.backends.get(name)?.rows || [],
+    total: seen.total, backends: (name) => seen.backends.get(name)?.rows || [],
   }, Math.max(300, width)));
 }
 
@@ -148,7 +149,48 @@ function latency(us) {
   return us < 1000 ? `${us} µs` : us < 1e6 ? `${(us / 1000).toFixed(us < 10000 ? 1 : 0)} ms` : `${(us / 1e6).toFixed(1)} s`;
 }
 
-function backendRow(b, slots) {
+function change(e) {
+  const at = new Date(e.time_ms), probe = [e.code, e.reason].filter(Boolean).join(": ") + (e.check ? ` (check ${e.check})` : "");
+  return el("li", {},
+    el("time", {datetime: at.toISOString()}, at.toLocaleString()),
+    el("div", {}, e.from === e.to ? "still " : `${e.from} → `, stateMark(e.to)),
+    el("div", {}, [probe, e.by && `by ${e.by}`].filter(Boolean).join("; ")));
+}
+
+async function loadHistory(h) {
+  if (!h.root.open) return;
+  try {
+    const names = `service=${encodeURIComponent(h.service)}&backend=${encodeURIComponent(h.backend)}`;
+    const {history} = await ask(`history?${names}&limit=${CHANGES}`);
+    h.list.replaceChildren(...history.map(change));
+    if (!history.length) h.list.append(el("li", {}, "Nothing has become of it since shuntd started."));
+  } catch (e) {
+    h.list.replaceChildren(el("li", {}, `It could not be asked for: ${e.message}.`));
+  }
+}
+
+/** The reason why it is as it is; opened, the reasons before. */
+function historyOf(service, b, reason) {
+  const key = JSON.stringify([service, b.name]);
+  let h = histories.get(key);
+  if (!h) {
+    h = {service, backend: b.name, summary: el("summary"), list: el("ol")};
+    h.root = el("details", {class: "history"}, h.summary, h.list);
+    h.root.addEventListener("toggle", () => loadHistory(h));
+    histories.set(key, h);
+  }
+  put(h.summary, reason || "history");
+  h.summary.setAttribute("aria-label", `${reason ? `${reason}; ` : ""}history of ${b.name}`);
+  return h.root;
+}
+
+function forgetHistories(service, rows) {
+  const names = new Set(rows.map((b) => b.name));
+  for (const [key, h] of histories) if (h.service === service && !names.has(h.backend)) histories.delete(key);
+}
+
+function backendRow(b, s) {
+  const slots = s.slots;
   const part = slots ? b.slots / slots : 0, bar = el("i");
   const endpoint = b.port ? (b.address?.includes(":") ? `[${b.address}]:${b.port}` : `${b.address}:${b.port}`) : b.address;
   bar.style.width = `${(part * 100).toFixed(1)}%`;
@@ -156,7 +198,7 @@ function backendRow(b, slots) {
   return el("tr", {},
     el("td", {}, el("div", {class: "name"}, b.name), el("div", {class: "address"}, endpoint || "")),
     el("td", {}, stateMark(b.state)),
-    el("td", {class: reason ? "wide" : "wide none"}, el("div", {class: "why"}, reason)),
+    el("td", {class: "wide"}, el("div", {class: "why"}, historyOf(s.name, b, reason))),
     el("td", {class: "num", "data-label": "share"}, el("span", {class: "share"}, `${(part * 100).toFixed(part < 0.0995 && part > 0 ? 1 : 0)} %`, el("span", {class: "bar", "aria-hidden": "true"}, bar))),
     el("td", {class: "num right", "data-label": "weight"}, b.weight === b.configured_weight ? `${b.weight}` : `${b.weight} (${b.configured_weight})`),
     el("td", {class: "num", "data-label": "packets/s"}, short(b.packets_per_s)),
@@ -204,7 +246,10 @@ function showBackends(c, s) {
   if (c.said === said) return;
   c.said = said;
   const own = known && known.total <= BACKENDS_PAGE ? rows : rows.slice(known?.own ? 0 : c.offset, known?.own ? rows.length : c.offset + BACKENDS_PAGE);
-  c.body.replaceChildren(...own.map((b) => backendRow(b, s.slots)));
+  const focused = c.body.contains(document.activeElement) ? document.activeElement : null;
+  forgetHistories(s.name, own);
+  c.body.replaceChildren(...own.map((b) => backendRow(b, s)));
+  focused?.focus({preventScroll: true});
   c.shares.setAttribute("aria-label", "shares of the slots: " + own.filter((b) => b.slots).map((b) => `${b.name} ${Math.round((100 * b.slots) / s.slots)} %`).join(", "));
   c.shares.replaceChildren(...own.filter((b) => b.slots).map((b) => {
     const part = el("i", {title: `${b.name}: ${b.slots} slots`});
@@ -243,12 +288,15 @@ function showCard(c, s) {
 }
 
 function showServices() {
-  const list = $("list"), wanted = seen.services.filter(isWanted), present = new Set(wanted.map((s) => s.name));
+  const list = $("list"), found = seen.services.filter(isWanted);
+  seen.at = Math.max(0, Math.min(seen.at, Math.floor((found.length - 1) / SERVICES_PAGE) * SERVICES_PAGE));
+  const wanted = found.slice(seen.at, seen.at + SERVICES_PAGE), present = new Set(wanted.map((s) => s.name));
   let room = FEW;
   for (const [name, c] of cards)
     if (!present.has(name)) {
       c.root.remove();
       cards.delete(name);
+      forgetHistories(name, []);
     }
   wanted.forEach((s, i) => {
     let c = cards.get(s.name);
@@ -263,7 +311,7 @@ function showServices() {
   list.querySelector(":scope > .empty")?.remove();
   if (!wanted.length)
     list.append(el("p", {class: "empty card"}, seen.total ? "No service fits what is looked for." : "There are no services yet: add one to the configuration and reload."));
-  showPages();
+  showPages(found.length);
 }
 
 function isWanted(s) {
@@ -272,20 +320,35 @@ function isWanted(s) {
   return !words || s.name.toLowerCase().includes(words) || address(s).includes(words);
 }
 
-function showPages() {
-  const nav = $("pages"), further = seen.offset + SERVICES_PAGE < seen.total;
-  nav.hidden = seen.total <= SERVICES_PAGE;
-  if (nav.hidden || nav.dataset.said === `${seen.offset}/${seen.total}`) return;
-  nav.dataset.said = `${seen.offset}/${seen.total}`;
+/** Pages of the @n services that are looked for, of those that were asked for at once, and of further ones. */
+function turnServices(by, n) {
+  const next = seen.at + by * SERVICES_PAGE;
+  if (next >= 0 && next < n) {
+    seen.at = next;
+    showServices();
+    return;
+  }
+  seen.block += by * SERVICES_ASKED;
+  seen.at = by > 0 ? 0 : SERVICES_ASKED;
+  refresh();
+}
+
+function showPages(n) {
+  const nav = $("pages"), last = seen.block + SERVICES_ASKED >= seen.total, said = JSON.stringify([seen.block, seen.at, n, seen.total]);
+  nav.hidden = n <= SERVICES_PAGE && seen.total <= SERVICES_ASKED;
+  if (nav.hidden || nav.dataset.said === said) return;
+  nav.dataset.said = said;
   const button = (words, by, can) => {
     const b = el("button", {type: "button"}, words);
     b.disabled = !can;
-    b.addEventListener("click", () => { seen.offset += by; refresh(); });
+    b.addEventListener("click", () => turnServices(by, n));
     return b;
   };
-  nav.replaceChildren(button("Back", -SERVICES_PAGE, seen.offset > 0),
-    el("span", {}, `${seen.offset + 1} to ${Math.min(seen.offset + SERVICES_PAGE, seen.total)} of ${seen.total} services`),
-    button("Further", SERVICES_PAGE, further));
+  const all = n === seen.services.length, from = (all ? seen.block : 0) + seen.at;
+  const of = all ? `${seen.total} services` : `${n} found${seen.total > SERVICES_ASKED ? ` among ${seen.services.length} services` : ""}`;
+  nav.replaceChildren(button("Back", -1, seen.at > 0 || seen.block > 0),
+    el("span", {}, `${n ? from + 1 : 0} to ${from + Math.min(SERVICES_PAGE, n - seen.at)} of ${of}`),
+    button("Further", 1, seen.at + SERVICES_PAGE < n || !last));
 }
 
 // ---- verdicts and events ---------------------------------------------------------------------------------
@@ -317,7 +380,9 @@ function listen() {
   const source = new EventSource("api/v1/events"), began = Date.now();
   source.addEventListener("open", () => put($("listening"), "as they happen"));
   source.addEventListener("message", (m) => {
-    addEvent(JSON.parse(m.data), Date.now() - began > 1500);
+    const e = JSON.parse(m.data);
+    addEvent(e, Date.now() - began > 1500);
+    for (const h of histories.values()) if (h.service === e.service && h.backend === e.backend) loadHistory(h);
     if (Date.now() - began > 1500) refresh();
   });
   source.addEventListener("error", () => {
@@ -347,10 +412,12 @@ async function askBackends(status, services) {
 
 async function look() {
   const [status, services, verdicts] = await Promise.all(
-    [ask("status"), ask(`services?offset=${seen.offset}&limit=${SERVICES_PAGE}`), ask("verdicts")]);
+    [ask("status"), ask(`services?offset=${seen.block}&limit=${SERVICES_ASKED}`), ask("verdicts")]);
   const backends = await askBackends(status, services.services);
   Object.assign(seen, {status, services: services.services, total: services.total, verdicts: verdicts.verdicts, backends});
-  if (seen.offset >= seen.total && seen.offset) seen.offset = 0;
+  if (seen.block >= seen.total) seen.block = 0;
+  const names = new Set(seen.services.map((s) => s.name));
+  for (const name of past.services.keys()) if (!names.has(name)) past.services.delete(name);
   for (const s of seen.services) {
     if (!past.services.has(s.name)) past.services.set(s.name, []);
     remember(past.services.get(s.name), s.packets_per_s);
@@ -386,8 +453,11 @@ async function refresh() {
 }
 
 $("events").append(el("li", {class: "empty"}, "Nothing has happened since shuntd began to serve this page."));
-$("find").addEventListener("input", () => seen.status && showServices());
-$("trouble").addEventListener("change", () => seen.status && showServices());
+for (const [id, type] of [["find", "input"], ["trouble", "change"]])
+  $(id).addEventListener(type, () => {
+    seen.at = 0;
+    if (seen.status) showServices();
+  });
 document.addEventListener("visibilitychange", () => !document.hidden && refresh());
 new ResizeObserver(() => {
   if (seen.status && Math.abs($("map").clientWidth - 36 - width) > 4) showMap();
