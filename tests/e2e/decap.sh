@@ -58,7 +58,7 @@ wait_for 5 grep -q ready "$W/listen.log"
 
 refuses "status of an interface without it fails" 1 "eth0: not attached" on b "$decap" status eth0
 is "status without one says so" "$(on b "$decap" status)" "attached to no interface"
-is "and as JSON an empty list" "$(on b "$decap" status --json)" "[]"
+is "and as JSON an empty list" "$(on b "$decap" status --json)" '{"schema": 1, "interfaces": []}'
 
 said=$(on b "$decap" attach eth0 10.9.0.2 fd09::2 2>&1)
 is "attach says what it does" "$said" \
@@ -69,14 +69,23 @@ is "the client's address is kept" "$(grep -c '^native-4in6.* 198.51.100.9$' "$W/
 on a bash -c 'echo plain >/dev/udp/10.9.0.2/7000'
 check "other traffic passes" wait_for 3 grep -q '^plain' "$W/listen.log"
 decapped() {
-  on b "$decap" status --json | "$python" -c 'import json,sys; print(json.load(sys.stdin)[0]["decapped"])'
+  on b "$decap" status --json | "$python" -c 'import json,sys; print(json.load(sys.stdin)["interfaces"][0]["decapped"])'
 }
 is "they are counted" "$(decapped)" 4
 check "status is JSON with the addresses" eval "on b $decap status eth0 --json | $python -c '
 import json, sys
-d, = json.load(sys.stdin)
+j = json.load(sys.stdin)
+d, = j[\"interfaces\"]
+assert j[\"schema\"] == 1, j
 assert d[\"interface\"] == \"eth0\" and d[\"mode\"] == \"native\" and d[\"bad\"] == 0, d
 assert d[\"addresses\"] == [\"10.9.0.2\", \"fd09::2\"], d'"
+unsaid() {
+  local key
+  on b "$decap" status --json | jq -r '.. | objects | keys[]' | sort -u | while read -r key; do
+    grep -q "\*$key\*" docs/man/shunt-decap.8.scd || echo "$key"
+  done
+}
+is "its keys are in the manual" "$(unsaid)" ""
 is "another namespace's eth0 is another interface" "$(on a "$decap" status)" \
   "attached to no interface"
 
@@ -103,8 +112,8 @@ refuses "where native is refused the reason is said" 0 "warning: lo: no native X
 refuses "unless native is insisted on" 1 "lo: no native XDP" on b "$decap" attach lo --native
 is "and then what there was stays" "$(on b "$decap" status lo | head -n 1 | cut -d' ' -f3)" generic
 # ---- whose tunnels, and what became of each source's -------------------------------------------------
-source_of() { on b "$decap" status eth0 --json | jq -c --arg a "$1" '.[0].sources[] | select(.address == $a) | [.packets, .bytes]'; }
-count_of() { on b "$decap" status eth0 --json | jq ".[0].$1"; }
+source_of() { on b "$decap" status eth0 --json | jq -c --arg a "$1" '.interfaces[0].sources[] | select(.address == $a) | [.packets, .bytes]'; }
+count_of() { on b "$decap" status eth0 --json | jq ".interfaces[0].$1"; }
 is "only: says whose are taken" "$(on b "$decap" attach eth0 10.9.0.2 fd09::2 --only 10.9.0.1,fd09::/126 2>&1)" \
   "eth0: native XDP takes tunnel headers off packets for 10.9.0.2, fd09::2 only from 10.9.0.1, fd09::/126"
 send only
@@ -122,7 +131,7 @@ check "and who is allowed" eval "on b $decap status eth0 | grep -qx '  only from
 check "without --only it is anybody again" on b "$decap" attach eth0 10.9.0.2 fd09::2
 send anybody
 check "and all four arrive" arrives anybody "$all"
-is "status does not name anybody then" "$(on b "$decap" status eth0 --json | jq -c '.[0].only')" "[]"
+is "status does not name anybody then" "$(on b "$decap" status eth0 --json | jq -c '.interfaces[0].only')" "[]"
 
 # ---- congestion marks ---------------------------------------------------------------------------------
 # ecn TAG OUTER INNER: a datagram inside marked INNER in a tunnel marked OUTER, over IPv4 and IPv6.

@@ -174,6 +174,6 @@ refuses "a TTL of 1 is used up here" 1 "timed out" on client "$python" "$W/marke
 is "and counted" "$(shunt stats --json | jq '[.verdicts[] | select(.name | test("ttl|time")) | .packets] | add')" 1
 check "shuntd stops" shuntd_stop
 
-bad=$(on b1 "$O/shunt-decap" status eth0 --json | jq '.[0].bad')
+bad=$(on b1 "$O/shunt-decap" status eth0 --json | jq '.interfaces[0].bad')
 is "no backend saw a malformed tunnel packet" "$bad" 0
 finish

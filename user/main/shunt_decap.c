@@ -415,10 +415,10 @@ static int do_status(struct args *a)
 	int rc;
 
 	if (a->json)
-		printf("[");
+		printf("{\"schema\": 1, \"interfaces\": [");
 	rc = print_status(a, &n, &err);
 	if (a->json)
-		printf("%s]\n", n ? "\n" : "");
+		printf("%s]}\n", n ? "\n" : "");
 	else if (rc == 0 && n == 0)
 		printf("attached to no interface\n");
 	return rc ? failed(&err) : DONE;
