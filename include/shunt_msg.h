@@ -279,7 +279,8 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_FORWARD = 6, /* u8: 0 dsr, 1 ipip, 2 local, 3 nat, 4 masq, 5 gue, 6 gre:
 				    * of backends that have none of their own */
 	SHUNT_SERVICE_ON_EMPTY = 7, /* u8: 0 all, 1 drop, 2 pass */
-	SHUNT_SERVICE_CHECK = 8, /* u8: 0 none, 1 tcp, 2 http */
+	/* u8: 0 none, 1 tcp, 2 http, 3 https, 4 http2, 5 grpc, 6 dns, 7 udp, 8 icmp, 9 tls, 10 exec, 11 agent */
+	SHUNT_SERVICE_CHECK = 8,
 	SHUNT_SERVICE_SLOTS = 9, /* u32 */
 	SHUNT_SERVICE_BACKENDS = 10, /* u32 */
 	SHUNT_SERVICE_USABLE = 11, /* u32 */

@@ -48,6 +48,7 @@ static const struct view_service golden_services[] = {
 	 .port = 53,
 	 .protocol = IPPROTO_UDP,
 	 .scheduler = SHUNT_WRR,
+	 .check = CONF_CHECK_DNS,
 	 .on_empty = CONF_EMPTY_DROP,
 	 .slots = 64,
 	 .backends = 1,

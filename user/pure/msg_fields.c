@@ -152,7 +152,7 @@ static const struct field service_fields[] = {
 	ENUM(SHUNT_SERVICE_SCHEDULER, view_service, scheduler, SHUNT_SCHEDULER_MAX),
 	ENUM(SHUNT_SERVICE_FORWARD, view_service, forward, SHUNT_FORWARD_MAX),
 	ENUM(SHUNT_SERVICE_ON_EMPTY, view_service, on_empty, CONF_EMPTY_PASS + 1),
-	ENUM(SHUNT_SERVICE_CHECK, view_service, check, CONF_CHECK_HTTP + 1),
+	ENUM(SHUNT_SERVICE_CHECK, view_service, check, CONF_CHECK_KIND_MAX),
 	U32(SHUNT_SERVICE_SLOTS, view_service, slots),
 	U32(SHUNT_SERVICE_BACKENDS, view_service, backends),
 	U32(SHUNT_SERVICE_USABLE, view_service, usable),
