@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* shunt status: on one screen, whether all is well, and what is not. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +20,19 @@ struct picture {
 	struct view_verdict *verdicts;
 	size_t n_interfaces, n_services, n_verdicts;
 };
+
+static struct words_picture words_of(const struct picture *p)
+{
+	return (struct words_picture){
+		.status = &p->status,
+		.interfaces = p->interfaces,
+		.services = p->services,
+		.verdicts = p->verdicts,
+		.n_interfaces = p->n_interfaces,
+		.n_services = p->n_services,
+		.n_verdicts = p->n_verdicts,
+	};
+}
 
 static void close_client(struct stats_client **c)
 {
@@ -126,19 +138,13 @@ static void print_status(const struct cli *cli, const struct view_status *s)
 
 /* ---- services ---------------------------------------------------------------------------------*/
 
-/* 2: none is usable; 1: not all are; 0: all. */
-static int trouble(const struct view_service *s)
-{
-	return s->usable == 0 && s->backends ? 2 : s->usable < s->backends || s->panicking;
-}
-
 static int worst_first(const void *x, const void *y)
 {
 	const struct view_service *a = x, *b = y;
 	const uint64_t a_s = a->traffic.packets_per_s, b_s = b->traffic.packets_per_s;
 
-	if (trouble(a) != trouble(b))
-		return trouble(b) - trouble(a);
+	if (words_trouble(a) != words_trouble(b))
+		return words_trouble(b) - words_trouble(a);
 	return a_s != b_s ? (a_s < b_s) - (a_s > b_s) : strcmp(a->name, b->name);
 }
 
@@ -153,7 +159,7 @@ static void service_row(struct table *t, const struct view_service *s)
 				   : "");
 	table_cell(t, "%s", s->name);
 	table_cell(t, "%s", view_service_address(s, address));
-	table_coloured(t, colours[trouble(s)], usable);
+	table_coloured(t, colours[words_trouble(s)], usable);
 	table_cell(t, "%s", units_count(s->traffic.packets_per_s).text);
 	table_cell(t, "%s", units_bytes(s->traffic.bytes_per_s).text);
 	table_cell(t, "%s", units_count(s->traffic.flows_per_s).text);
@@ -181,16 +187,13 @@ static void print_services(const struct cli *cli, struct picture *p)
 
 /* ---- warnings ---------------------------------------------------------------------------------*/
 
-__attribute__((format(printf, 2, 3))) static void warn(const struct cli *cli, const char *format,
-						       ...)
+static void print_warning(void *arg, const char *sentence)
 {
+	const struct cli *cli = arg;
 	const char *yellow = cli->colour ? "\033[33m" : "", *plain = cli->colour ? "\033[0m" : "";
 	char text[640], *line = text, *next;
-	va_list args;
 
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
+	snprintf(text, sizeof(text), "%s", sentence);
 	if (cli->width > 20)
 		table_fold(text, cli->width - 3);
 	while ((next = strsep(&line, "\n"))) {
@@ -198,73 +201,12 @@ __attribute__((format(printf, 2, 3))) static void warn(const struct cli *cli, co
 	}
 }
 
-static int warn_of_interfaces(const struct cli *cli, const struct picture *p)
-{
-	int n = 0;
-	size_t i;
-
-	for (i = 0; i < p->n_interfaces; i++) {
-		const struct view_interface *f = &p->interfaces[i];
-
-		if (!f->ifindex)
-			n++, warn(cli, "interface %s is not there", f->name);
-		else if (f->xdp == VIEW_XDP_NONE)
-			n++, warn(cli,
-				  "interface %s: XDP is not attached, nothing is balanced there",
-				  f->name);
-		else if (!f->link_up)
-			n++, warn(cli, "interface %s: the link is down", f->name);
-	}
-	return n;
-}
-
-static int warn_of_services(const struct cli *cli, const struct picture *p)
-{
-	size_t i, none = 0, open = 0, panic = 0;
-
-	for (i = 0; i < p->n_services; i++) {
-		none += trouble(&p->services[i]) == 2;
-		open += p->services[i].failing_open > 0;
-		panic += p->services[i].panicking;
-	}
-	if (none)
-		warn(cli, "%zu service%s no usable backend%s: shunt backends", none,
-		     none == 1 ? " has" : "s have",
-		     open ? ", and all are used that have a next hop (on_empty: all)" : "");
-	if (panic)
-		warn(cli, "%zu service%s with less usable backends than panic says: all are used",
-		     panic, plural(panic));
-	return (none > 0) + (panic > 0);
-}
-
-static int warn_of_packets(const struct cli *cli, const struct picture *p)
-{
-	uint64_t dropped = 0;
-	size_t i;
-
-	for (i = 0; i < p->n_verdicts; i++)
-		if (strcmp(words_verdict_class(p->verdicts[i].verdict), "drop") == 0)
-			dropped += p->verdicts[i].packets_per_s;
-	if (dropped)
-		warn(cli, "%s packets a second are dropped: shunt stats",
-		     units_count(dropped).text);
-	if (p->status.flows_no_room)
-		warn(cli, "%s flows found no room: give flow_table more",
-		     units_count(p->status.flows_no_room).text);
-	return (dropped > 0) + (p->status.flows_no_room > 0);
-}
-
 static void print_warnings(const struct cli *cli, const struct picture *p)
 {
-	int n;
+	const struct words_picture words = words_of(p);
 
 	fputc('\n', cli->out);
-	n = warn_of_interfaces(cli, p);
-	n += warn_of_services(cli, p);
-	n += warn_of_packets(cli, p);
-	if (p->status.config_error[0])
-		n++, warn(cli, "the configuration on disk is not the one in force: see above");
-	if (n == 0)
+	if (words_warnings(&words, print_warning, (void *)cli) == 0)
 		fputs("no warnings\n", cli->out);
 }
 
@@ -279,9 +221,9 @@ static int take(const struct cli *cli, struct picture *p, struct client_error *e
 		err = stats_client_status(c, &p->status, e);
 	if (!err)
 		err = stats_client_interfaces(c, &p->interfaces, &p->n_interfaces, e);
-	if (!err && !cli->json)
+	if (!err)
 		err = stats_client_services(c, NULL, &p->services, &p->n_services, e);
-	if (!err && !cli->json)
+	if (!err)
 		err = stats_client_verdicts(c, &p->verdicts, &p->n_verdicts, e);
 	return err;
 }
@@ -308,8 +250,10 @@ static void print_narrow_status(const struct cli *cli, const struct view_status 
 
 static void print_picture(const struct cli *cli, struct picture *p)
 {
+	const struct words_picture words = words_of(p);
+
 	if (cli->json) {
-		words_json_status(cli->out, &p->status, p->interfaces, p->n_interfaces);
+		words_json_status(cli->out, &words);
 		return;
 	}
 	if (cli->width && cli->width < 80)
@@ -355,7 +299,7 @@ const struct command command_status = {
 		"(this and the next: dropped), other_version, forged, replayed, stale, "
 		"crowded, other_secret, stranger}, upgrade [as in upgrade], web, web_error "
 		"(null: none), interfaces [name, "
-		"ifindex, xdp, link_up, note]",
+		"ifindex, xdp, link_up, note], warnings (a list of sentences)",
 	.examples = "shunt status",
 	.group = CLI_GROUP_SEE,
 	.run = run,

@@ -31,9 +31,23 @@ const char *words_verdict_meaning(enum shunt_verdict v); /* "no service at ..." 
 /* What was wrong with datagrams that were dropped: "forged"; NULL: nothing. */
 const char *words_fate(enum peer_fate f);
 
-/* A document: the daemon and its interfaces. */
-void words_json_status(FILE *out, const struct view_status *s, const struct view_interface *rows,
-		       size_t n);
+/* All that there is to see of a daemon at a glance; the caller's. */
+struct words_picture {
+	const struct view_status *status;
+	const struct view_interface *interfaces;
+	const struct view_service *services;
+	const struct view_verdict *verdicts;
+	size_t n_interfaces, n_services, n_verdicts;
+};
+
+/* 2: none of the service's backends is usable; 1: not all are, or all are used although they are not; 0: all
+ * is well. */
+int words_trouble(const struct view_service *s);
+/* Has @fn told each thing that is not as it should be, a sentence without a stop. Returns how many. */
+size_t words_warnings(const struct words_picture *p, void (*fn)(void *arg, const char *text),
+		      void *arg);
+/* A document: the daemon, its interfaces, and what there is to warn of. */
+void words_json_status(FILE *out, const struct words_picture *p);
 /* One object each, an element of a list. */
 void words_json_interface(struct json *j, const struct view_interface *i);
 void words_json_service(struct json *j, const struct view_service *s);

@@ -42,9 +42,14 @@ static void json_peers(struct json *j, const struct view_peers *p)
 	json_object_end(j);
 }
 
-void words_json_status(FILE *out, const struct view_status *s, const struct view_interface *rows,
-		       size_t n)
+static void json_warning(void *arg, const char *text)
 {
+	json_text(arg, NULL, text);
+}
+
+void words_json_status(FILE *out, const struct words_picture *p)
+{
+	const struct view_status *s = p->status;
 	struct json j;
 	size_t i;
 
@@ -70,8 +75,11 @@ void words_json_status(FILE *out, const struct view_status *s, const struct view
 	json_text_or_null(&j, "web", s->web);
 	json_text_or_null(&j, "web_error", s->web_why);
 	json_list(&j, "interfaces");
-	for (i = 0; i < n; i++)
-		words_json_interface(&j, &rows[i]);
+	for (i = 0; i < p->n_interfaces; i++)
+		words_json_interface(&j, &p->interfaces[i]);
+	json_list_end(&j);
+	json_list(&j, "warnings");
+	words_warnings(p, json_warning, &j);
 	json_list_end(&j);
 	json_close(&j);
 }

@@ -34,7 +34,15 @@ void api_status(struct reply *r)
 {
 	const struct snapshot *s = r->snapshot;
 
-	words_json_status(r->out, &s->status, s->interfaces, s->n_interfaces);
+	words_json_status(r->out, &(struct words_picture){
+					  .status = &s->status,
+					  .interfaces = s->interfaces,
+					  .services = s->services,
+					  .verdicts = s->verdicts,
+					  .n_interfaces = s->n_interfaces,
+					  .n_services = s->n_services,
+					  .n_verdicts = s->n_verdicts,
+				  });
 }
 
 void api_services(struct reply *r)
