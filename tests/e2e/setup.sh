@@ -26,6 +26,7 @@ $(service over6 tcp $VIP4 81 "forward: gre" "check: none" "backends: ['fd00::14 
 $(service many tcp 198.51.100.0/24 80 "forward: dsr" "check: none" "backends: [10.0.0.11 name=b1]")
 $(service plain tcp $VIP4 90 "forward: nat" "check: none" "backends: ['10.0.0.11:81 name=b1']")
 $(service back tcp $VIP4 91 "forward: masq" "check: none" "backends: ['10.0.0.11:81 name=b1']")
+$(service back6 tcp $VIP6 91 "forward: masq" "check: none" "backends: ['[fd00::11]:81 name=b1']")
 END
 check "shuntd starts" shuntd_start || finish
 
@@ -73,6 +74,23 @@ is "a service of a prefix is served" "$(spread 20 http://198.51.100.77/)" "20 b1
 check "and verified" verify 1 <(setup many)
 check "nat needs nothing" verify 1 <(setup plain)
 check "masq names the way back" grep -q '^ip route replace default via 10.0.0.2$' <(setup back)
+setup back >"$W/back"
+refuses "b1: before, the way back is missed" 1 '^missing  the way back to clients leads through nobody' verify 1 "$W/back"
+verify 1 "$W/back" | grep -A 1 '^missing  the way back' | grep '^  ' >"$W/fix"
+check "what it says mends it" there 1 sh -e "$W/fix"
+check "and nothing is missing" verify 1 "$W/back"
+on client ip address add 192.0.2.77/32 dev lo # one that is not on b1's own segment
+on lb ip route add 192.0.2.77/32 via 10.0.0.1
+is "replies come back through the balancer" "$(get --interface 192.0.2.77 "http://$VIP4:91/")" b1
+on b1 ip route replace default via 10.0.0.9
+refuses "a way through somebody else is seen" 1 'leads through 10.0.0.9, and not through the balancer' verify 1 "$W/back"
+on b1 ip route replace 0.0.0.0/1 via 10.0.0.2
+refuses "and half a way" 1 'leads through 10.0.0.9, and not' verify 1 "$W/back"
+check "which the script mends" eval "on b1 ip route del 0.0.0.0/1 && there 1 sh -e $W/back && verify 1 $W/back"
+check "the same of IPv6" there 1 sh -e <(setup back6)
+check "and nothing is missing of it" verify 1 <(setup back6)
+on b1 ip route del default
+on b1 ip -6 route del default
 
 # Each piece taken away is missed, with what brings it back.
 sysctl_in() { on b2 sysctl -qw "$1"; }
@@ -117,6 +135,7 @@ refuses "setup of something else" 2 'backend or verify, not "frontend"' shunt se
 refuses "an unknown form" 2 'sh, networkd or ifupdown' setup web b1 --format netplan
 refuses "files are of one backend" 2 'say which' setup web --format networkd
 refuses "tunnels in files want the interface" 2 'wants --interface' setup web b2 --format ifupdown
+refuses "so does the way back" 2 'wants --interface' setup back b1 --format networkd
 refuses "a word that is none" 2 '"vop=1" is none of' shunt setup verify vop=1
 refuses "too few words" 2 'wants vip=' shunt setup verify address=10.0.0.11
 refuses "a paste of something else" 1 'holds nothing that' shunt setup verify /dev/null
@@ -128,10 +147,11 @@ check "from other balancers" grep -q -- '--only 192.0.2.1,192.0.2.64/26$' <(setu
 # unpack FORM SERVICE BACKEND: its files in $W/FORM/..., without the commands that put them in force.
 unpack() {
   setup "$2" "$3" --format "$1" --interface eth0 >"$W/$1.sh"
-  sed "/^install/s, /etc/, $W/$1/etc/,; /^\(systemctl\|networkctl\|sysctl\|ifup\)/d" "$W/$1.sh" | sh -e
+  sed "/^install/s, \(\"*\)/etc/, \1$W/$1/etc/,; s,/run/systemd/netif/links/[^)]*),$W/link,; /^\(systemctl\|networkctl\|sysctl\|ifup\)/d" "$W/$1.sh" | sh -e
 }
+printf 'NETWORK_FILE=/etc/systemd/network/20-eth0.network\n' >"$W/link" # as networkd says of eth0
 for form in networkd ifupdown; do
-  for what in "web b1" "web b2" "web6 b2" "many b1" "over6 b4"; do
+  for what in "web b1" "web b2" "web6 b2" "many b1" "over6 b4" "back b1" "back6 b1"; do
     # shellcheck disable=SC2086 # words
     check "$form: $what is a script that writes files" unpack $form $what
   done
@@ -146,6 +166,8 @@ if [ -x $networkd ]; then
   # In a namespace of its own, with nothing else in /etc and /run, and no udev to wait for.
   namespace n1
   plug n1 eth0 n1 1600
+  printf '[Match]\nName=eth0\n[Network]\nAddress=10.0.0.31/24\nAddress=fd00::31/64\nGateway=10.0.0.1\n' \
+    >"$W/networkd/etc/systemd/network/20-eth0.network"
   on n1 unshare -m bash -c "mount -t sysfs -o ro sysfs /sys; mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/netif/{links,leases,lldp}
     mount --bind $W/networkd/etc/systemd/network /etc/systemd/network; chmod 755 $W
     SYSTEMD_LOG_LEVEL=debug SYSTEMD_LOG_TARGET=console timeout 4 $networkd" >"$W/networkd.log" 2>&1
@@ -154,6 +176,11 @@ if [ -x $networkd ]; then
     result 0 "networkd has put the address on lo"
     check "and that of IPv6" eval "on n1 ip -6 -o address show dev lo | grep -q $VIP6/128"
     check "and the local route of the prefix" eval "on n1 ip route show table local | grep -q '^local 198.51.100.0/24 dev lo'"
+    for client in 1.0.0.1 192.0.2.1; do
+      check "and the way back, before its own gateway: $client" grep -q 'via 10.0.0.2 ' <(on n1 ip route get $client)
+    done
+    check "its gateway is left as it is" grep -q 'via 10.0.0.1 ' <(on n1 ip route show default)
+    check "and the way back of IPv6" grep -q 'via fd00::2 ' <(on n1 ip -6 route get 2001:db8::1)
   else
     echo "ok $((++cases)) - networkd puts the address on lo # SKIP it does not run here: $(tail -n 1 "$W/networkd.log")"
   fi
@@ -162,6 +189,7 @@ if command -v ifup >/dev/null; then
   printf 'auto lo\niface lo inet loopback\nsource %s/ifupdown/etc/network/interfaces.d/*\n' "$W" >"$W/interfaces"
   on b1 ifup --no-act --force -v -i "$W/interfaces" lo eth0 >"$W/ifup.log" 2>&1
   check "ifupdown would add the address" grep -qE "ip addr add $VIP4/.* dev lo" "$W/ifup.log"
+  check "and lead the way back" grep -q 'ip route replace 128.0.0.0/1 via 10.0.0.2' "$W/ifup.log"
   check "and take tunnels off" grep -q 'shunt decap attach eth0 10.0.0.12 --also --only 10.0.0.2' "$W/ifup.log"
 else
   note "ifup is not here: its form is not read"

@@ -29,6 +29,7 @@ struct host_route {
 	char link[16];
 	uint32_t mtu; /* of the route, or of the interface */
 	struct addr source; /* that the kernel would take */
+	struct addr gateway; /* none: it is on the link, or there is no route */
 };
 void host_route(struct host_net *h, const struct addr *to, struct host_route *out);
 

@@ -212,6 +212,14 @@ static int read_metrics(const struct nlattr *a, void *arg)
 	return MNL_CB_OK;
 }
 
+static void read_address(const struct nlattr *a, struct addr *out)
+{
+	const bool four = mnl_attr_get_payload_len(a) == 4;
+
+	out->family = four ? 4 : 6;
+	memcpy(out->bytes, mnl_attr_get_payload(a), four ? 4 : 16);
+}
+
 static int read_route(const struct nlmsghdr *m, void *arg)
 {
 	const struct rtmsg *route = mnl_nlmsg_get_payload(m);
@@ -227,13 +235,14 @@ static int read_route(const struct nlmsghdr *m, void *arg)
 			if_indextoname(mnl_attr_get_u32(a), out->link);
 			break;
 		case RTA_GATEWAY:
+			read_address(a, &out->gateway);
+			out->on_link = false;
+			break;
 		case RTA_VIA:
 			out->on_link = false;
 			break;
 		case RTA_PREFSRC:
-			out->source.family = route->rtm_family == AF_INET ? 4 : 6;
-			memcpy(out->source.bytes, mnl_attr_get_payload(a),
-			       mnl_attr_get_payload_len(a) == 4 ? 4 : 16);
+			read_address(a, &out->source);
 			break;
 		case RTA_METRICS:
 			mnl_attr_parse_nested(a, read_metrics, out);

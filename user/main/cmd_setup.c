@@ -140,7 +140,7 @@ static enum cli_exit print_one(const struct cli *cli, struct setup *s, bool alon
 		return cli_misused("--format %s is of one backend: say which; shunt backends %s "
 				   "lists them",
 				   format, s->service);
-	if (conf_is_tunnel(s->forward) && !s->interface)
+	if ((conf_is_tunnel(s->forward) || s->forward == SHUNT_MASQ) && !s->interface)
 		return cli_misused("--format %s wants --interface, the backend's own", format);
 	for (c = s->service; *c; c++) /* it names a file */
 		if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
@@ -307,7 +307,8 @@ const struct command command_setup = {
 	.help = "setup backend prints the commands, each with its reason, that make a machine a "
 		"backend "
 		"of the service as the backend's forwarding method needs it: the service's address "
-		"on lo, silence about it, the tunnel's end. Without BACKEND it is one script for "
+		"on lo, silence about it, the tunnel's end, the way back (masq). Without BACKEND "
+		"it is one script for "
 		"all "
 		"of them, which finds out on which it runs.\n"
 		"\n"

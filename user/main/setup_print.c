@@ -172,6 +172,22 @@ void setup_print_sh(FILE *out, const struct setup *s, bool alone)
 	print_end(out, s);
 }
 
+/* Clients may be anywhere: both halves of all addresses, which come before any default route and leave
+ * it as it is. */
+static const char *half_of_all(const struct setup *s, size_t half)
+{
+	static const char *const four[] = {"0.0.0.0/1", "128.0.0.0/1"};
+	static const char *const six[] = {"::/1", "8000::/1"};
+
+	return s->address.family == 6 ? six[half] : four[half];
+}
+
+/* Whom they go through. */
+static const char *way_back(const struct setup *s, char out[static ADDR_TEXT_MAX])
+{
+	return s->n_from ? addr_format(&s->from[0].addr, out) : "BALANCER";
+}
+
 /* ---- systemd-networkd -------------------------------------------------------------------------*/
 
 static void file_begin(FILE *out, const char *path)
@@ -238,20 +254,35 @@ static void networkd_tunnel(FILE *out, const struct setup *s)
 		s->service);
 }
 
-void setup_print_networkd(FILE *out, const struct setup *s)
+/* Only one .network file holds for an interface, and what is beside that one. */
+static void networkd_masq(FILE *out, const struct setup *s)
 {
 	char text[ADDR_TEXT_MAX];
+	size_t half;
 
+	fprintf(out,
+		"# The way back to clients leads through the balancer, before any default route, "
+		"by a file\n"
+		"# beside the .network file of %s.\n"
+		"file=$(sed -n 's/^NETWORK_FILE=//p' \"/run/systemd/netif/links/$(cat "
+		"/sys/class/net/%s/ifindex)\")\n"
+		"install -D -m 644 /dev/stdin \"/etc/systemd/network/$(basename "
+		"\"${file:?systemd-networkd has no file for %s}\").d/shunt-%s.conf\" <<'END'\n",
+		s->interface, s->interface, s->interface, s->service);
+	for (half = 0; half < 2; half++)
+		fprintf(out, "[Route]\nDestination=%s\nGateway=%s\n", half_of_all(s, half),
+			way_back(s, text));
+	fprintf(out, "END\n\nnetworkctl reload\nnetworkctl reconfigure %s\n", s->interface);
+}
+
+void setup_print_networkd(FILE *out, const struct setup *s)
+{
 	print_title(out, s);
 	fputs("# For systemd-networkd: files, and commands that put them in force.\n\n", out);
 	if (s->forward == SHUNT_NAT)
 		fputs("# There is nothing to do.\n", out);
 	else if (s->forward == SHUNT_MASQ)
-		fprintf(out,
-			"# In the .network file of the interface that has its address, instead of "
-			"another\n"
-			"# gateway:\n#   [Network]\n#   Gateway=%s\n",
-			s->n_from ? addr_format(&s->from[0].addr, text) : "BALANCER");
+		networkd_masq(out, s);
 	else
 		networkd_vip(out, s);
 	if (conf_is_tunnel(s->forward))
@@ -278,9 +309,29 @@ static void ifupdown_vip(FILE *out, const struct setup *s)
 			addr_bits(&s->vip));
 }
 
+static void ifupdown_masq(FILE *out, const struct setup *s)
+{
+	const char *ip = s->address.family == 6 ? "ip -6" : "ip";
+	char path[256], text[ADDR_TEXT_MAX];
+	size_t half;
+
+	fputs("# The way back to clients leads through the balancer, before any default route.\n",
+	      out);
+	snprintf(path, sizeof(path), "/etc/network/interfaces.d/shunt-%s", s->service);
+	file_begin(out, path);
+	fprintf(out, "auto %s\niface %s %s manual\n", s->interface, s->interface,
+		s->address.family == 6 ? "inet6" : "inet");
+	for (half = 0; half < 2; half++)
+		fprintf(out,
+			"\tup %s route replace %s via %s\n\tdown %s route del %s via %s || true\n",
+			ip, half_of_all(s, half), way_back(s, text), ip, half_of_all(s, half),
+			way_back(s, text));
+	fprintf(out, "END\n\nifup --force %s\n", s->interface);
+}
+
 void setup_print_ifupdown(FILE *out, const struct setup *s)
 {
-	char path[256], text[ADDR_TEXT_MAX];
+	char path[256];
 
 	print_title(out, s);
 	fputs("# For ifupdown: what it does for these interfaces beside what it does already.\n",
@@ -288,11 +339,7 @@ void setup_print_ifupdown(FILE *out, const struct setup *s)
 	if (s->forward == SHUNT_NAT) {
 		fputs("# There is nothing to do.\n", out);
 	} else if (s->forward == SHUNT_MASQ) {
-		fprintf(out,
-			"# In the stanza of the interface that has its address, instead of "
-			"another:\n"
-			"#   gateway %s\n",
-			s->n_from ? addr_format(&s->from[0].addr, text) : "BALANCER");
+		ifupdown_masq(out, s);
 	} else {
 		snprintf(path, sizeof(path), "/etc/network/interfaces.d/shunt-%s", s->service);
 		file_begin(out, path);

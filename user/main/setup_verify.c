@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "io/host.h"
 #include "io/own_address.h"
 #include "main/decap_path.h"
 #include "main/json.h"
@@ -321,6 +322,48 @@ static void look_at_tunnel(struct look *l)
 				    geteuid() == 0 ? "" : ", as far as can be seen without root"));
 }
 
+/* ---- the way back -------------------------------------------------------------------------------*/
+
+/* Whether @gateway is one of those that tunnels or translated packets come from. */
+static bool is_from(const struct setup *s, const struct addr *gateway)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_from; i++)
+		if (addr_is_within(gateway, &s->from[i].addr, s->from[i].bits))
+			return true;
+	return s->n_from == 0 && !addr_is_none(gateway);
+}
+
+/* Of clients that may be anywhere: one in each half of the addresses there are. What a route of its own
+ * leads to is not seen. */
+static void look_at_way_back(struct look *l)
+{
+	static const char *const clients[2][2] = {{"1.0.0.1", "192.0.2.1"},
+						  {"2001:db8::1", "2001:db8::1"}};
+	const bool six = l->s->address.family == 6;
+	char gateway[ADDR_TEXT_MAX], from[ADDR_TEXT_MAX] = "BALANCER";
+	struct host_net *net = host_net_open();
+	struct host_route route = {0};
+	bool ok = net;
+	size_t i;
+
+	for (i = 0; ok && i < 2; i++) {
+		struct addr client;
+
+		(void)addr_parse(clients[six][i], strlen(clients[six][i]), &client);
+		host_route(net, &client, &route);
+		ok = is_from(l->s, &route.gateway);
+	}
+	host_net_close(net);
+	if (l->s->n_from)
+		addr_format(&l->s->from[0].addr, from);
+	mend(found(l, "way-back", ok, "the way back to clients leads through %s%s",
+		   addr_is_none(&route.gateway) ? "nobody" : addr_format(&route.gateway, gateway),
+		   ok ? "" : ", and not through the balancer"),
+	     "%s route replace default via %s", six ? "ip -6" : "ip", from);
+}
+
 /* ---- the service ------------------------------------------------------------------------------*/
 
 static void look_at_server(struct look *l)
@@ -353,6 +396,8 @@ static void look_around(struct look *l)
 		look_at_arp(l);
 	if (conf_is_tunnel(s->forward))
 		look_at_tunnel(l);
+	if (s->forward == SHUNT_MASQ)
+		look_at_way_back(l);
 	look_at_server(l);
 }
 
