@@ -57,7 +57,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench bench-health fuzz-packets
+RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench bench-health bench-operate fuzz-packets
 .PHONY: all help deps tests lint format install uninstall deb clean $(RUNS) $(RUNS:%=run-%)
 
 all: $O/shuntd $O/shunt $O/shunt-decap $(COMPLETIONS) $(MAN)
@@ -74,6 +74,7 @@ help:
 	@echo '                ABLATION=1 shows what each part of the path costs instead'
 	@echo 'make bench-health  10,000 checks at 2 s; how soon a dead backend is out, with and without'
 	@echo '                checks; a rack dies (root)'
+	@echo 'make bench-operate  stats with 10,000 backends beside 1 M packets/s, explain, top (root)'
 	@echo 'make fuzz-packets  the packet path against its oracle (root); N=10000000 SEED=1 FROM=0'
 	@echo 'make lint       format, headers, rooms, sizes'
 	@echo 'make format     clang-format in place'
@@ -190,7 +191,7 @@ $(SIM_PARTS): | $O/tests/sim/sim.skel.h
 
 # The bench has a copy that restores the packet between two runs.
 BENCH_PARTS := $(call obj,$(filter-out %.bpf.c tests/bench/bench_%,$(wildcard tests/bench/*.c)))
-$(BENCH): $(BENCH_PARTS)
+$(filter-out %/bench_operate,$(BENCH)): $(BENCH_PARTS)
 $(BENCH_PARTS): | $O/tests/bench/bench.skel.h
 $O/tests/bench/bench_live.o: | $O/tests/bench/live.skel.h
 $O/tests/bench/bench_nat.o: | $O/tests/bench/nat.skel.h
@@ -215,7 +216,7 @@ ifdef ABLATION
 run-bench: $O/tests/bench/bench_ablation $(ABLATED)
 	$(Q)$^
 else
-run-bench: $(filter-out %/bench_health,$(BENCH:%/bench_ablation=))
+run-bench: $(filter-out %/bench_health %/bench_operate,$(BENCH:%/bench_ablation=))
 	$(Q)O=$O $O/tests/bench/bench_shunt
 	$(Q)$O/tests/bench/bench_nat
 	$(Q)$O/tests/bench/bench_live
@@ -226,6 +227,10 @@ endif
 run-bench-health: all $O/tests/bench/bench_health
 	$(Q)$O/tests/bench/bench_health; first=$$?; O=$O tests/bench/health_out.sh || first=1; \
 		O=$O tests/bench/passive.sh && exit $$first
+
+# BACKENDS and ROUNDS change what is measured.
+run-bench-operate: all $O/tests/bench/bench_operate
+	$(Q)O=$O tests/bench/operate.sh
 
 # A mismatch names its packet: FROM=PACKET N=1 with the same seed shows it again.
 N    ?= 10000000
