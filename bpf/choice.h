@@ -303,7 +303,7 @@ static __always_inline __u32 choice_unknown(struct choice *c, __u64 hash, __u32 
 	gone = number &= ~PLAN_REMEMBERS;
 	if (!(flags_again(c->svc) & SHUNT_SVC_FLOWS))
 		gone &= ~FLOW_REMEMBERED;
-	if (gone == old && gone != c->slot.cur)
+	if (gone == old && gone != c->slot.cur && (!given || c->slot.word != SLOT_SETTLED))
 		slot_use(&c->slot, c->flow.now);
 	return (number & ~FLOW_REMEMBERED) | (number / FLOW_REMEMBERED & c->udp) * FLOW_IS_NEW;
 }

@@ -130,8 +130,8 @@ static void print_oracle(const struct fuzz_bench *b)
 	       r->wrong ? "; wrong: " : "", r->wrong ? r->wrong : "");
 	print_row(r->row, &none, &row);
 	print_row(r->turn_row, &none, &turn);
-	if (r->flow_written)
-		print_word(r->flow_word, r->flow_was, r->flow_is);
+	for (size_t i = 0; i < r->n_flow_writes; i++)
+		print_word(r->flow_write[i].word, r->flow_write[i].was, r->flow_write[i].is);
 	if (r->action != XDP_DROP)
 		print_bytes("out", r->frame, r->len);
 }

@@ -196,6 +196,16 @@ static void source_flags(struct shunt_service *svc, uint8_t family, struct dice 
 		svc->flags |= SHUNT_SVC_AFFINE;
 }
 
+/* On the way to another hash. */
+static void keep_flags(struct shunt_service *svc, struct dice *d)
+{
+	if (svc->flags & SHUNT_SVC_TURNS || !once_in(d, 3))
+		return;
+	svc->flags |= once_in(d, 3) ? 0 : SHUNT_SVC_KEEP;
+	if (svc->flags & SHUNT_SVC_AFFINE && !once_in(d, 3))
+		svc->flags |= SHUNT_SVC_KEPT;
+}
+
 static void service_vary(struct fuzz_world *w, uint8_t family, uint8_t proto, enum world_kind kind,
 			 struct dice *d)
 {
@@ -219,6 +229,7 @@ static void service_vary(struct fuzz_world *w, uint8_t family, uint8_t proto, en
 	if (once_in(d, 3))
 		fuzz_nat_service(svc, d);
 	source_flags(svc, family, d);
+	keep_flags(svc, d);
 	if (once_in(d, 3))
 		fuzz_source_service(svc, family, d);
 	if (proto == IPPROTO_UDP && !(svc->flags & SHUNT_SVC_NAT) && once_in(d, 2))

@@ -162,106 +162,6 @@ enum shunt_verdict oracle_backend(const struct oracle_case *c, const struct shun
 	return svc->flags & SHUNT_SVC_ON_EMPTY_PASS ? SHUNT_PASS_NO_BACKEND : SHUNT_DROP_NO_BACKEND;
 }
 
-static enum shunt_verdict slot_verdict(bool is_there)
-{
-	return is_there ? SHUNT_GO_ON : SHUNT_DROP_BAD_TABLE;
-}
-
-/* The service remembers flows: sets the backend's number.  A flow that is known stays; one that may
- * begin here, or has lost its backend, takes a turn and is remembered; any other, and one that
- * there is no place for, goes by hash.  While its slot learns, all that is not known goes by hash and is
- * remembered. */
-static enum shunt_verdict choose_by_flow(const struct oracle_case *c, struct oracle_flow *flow,
-					 uint32_t *number, struct oracle_result *r)
-{
-	const struct shunt_service *svc = flow->svc;
-	enum shunt_verdict verdict = SHUNT_GO_ON;
-	enum oracle_memory memory;
-	struct oracle_slot slot;
-	bool learns;
-
-	if (!oracle_slot_at(c, svc, flow->slot_hash, &slot))
-		return SHUNT_DROP_BAD_TABLE;
-	memory = oracle_recall(c->t, c->s, flow, number, r);
-	if (memory == ORACLE_KNOWN)
-		return SHUNT_GO_ON;
-	learns = memory == ORACLE_UNKNOWN && slot.changed && slot.base.flags & SHUNT_BASE_LEARNING;
-	if (memory == ORACLE_UNKNOWN && !learns && c->p.proto == PROTO_UDP && svc->policy) {
-		verdict = oracle_new_flow(c, svc, r);
-		if (verdict == SHUNT_GO_ON &&
-		    c->t->policies[svc->policy].row.flags & SHUNT_POLICY_RATES)
-			r->lookups++; /* it has to search again */
-	}
-	if (verdict != SHUNT_GO_ON)
-		return verdict;
-	if (memory == ORACLE_ORPHANED || learns || c->p.is_syn || c->p.proto == PROTO_UDP) {
-		*number = slot.old;
-		if (!learns && !oracle_slot(c, svc, true, 0, number, r))
-			return SHUNT_DROP_BAD_TABLE;
-		if (*number == 0)
-			return SHUNT_GO_ON;
-		if (oracle_remember(c->t, c->s, flow, *number, r)) {
-			if (c->p.proto == PROTO_UDP)
-				r->flows = 1;
-			r->remembered = 1;
-			return SHUNT_GO_ON;
-		}
-		r->no_room = 1;
-		oracle_slot_is_full(&slot, r);
-	}
-	*number = slot.old;
-	if (slot.old != slot.cur)
-		oracle_slot_use(&slot, flow->tick, r);
-	return SHUNT_GO_ON;
-}
-
-enum shunt_verdict oracle_number(const struct oracle_case *c, const struct shunt_service *svc,
-				 uint32_t *number, struct oracle_result *r)
-{
-	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
-	struct oracle_flow flow = {
-		.tick = (uint16_t)c->in->tick,
-		.confirms = !c->p.is_syn,
-		.svc = svc,
-	};
-	struct oracle_slot slot;
-
-	oracle_flow_hashes(c, svc, &tuple, &flow);
-	r->flows = c->p.is_syn;
-	if (svc->flags & SHUNT_SVC_FLOWS)
-		return choose_by_flow(c, &flow, number, r);
-	if (svc->flags & SHUNT_SVC_TURNS)
-		return slot_verdict(oracle_slot(c, svc, true, 0, number, r));
-	if (!oracle_slot_at(c, svc, flow.slot_hash, &slot))
-		return SHUNT_DROP_BAD_TABLE;
-	*number = oracle_by_slot(c, &flow, &slot, r);
-	return SHUNT_GO_ON;
-}
-
-enum shunt_verdict oracle_number_about(const struct oracle_case *c, const struct shunt_service *svc,
-				       uint32_t *number, struct oracle_result *r)
-{
-	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
-	struct oracle_flow flow = {
-		.tick = (uint16_t)c->in->tick,
-		.is_about = true,
-		.svc = svc,
-	};
-	struct oracle_slot slot;
-
-	oracle_flow_hashes(c, svc, &tuple, &flow);
-	if (!oracle_slot_at(c, svc, flow.slot_hash, &slot))
-		return SHUNT_DROP_BAD_TABLE;
-	if (!(svc->flags & SHUNT_SVC_FLOWS)) {
-		*number = oracle_by_slot(c, &flow, &slot, r);
-	} else if (oracle_recall(c->t, c->s, &flow, number, r) != ORACLE_KNOWN) {
-		*number = slot.old;
-		if (slot.old != slot.cur)
-			oracle_slot_use(&slot, flow.tick, r);
-	}
-	return SHUNT_GO_ON;
-}
-
 enum shunt_verdict oracle_forward_to_row(const struct oracle_case *c, struct oracle_result *r)
 {
 	struct oracle_tuple tuple = oracle_tuple_of(&c->p);
@@ -466,8 +366,8 @@ void oracle_apply(const struct oracle_tables *t, struct oracle_state *s, uint32_
 		  const struct oracle_result *r)
 {
 	count(t, s, cpu, r, 1);
-	if (r->flow_written)
-		*flow_word(s, r->flow_word) = r->flow_is;
+	for (size_t i = 0; i < r->n_flow_writes; i++)
+		*flow_word(s, r->flow_write[i].word) = r->flow_write[i].is;
 	if (r->base_written)
 		*base_of(s, r->base_at) = r->base_is;
 	if (r->source_written)
@@ -484,8 +384,8 @@ void oracle_undo(const struct oracle_tables *t, struct oracle_state *s, uint32_t
 		 const struct oracle_result *r)
 {
 	count(t, s, cpu, r, (uint64_t)-1);
-	if (r->flow_written)
-		*flow_word(s, r->flow_word) = r->flow_was;
+	for (size_t i = r->n_flow_writes; i > 0; i--)
+		*flow_word(s, r->flow_write[i - 1].word) = r->flow_write[i - 1].was;
 	if (r->base_written)
 		*base_of(s, r->base_at) = r->base_was;
 	if (r->source_written)

@@ -161,6 +161,9 @@ struct oracle_parsed {
 	size_t l3_len; /* of the IP packet */
 };
 
+/* A source's, and its flow's, which may say somebody else and is corrected. */
+#define ORACLE_FLOW_WRITES 4
+
 struct oracle_result {
 	enum shunt_verdict verdict;
 	int action; /* XDP_* */
@@ -172,10 +175,12 @@ struct oracle_result {
 	uint64_t turns;
 	/* SHUNT_COUNT_* */
 	uint64_t lookups, remembered, no_room;
-	/* the word of the flow table that is written, if any */
-	bool flow_written;
-	size_t flow_word; /* bucket * SHUNT_FLOWS_PER_BUCKET + place */
-	uint64_t flow_was, flow_is;
+	/* the words of the flow table that are written, one after the other */
+	struct oracle_flow_write {
+		size_t word; /* bucket * SHUNT_FLOWS_PER_BUCKET + place */
+		uint64_t was, is;
+	} flow_write[ORACLE_FLOW_WRITES];
+	size_t n_flow_writes;
 	/* the base that is written, if any, by its slot's place among all */
 	bool base_written;
 	size_t base_at;
@@ -273,6 +278,9 @@ struct oracle_slot {
 /* The slot of @hash; false when it is beyond the table. */
 bool oracle_slot_at(const struct oracle_case *c, const struct shunt_service *svc, uint64_t hash,
 		    struct oracle_slot *slot);
+/* Entries of before the slot's `since` do not count, if it is in transition, and those that are written are
+ * not older. */
+void oracle_count_since(struct oracle_flow *flow, const struct oracle_slot *slot);
 void oracle_slot_use(struct oracle_slot *slot, uint16_t tick, struct oracle_result *r);
 void oracle_slot_is_full(struct oracle_slot *slot, struct oracle_result *r);
 /* The number that the slot has for the flow, of a service that remembers only what it must. */

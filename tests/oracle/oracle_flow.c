@@ -26,8 +26,12 @@ static void candidates_of(const struct oracle_tables *t, const struct oracle_flo
 	}
 }
 
-static uint64_t word_at(const struct oracle_state *s, size_t at)
+/* As it stands, with what the packet has written already. */
+static uint64_t word_at(const struct oracle_state *s, const struct oracle_result *r, size_t at)
 {
+	for (size_t i = r->n_flow_writes; i > 0; i--)
+		if (r->flow_write[i - 1].word == at)
+			return r->flow_write[i - 1].is;
 	return s->flows[at / SHUNT_FLOWS_PER_BUCKET].word[at % SHUNT_FLOWS_PER_BUCKET];
 }
 
@@ -56,10 +60,11 @@ static bool is_expired(const struct oracle_flow *flow, uint64_t word)
 }
 
 /* The first of the flow's words that has its tag; WORDS when none has. */
-static size_t find(const struct oracle_state *s, const struct candidates *c)
+static size_t find(const struct oracle_state *s, const struct oracle_result *r,
+		   const struct candidates *c)
 {
 	for (size_t i = 0; i < WORDS; i++)
-		if (tag_in(word_at(s, c->word[i])) == c->tag)
+		if (tag_in(word_at(s, r, c->word[i])) == c->tag)
 			return i;
 	return WORDS;
 }
@@ -67,10 +72,8 @@ static size_t find(const struct oracle_state *s, const struct candidates *c)
 static void write_down(const struct oracle_state *s, size_t at, uint64_t word,
 		       struct oracle_result *r)
 {
-	r->flow_written = true;
-	r->flow_word = at;
-	r->flow_was = word_at(s, at);
-	r->flow_is = word;
+	r->flow_write[r->n_flow_writes++] =
+		(struct oracle_flow_write){.word = at, .was = word_at(s, r, at), .is = word};
 }
 
 static uint16_t mark_of(const struct oracle_flow *flow)
@@ -88,10 +91,10 @@ enum oracle_memory oracle_recall(const struct oracle_tables *t, const struct ora
 
 	r->lookups++;
 	candidates_of(t, flow, &c);
-	i = find(s, &c);
+	i = find(s, r, &c);
 	if (i == WORDS)
 		return ORACLE_UNKNOWN;
-	w = word_at(s, c.word[i]);
+	w = word_at(s, r, c.word[i]);
 	if (flow->has_since && age_of(flow, w) > flow->oldest)
 		return ORACLE_UNKNOWN;
 	if (number_in(w) == 0 || is_expired(flow, w) || number_in(w) > flow->svc->backends)
@@ -130,13 +133,14 @@ static bool is_readier(const struct oracle_flow *flow, uint64_t a, uint64_t b)
 }
 
 /* The readiest word of a bucket; of equal ones the last. */
-static size_t readiest(const struct oracle_state *s, const struct oracle_flow *flow,
+static size_t readiest(const struct oracle_state *s, const struct oracle_result *r,
+		       const struct oracle_flow *flow,
 		       const size_t words[static SHUNT_FLOWS_PER_BUCKET])
 {
 	size_t best = words[0];
 
 	for (size_t i = 1; i < SHUNT_FLOWS_PER_BUCKET; i++)
-		if (!is_readier(flow, word_at(s, best), word_at(s, words[i])))
+		if (!is_readier(flow, word_at(s, r, best), word_at(s, r, words[i])))
 			best = words[i];
 	return best;
 }
@@ -148,15 +152,15 @@ bool oracle_remember(const struct oracle_tables *t, const struct oracle_state *s
 	size_t i, at, second;
 
 	candidates_of(t, flow, &c);
-	i = find(s, &c);
+	i = find(s, r, &c);
 	if (i < WORDS) {
 		at = c.word[i];
 	} else {
-		at = readiest(s, flow, c.word);
-		second = readiest(s, flow, c.word + SHUNT_FLOWS_PER_BUCKET);
-		if (is_readier(flow, word_at(s, second), word_at(s, at)))
+		at = readiest(s, r, flow, c.word);
+		second = readiest(s, r, flow, c.word + SHUNT_FLOWS_PER_BUCKET);
+		if (is_readier(flow, word_at(s, r, second), word_at(s, r, at)))
 			at = second;
-		if (readiness_of(flow, word_at(s, at)) == NEVER)
+		if (readiness_of(flow, word_at(s, r, at)) == NEVER)
 			return false;
 	}
 	write_down(s, at, (uint64_t)c.tag << 33 | (uint64_t)number << 16 | mark_of(flow), r);

@@ -91,16 +91,17 @@ void oracle_slot_is_full(struct oracle_slot *slot, struct oracle_result *r)
 	slot->base = base;
 }
 
-/* Entries of before `since` do not count, and those that are written are not older. */
-static void count_since(struct oracle_flow *flow, uint16_t since)
+void oracle_count_since(struct oracle_flow *flow, const struct oracle_slot *slot)
 {
-	uint16_t age = (uint16_t)(flow->tick + SHUNT_FLOW_AHEAD - since);
+	uint16_t age = (uint16_t)(flow->tick + SHUNT_FLOW_AHEAD - slot->base.since);
 
+	if (!slot->changed)
+		return;
 	flow->has_since = true;
 	flow->oldest = age;
 	flow->mark = flow->tick;
 	if (age < SHUNT_FLOW_AHEAD)
-		flow->mark = since;
+		flow->mark = slot->base.since;
 }
 
 /* Where a flow goes that nothing is remembered of, and whether that is to be remembered. */
@@ -128,15 +129,15 @@ uint32_t oracle_by_slot(const struct oracle_case *c, struct oracle_flow *flow,
 
 	if (!slot->changed)
 		return slot->cur;
-	count_since(flow, slot->base.since);
+	oracle_count_since(flow, slot);
 	memory = oracle_recall(c->t, c->s, flow, &number, r);
 	if (memory != ORACLE_KNOWN) {
 		number = plan(c, flow, slot, memory == ORACLE_ORPHANED, &remembers);
 		if (remembers && number && oracle_remember(c->t, c->s, flow, number, r)) {
-			r->remembered = 1;
+			r->remembered++;
 			r->flows |= c->p.proto == IPPROTO_UDP;
 		} else if (remembers && number) {
-			r->no_room = 1;
+			r->no_room++;
 			oracle_slot_is_full(slot, r);
 			if (!(flow->svc->flags & SHUNT_SVC_LEARN))
 				number = slot->old;

@@ -229,6 +229,22 @@ static void spoil_quic_keys(struct fuzz_world *w)
 		w->quics[1].config[i].key[15] ^= 1;
 }
 
+static void clear_flag(struct fuzz_world *w, uint16_t flag)
+{
+	for (size_t i = 0; i < w->tables.n_services; i++)
+		w->services[i].svc.flags &= (uint16_t)~flag;
+}
+
+static void spoil_keep(struct fuzz_world *w)
+{
+	clear_flag(w, SHUNT_SVC_KEEP);
+}
+
+static void spoil_kept(struct fuzz_world *w)
+{
+	clear_flag(w, SHUNT_SVC_KEPT);
+}
+
 static void spoil_nothing(struct fuzz_world *w)
 {
 	(void)w;
@@ -272,6 +288,8 @@ static void what_the_oracle_is_told_wrong_shows_soon(void **state)
 		{"fragments", spoil_fragments},
 		{"QUIC: servers", spoil_quic_servers},
 		{"QUIC: keys", spoil_quic_keys},
+		{"flows that are kept", spoil_keep},
+		{"what is kept comes first", spoil_kept},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
