@@ -72,8 +72,10 @@ static size_t find(const struct oracle_state *s, const struct oracle_result *r,
 static void write_down(const struct oracle_state *s, size_t at, uint64_t word,
 		       struct oracle_result *r)
 {
+	const uint64_t was = word_at(s, r, at);
+
 	r->flow_write[r->n_flow_writes++] =
-		(struct oracle_flow_write){.word = at, .was = word_at(s, r, at), .is = word};
+		(struct oracle_flow_write){.word = at, .was = was, .is = word};
 }
 
 static uint16_t mark_of(const struct oracle_flow *flow)

@@ -10,7 +10,6 @@
 #if KILLS_CAN
 
 #include "engine/plan.h"
-#include "engine/rehash.h"
 
 #define N 6 /* services that change, each in another way */
 
@@ -66,9 +65,11 @@ static void map_flows(const struct bench *b)
 
 static bool scheme_is_of(const struct service *s)
 {
-	const struct scheme want = rehash_scheme(s->conf);
+	const struct conf_service *c = s->conf;
+	const bool by_source = c->affinity || c->scheduler == SHUNT_SH;
 
-	return memcmp(&s->scheme, &want, sizeof(want)) == 0;
+	return s->scheme.scheduler == c->scheduler && s->scheme.affinity == c->affinity &&
+	       s->scheme.source_bits == (by_source ? c->source_prefix : 0);
 }
 
 /* All services have been there, and at it, for long. */
