@@ -121,7 +121,7 @@ web 1
 check "and it comes back" wait_for 30 both_up
 
 each $page "The first drain"
-check "who is drained is shown, and why" says 'drained .*new disk'
+check "who is drained is shown, since when and why" says 'drained +[0-9]+ m?s +new disk'
 boot sed -i 's/name=web2/& weight=2/' /etc/shunt/shunt.yaml
 each $page "The first change"
 check "what would change is said" says 'backend web2, .*slots 512 -> 683'

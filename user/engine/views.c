@@ -322,7 +322,7 @@ static void view_edit(const struct engine *e, const struct backend *b, struct vi
 	if (!edit || out->admin_by[0])
 		return;
 	age_s = time(NULL) - edit->at;
-	out->admin_age_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 0;
+	out->admin_age_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 1; /* 0 is nobody's */
 	edit_by(edit->user, edit->uid, out->admin_by);
 	memcpy(out->admin_reason, edit->reason, sizeof(out->admin_reason));
 }
