@@ -27,7 +27,7 @@ sample() {
     check "${2##*/}: shuntd takes what is made" "$O/shuntd" --check -c "$W/made"
   else
     is "${2##*/}: nothing is made, and the last line says why" \
-      "$(tail -n 1 "$W/remarks")" "shunt: there is no service in ${2##*/} that shunt could have"
+      "$(tail -n 1 "$W/remarks")" "shunt: there is no service in ${2##*/} that shunt could have; the remarks say why"
   fi
   is "and remarks name file and line" "$(grep -v '^shunt: ' "$W/remarks" | grep -vcE "^[^:]*:[0-9]+: .")" 0
 }

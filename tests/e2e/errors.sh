@@ -32,10 +32,10 @@ echo "what is this" >"$W/state/$INSTANCE.edits"
 unable "a state that is none" "$INSTANCE.edits:1: not a runtime edit; remove the line, or the file to forget all edits"
 rm "$W/state/$INSTANCE.edits"
 mkdir -p "$W/run/$INSTANCE.sock/x"
-unable "no place for commands" "cannot listen for commands \($W/run\): "
+unable "no place for commands" "cannot listen for commands in $W/run \(run_dir\): "
 rm -r "$W/run/$INSTANCE.sock"
 mkdir -p "$W/run/$INSTANCE.stats/x"
-unable "no place for stats" "cannot serve stats \($W/run\): "
+unable "no place for stats" "cannot serve stats in $W/run \(run_dir\): "
 rm -r "$W/run/$INSTANCE.stats"
 on lb ip link add va mtu 9000 type veth peer name vb mtu 9000
 sed -i "s/^interfaces:.*/interfaces: [{ name: va, xdp: native }, { name: vb, xdp: native }]/" "$W/shunt.yaml"
@@ -73,7 +73,7 @@ logged "checksums that nobody makes" 'interface va: its other end vb sends witho
 [ -z "$tags" ] || logged "tags that hardware takes" \
   'interface va: has VLAN devices, and its hardware may take tags off before XDP sees frames, which then go on untagged; run: ethtool -K va rxvlan off'
 logged "a service without a usable backend" 'service none10: no usable backend; '
-logged "and how many more there are" '3 more services have no usable backend'
+logged "and how many more there are" '3 more services have no usable backend; shunt services lists them'
 refuses "a second daemon of the same instance" 1 "/sys/fs/bpf/shunt/$INSTANCE is in use by another shuntd; stop that one, or give this one another instance name" \
   on lb timeout 20 "$O/shuntd" -c "$W/shunt.yaml"
 
@@ -98,13 +98,13 @@ check "and of a service without backends" grep -q "service new: none of its back
 
 mv "$W/state" "$W/kept" && : >"$W/state"
 refuses "what cannot be saved is in force, and that is said" 0 \
-  "warning: it is in force but not saved, so it ends with the daemon: $W/state: Not a directory" shunt weight web b1 7
+  "warning: it is in force but not saved, so it ends with the daemon: $W/state: Not a directory; mend that folder \(state_dir\) and say it again" shunt weight web b1 7
 sed -i 's/, 10.0.0.12 name=b2//' "$W/shunt.yaml"
 refuses "an edit of what is gone is dropped" 0 'the edit of web/b2 is dropped: the configuration no longer has it' shunt reload
-logged "which is not saved either" "runtime edits not saved in $W/state: Not a directory"
+logged "which is not saved either" "runtime edits not saved in $W/state: Not a directory; mend state_dir, or they end with the daemon"
 rm "$W/state" && mv "$W/kept" "$W/state"
 on lb ip link del va
-logged "an interface that goes" 'interface va: gone'
+logged "an interface that goes" 'interface va: gone; when it is back packets are balanced there again'
 check "status says so" wait_for 3 grep -q 'there is no such interface now' <(shunt status --json)
 
 # ---- requests ------------------------------------------------------------------------------------

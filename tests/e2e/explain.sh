@@ -150,7 +150,7 @@ refuses "a file of something else" 1 "nonsense: unknown file format" shunt expla
 
 # Misuse.
 refuses "no port" 2 "port have to follow" shunt explain 10.0.0.1 $VIP4:80
-refuses "two IP versions" 2 "two IP versions" shunt explain 10.0.0.1:1 "[$VIP6]:80"
+refuses "two IP versions" 2 "are of two IP versions; take an? address" shunt explain 10.0.0.1:1 "[$VIP6]:80"
 refuses "no such interface" 1 'no interface "nowhere"; shunt is told to use: eth0' shunt explain 10.0.0.1:1 $VIP4:80 --interface nowhere
 refuses "no such service" 1 'no service "nobody"; there are: web' shunt explain nobody
 refuses "nothing at all" 2 "wants a service" shunt explain

@@ -139,7 +139,7 @@ refuses "of that service too" 1 "services, and 16777216 at most" shunt flows any
 is "with one of both it is not" "$(found --client 10.0.0.1:31000 --service any)" ""
 refuses "neither an address nor a prefix" 2 "an address, with a port or without, or a prefix" shunt flows --client 10.0.0.1:0
 refuses "an address of services without a client" 2 "wants --client" shunt flows --vip $VIP4
-refuses "two IP versions" 2 "two IP versions" shunt flows --client 10.0.0.1 --vip $VIP6
+refuses "two IP versions" 2 "--client and --vip are of two IP versions; take addresses of one" shunt flows --client 10.0.0.1 --vip $VIP6
 refuses "no address of services" 2 "--vip x" shunt flows --client 10.0.0.1 --vip x
 
 # The daemon goes on meanwhile.

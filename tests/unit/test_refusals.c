@@ -93,6 +93,7 @@ static void what_makes_no_sense_is_refused(void **state)
 		{"backends " NAME_256, 1, "\": the name is too long; shunt services lists them"},
 		{"history web " NAME_256, 1, "\": the name is too long; shunt backends lists them"},
 		{"flows " NAME_256, 2, "is no name of a service; shunt services lists them"},
+		{"explain ''", 1, "no service \"\"; shunt services lists them"},
 		{"flows --backend ''", 2,
 		 "\"\" is no name of a backend; shunt backends lists them"},
 		{"flows --client 192.0.2.7 --vip here", 2,
@@ -101,7 +102,8 @@ static void what_makes_no_sense_is_refused(void **state)
 		{"top --every often", 2, "--every often: seconds, from 0.25 to 60"},
 		{"plan /" NAME_256 "/" NAME_256 "/" NAME_256 "/" NAME_256 "/" NAME_256, 1,
 		 ": the path is too long; 1023 bytes are taken"},
-		{"-i ../x status", 1, "\"../x\" is no name of an instance"},
+		{"-i ../x status", 1,
+		 "\"../x\" is no name of an instance (no \"/\", no dot in front), or --run-dir"},
 		{"-i " NAME_256 " reload", 1, "\" is no name of an instance"},
 		{0},
 	};
@@ -169,6 +171,11 @@ static void setup_of_what_is_not_there_is_refused(void **state)
 		 "--format networkd is of one backend: say which; shunt backends web lists them"},
 		{"setup backend web nosuch --config \"$C\"", 1,
 		 "service web has no backend \"nosuch\" in /"},
+		{"setup backend nosuch --config configs/shunt.yaml", 1,
+		 "no service \"nosuch\" in configs/shunt.yaml; --config names another file"},
+		{"setup backend web nosuch --config configs/shunt.yaml", 1,
+		 "service web has no backend \"nosuch\" in configs/shunt.yaml; --config names "
+		 "another file"},
 		{"setup backend none --config \"$C\"", 1, "service none has no backends in /"},
 		{0},
 	};
@@ -192,10 +199,12 @@ static void waiting_for_what_does_not_drain_ends(void **state)
 	(void)state;
 	run_shunt(&r, "drain web web1 --wait");
 	assert_int_equal(r.exit, 1);
-	assert_string_equal(r.err, "shunt: web/web1 is no longer drained\n");
+	assert_string_equal(r.err, "shunt: web/web1 is no longer drained; shunt history web web1 "
+				   "says who changed that\n");
 	run_shunt(&r, "drain web nosuch --wait");
 	assert_int_equal(r.exit, 1);
-	assert_string_equal(r.err, "shunt: web/nosuch is no longer there\n");
+	assert_string_equal(r.err,
+			    "shunt: web/nosuch is no longer there; shunt backends lists who is\n");
 }
 
 static void what_shuntd_would_not_take_is_printed_with_what_is_wrong(void **state)

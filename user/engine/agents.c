@@ -93,8 +93,9 @@ static void save(const struct engine *e)
 		for (size_t k = 0; k < e->services[i]->n_backends; k++)
 			save_backend(e->services[i]->backends[k], f);
 	if (!f || fclose(f) || rename(fresh, path))
-		log_warning("what agents ask for is not kept over a restart: %s: %s", path,
-			    strerror(errno));
+		log_warning(
+			"what agents ask for is not kept over a restart: %s: %s; mend state_dir",
+			path, strerror(errno));
 }
 
 /* ---- in force -----------------------------------------------------------------------------------*/

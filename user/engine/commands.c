@@ -169,7 +169,9 @@ void edits_reconcile_all(struct engine *e, const struct conf *conf, struct engin
 		return;
 	err = edits_save(e);
 	if (err)
-		log_error("runtime edits not saved in %s: %s", conf->state_dir, strerror(-err));
+		log_error("runtime edits not saved in %s: %s; mend state_dir, or they end with the "
+			  "daemon",
+			  conf->state_dir, strerror(-err));
 }
 
 /* ---- commands -----------------------------------------------------------------------------------*/
@@ -351,10 +353,12 @@ static void edit(struct engine *e, const struct ctl_command *c, struct ctl_reply
 	if (err) {
 		size_t used = strlen(r->text);
 
-		log_error("runtime edits not saved in %s: %s", e->conf->state_dir, strerror(-err));
+		log_error("runtime edits not saved in %s: %s; mend state_dir, or they end with the "
+			  "daemon",
+			  e->conf->state_dir, strerror(-err));
 		snprintf(r->text + used, sizeof(r->text) - used,
 			 "\nwarning: it is in force but not saved, so it ends with the daemon: %s: "
-			 "%s",
+			 "%s; mend that folder (state_dir) and say it again",
 			 e->conf->state_dir, strerror(-err));
 	}
 }
@@ -438,7 +442,8 @@ int commands_open(struct engine *e, struct engine_error *err)
 				  &e->ctl);
 
 	if (ret)
-		snprintf(err->text, sizeof(err->text), "cannot listen for commands (%s): %s",
-			 e->conf->run_dir, strerror(-ret));
+		snprintf(err->text, sizeof(err->text),
+			 "cannot listen for commands in %s (run_dir): %s", e->conf->run_dir,
+			 strerror(-ret));
 	return ret;
 }

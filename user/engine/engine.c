@@ -97,7 +97,8 @@ static void tell_empty(struct engine *e)
 			slots_tell_if_empty(e, e->services[i]);
 	}
 	if (empty > each)
-		log_warning("%zu more services have no usable backend", empty - each);
+		log_warning("%zu more services have no usable backend; shunt services lists them",
+			    empty - each);
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)

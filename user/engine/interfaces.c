@@ -312,7 +312,8 @@ static bool is_shared(const struct engine *e, const struct interface *one)
 
 static void lost(struct engine *e, struct interface *i)
 {
-	log_warning("interface %s: gone", i->conf.name);
+	log_warning("interface %s: gone; when it is back packets are balanced there again",
+		    i->conf.name);
 	if (!is_shared(e, i))
 		dp_detach(e->dp, i->port);
 	i->mode = 0;

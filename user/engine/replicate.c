@@ -336,9 +336,10 @@ void replicate_configure(struct engine *e)
 		log_info("peers: %zu, heard at %s", conf->peers.n, at);
 		return;
 	}
-	log_error(
-		"peers are neither told of flows nor heard: cannot listen at %s (peer_listen): %s",
-		at, strerror(-err));
+	log_error("peers are neither told of flows nor heard: cannot listen at %s: %s; peer_listen "
+		  "is an "
+		  "address of this host with a free port",
+		  at, strerror(-err));
 	replicate_close(e);
 }
 

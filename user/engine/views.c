@@ -440,7 +440,7 @@ int views_open(struct engine *e, struct engine_error *err)
 		stats_server_open(e->base, e->conf->run_dir, e->conf->instance, &source, &e->stats);
 
 	if (ret) {
-		snprintf(err->text, sizeof(err->text), "cannot serve stats (%s): %s",
+		snprintf(err->text, sizeof(err->text), "cannot serve stats in %s (run_dir): %s",
 			 e->conf->run_dir, strerror(-ret));
 		return ret;
 	}

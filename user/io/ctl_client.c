@@ -93,7 +93,9 @@ int ctl_client_call(const char *run_dir, const char *instance, const struct ctl_
 
 	if (err < 0)
 		return client_fail(e, err,
-				   "\"%s\" is no name of an instance, or --run-dir too long",
+				   "\"%s\" is no name of an instance (no \"/\", no dot in front), "
+				   "or --run-dir "
+				   "is too long",
 				   instance);
 	err = connect_to(path, instance, &fd, e);
 	if (err < 0)

@@ -106,7 +106,10 @@ int stats_client_open(const char *run_dir, const char *instance, struct stats_cl
 	snprintf(c->instance, sizeof(c->instance), "%s", instance);
 	err = msg_path(run_dir, instance, ".stats", c->path);
 	if (err < 0)
-		err = client_fail(e, err, "\"%s\" is no name of an instance, or --run-dir too long",
+		err = client_fail(e, err,
+				  "\"%s\" is no name of an instance (no \"/\", no dot in front), "
+				  "or --run-dir "
+				  "is too long",
 				  instance);
 	if (err == 0)
 		err = read_port(c, e);

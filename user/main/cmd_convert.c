@@ -71,8 +71,9 @@ static enum cli_exit print(const struct cli *cli, struct convert *c)
 
 	tell_remarks(c);
 	if (err == -ENOENT)
-		return cli_failed("there is no service in %s that shunt could have",
-				  c->options->file);
+		return cli_failed(
+			"there is no service in %s that shunt could have; the remarks say why",
+			c->options->file);
 	if (err)
 		return cli_failed("no memory");
 	result = check(out);

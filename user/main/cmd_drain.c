@@ -42,7 +42,8 @@ static int look(const struct cli *cli, char **argv, struct view_backend *out,
 		*out = rows[i];
 		return 0;
 	}
-	return client_fail(e, -ENOENT, "%s/%s is no longer there", argv[0], argv[1]);
+	return client_fail(e, -ENOENT, "%s/%s is no longer there; shunt backends lists who is",
+			   argv[0], argv[1]);
 }
 
 static void print_progress(const struct cli *cli, const struct view_backend *b)
@@ -76,7 +77,9 @@ static bool has_ended(const struct view_backend *b, enum cli_exit *result)
 		*result = CLI_MOVED;
 		return true;
 	default:
-		*result = cli_failed("%s/%s is no longer drained", b->service, b->name);
+		*result = cli_failed("%s/%s is no longer drained; shunt history %s %s says who "
+				     "changed that",
+				     b->service, b->name, b->service, b->name);
 		return true;
 	}
 }

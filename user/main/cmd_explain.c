@@ -123,7 +123,7 @@ static enum cli_exit read_options(const struct cli *cli, struct explain_ask *ask
 
 	ask->established = cli_option(cli, "established");
 	if (cli_option(cli, "syn") && ask->established)
-		return cli_misused("--syn and --established exclude each other");
+		return cli_misused("--syn and --established exclude each other; write one of them");
 	if (!interface)
 		return CLI_DONE;
 	if (!interface[0] || strlen(interface) >= sizeof(ask->interface))
@@ -145,9 +145,13 @@ static enum cli_exit read_endpoints(char **argv, struct explain_ask *ask)
 	if (wrong)
 		return cli_misused("%s: %s", argv[1], wrong);
 	if (client.protocol && vip.protocol && client.protocol != vip.protocol)
-		return cli_misused("%s and %s are of two protocols", argv[0], argv[1]);
+		return cli_misused(
+			"%s and %s are of two protocols; write one behind both, or behind one",
+			argv[0], argv[1]);
 	if (client.addr.family != vip.addr.family)
-		return cli_misused("%s and %s are of two IP versions", argv[0], argv[1]);
+		return cli_misused(
+			"%s and %s are of two IP versions; take an address of the other one",
+			argv[0], argv[1]);
 	ask->client = client.addr;
 	ask->client_port = client.port;
 	ask->vip = vip.addr;

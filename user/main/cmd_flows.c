@@ -202,7 +202,8 @@ static enum cli_exit read_vip(const char *text, struct msg_get *get)
 	if (!read_end(text, &get->vip, &get->port, &get->protocol))
 		return cli_misused("--vip %s: an address, with a port or without", text);
 	if (get->vip.family != get->client.family)
-		return cli_misused("--client and --vip are of two IP versions");
+		return cli_misused(
+			"--client and --vip are of two IP versions; take addresses of one");
 	return CLI_DONE;
 }
 
@@ -235,7 +236,7 @@ static enum cli_exit read_options(const struct cli *cli, const char *service, st
 	enum cli_exit result = read_limit(cli_option(cli, "limit"), l);
 
 	if (service && cli_option(cli, "service"))
-		return cli_misused("the service is given twice");
+		return cli_misused("the service is given twice; write it once");
 	if (result == CLI_DONE)
 		result = read_name("service", service ? service : cli_option(cli, "service"),
 				   get->service);

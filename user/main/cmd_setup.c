@@ -168,9 +168,11 @@ static enum cli_exit print_backends(const struct cli *cli, const struct conf *c,
 	}
 	if (n)
 		return result;
-	return name ? cli_failed("service %s has no backend \"%s\" in %s", service->name, name,
-				 c->file)
-		    : cli_failed("service %s has no backends in %s", service->name, c->file);
+	return name ? cli_failed(
+			      "service %s has no backend \"%s\" in %s; --config names another file",
+			      service->name, name, c->file)
+		    : cli_failed("service %s has no backends in %s; --config names another file",
+				 service->name, c->file);
 }
 
 static enum cli_exit run_backend(const struct cli *cli, int argc, char **argv)
@@ -191,7 +193,7 @@ static enum cli_exit run_backend(const struct cli *cli, int argc, char **argv)
 	for (i = 0; i < c->n_services; i++)
 		if (strcmp(c->services[i].name, argv[0]) == 0)
 			return print_backends(cli, c, &c->services[i], argc > 1 ? argv[1] : NULL);
-	return cli_failed("no service \"%s\" in %s", argv[0], c->file);
+	return cli_failed("no service \"%s\" in %s; --config names another file", argv[0], c->file);
 }
 
 /* ---- setup verify -----------------------------------------------------------------------------*/

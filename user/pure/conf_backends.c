@@ -67,8 +67,10 @@ static int append(struct conf_load *l, struct conf_service *s, const struct conf
 				     "this is backend number %zu; allowed are %d in a service",
 				     s->n_backends + 1, SHUNT_BACKENDS_PER_SERVICE);
 	if (l->n_backends == CONF_BACKENDS_MAX)
-		return conf_complain(l->err, &b->pos, "more than %u backends in all services",
-				     CONF_BACKENDS_MAX);
+		return conf_complain(
+			l->err, &b->pos,
+			"more than %u backends in all services; have another instance for some",
+			CONF_BACKENDS_MAX);
 	/* Room doubles whenever the number is a power of two. */
 	if ((s->n_backends & (s->n_backends - 1)) == 0) {
 		size_t room = s->n_backends ? 2 * s->n_backends : 1;

@@ -21,8 +21,10 @@ static int append(struct conf_load *l, struct conf_prefixes *p, const struct con
 				     "neighbours into shorter prefixes, or block elsewhere",
 				     p->n + 1, CONF_PREFIXES_MAX);
 	if (l->n_prefixes == CONF_ALL_PREFIXES_MAX)
-		return conf_complain(l->err, pos, "more than %u prefixes in all lists",
-				     CONF_ALL_PREFIXES_MAX);
+		return conf_complain(
+			l->err, pos,
+			"more than %u prefixes in all lists; join neighbours into shorter ones",
+			CONF_ALL_PREFIXES_MAX);
 	/* Room doubles whenever the number is a power of two. */
 	if ((p->n & (p->n - 1)) == 0) {
 		size_t room = p->n ? 2 * p->n : 1;
@@ -288,7 +290,7 @@ int conf_read_policy(struct conf_load *l, const struct conf_policy_nodes *nodes,
 	if (l->n_policies++ == CONF_POLICIES_MAX)
 		return conf_complain(
 			l->err, &s->pos,
-			"more than %d services have allow, deny or rate, the most there can be",
+			"more than %d services have allow, deny or rate; remove them from some",
 			CONF_POLICIES_MAX);
 	return 0;
 }
