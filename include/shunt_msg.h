@@ -22,6 +22,8 @@
  * Versions.  New attributes and commands are appended, numbers are never used again, and a receiver
  * skips attributes and records that it does not know.  SHUNT_MSG_VERSION grows only when that is not
  * enough; then a message of another version is answered with SHUNT_MSG_ERROR, code EPROTONOSUPPORT.
+ * A command that the daemon does not know is answered with code EOPNOTSUPP. A number of an enum that a
+ * receiver does not know is one that it has no word for, and nothing else. A length never changes.
  *
  * Finding the daemon.  The daemon writes <run_dir>/<instance>.stats (mode 0644, /run/shunt and
  * "default" by default), lines of KEY=VALUE, unknown keys to be skipped:
@@ -30,6 +32,7 @@
  *   netns=N      inode of its network namespace (stat of /proc/self/ns/net).  Netlink does not leave
  *                a network namespace: who is in another one cannot talk to it.
  *   version=N    its SHUNT_MSG_VERSION
+ *   release=TEXT its own version, "0.1.0"
  *
  * Credentials.  Port ids are first come, first served, and anybody may send to one, so both ends set
  * SO_PASSCRED and look at SCM_CREDENTIALS, which the kernel fills in for netlink, of everything that
@@ -164,6 +167,9 @@ enum shunt_reply {
 	SHUNT_REPLY_VERSION = 3, /* u32: SHUNT_MSG_VERSION, with EPROTONOSUPPORT */
 	SHUNT_REPLY_PLAN = 4, /* u64: number of the plan that was made */
 	SHUNT_REPLY_WATCH = 5, /* u64: TRACE: number of who watches now, not 0 */
+	/* text: the daemon's version, "0.1.0"; with EPROTONOSUPPORT and EOPNOTSUPP: it does not know the
+	 * command */
+	SHUNT_REPLY_RELEASE = 8,
 	SHUNT_REPLY_LEVEL = 6, /* text: "error", "warning", "info" or "debug" */
 	SHUNT_REPLY_CONFIGURED = 7, /* text: the same, as the configuration has it */
 };

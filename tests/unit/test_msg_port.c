@@ -18,13 +18,14 @@ static int parse(const char *text, struct msg_port *p)
 
 static void what_is_written_is_read(void **state)
 {
-	struct msg_port in = {UINT32_MAX, 4194304, 1, UINT64_MAX}, out;
+	struct msg_port in = {UINT32_MAX, 4194304, 1, UINT64_MAX, "0.1.0"}, out;
 	char text[MSG_PORT_TEXT_MAX];
 	size_t len = msg_port_format(&in, text);
 
 	(void)state;
 	assert_int_equal(len, strlen(text));
 	assert_int_equal(msg_port_parse(text, len, &out), 0);
+	assert_string_equal(out.release, "0.1.0");
 	assert_int_equal(out.port, in.port);
 	assert_int_equal(out.pid, in.pid);
 	assert_int_equal(out.version, in.version);

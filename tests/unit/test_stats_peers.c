@@ -97,6 +97,28 @@ static void another_version_is_told_ours(void **state)
 	assert_int_equal(msg_get_error(msg_next(&data, &n), &reply), 0);
 	assert_int_equal(reply.code, EPROTONOSUPPORT);
 	assert_int_equal(reply.version, SHUNT_MSG_VERSION);
+	assert_string_equal(reply.release, SHUNT_VERSION);
+	close(r.fd);
+}
+
+static void what_it_does_not_know_is_said_to_be_so(void **state)
+{
+	struct shunt_msg_header *h;
+	struct msg_reply reply;
+	struct raw r;
+	const void *data = r.buf;
+	size_t n;
+
+	(void)state;
+	raw_open(&r);
+	n = raw_request(&r, SHUNT_MSG_GET_STATUS, SHUNT_MSG_VERSION);
+	h = (void *)(r.buf + sizeof(struct nlmsghdr));
+	h->command = 15; /* to come */
+	assert_int_equal(send_raw(&r, n), 0);
+	n = raw_answer(&r);
+	assert_int_equal(msg_get_error(msg_next(&data, &n), &reply), 0);
+	assert_int_equal(reply.code, EOPNOTSUPP);
+	assert_string_equal(reply.release, SHUNT_VERSION);
 	close(r.fd);
 }
 
@@ -323,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_at_most_16_kb_and_nearly_full),
 		cmocka_unit_test(another_version_is_told_ours),
+		cmocka_unit_test(what_it_does_not_know_is_said_to_be_so),
 		cmocka_unit_test(garbage_is_counted_and_does_no_harm),
 		cmocka_unit_test(a_client_that_does_not_read_hinders_nobody),
 		cmocka_unit_test(a_client_killed_in_the_middle_hinders_nobody),

@@ -50,11 +50,14 @@ static int read_reply(const char *packet, size_t size, uint32_t seq, struct ctl_
 	struct msg_reply r;
 
 	if (m && msg_version(m) != SHUNT_MSG_VERSION)
-		return client_other_version(e, msg_version(m));
+		return client_other_version(e, msg_version(m),
+					    msg_get_reply(m, &r) < 0 ? "" : r.release);
 	if (!m || msg_get_reply(m, &r) < 0)
 		return client_fail(e, -EBADMSG, "shuntd sent what shunt does not understand");
 	if (r.code == EPROTONOSUPPORT)
-		return client_other_version(e, r.version);
+		return client_other_version(e, r.version, r.release);
+	if (r.code == EOPNOTSUPP && r.release[0])
+		return client_not_known(e, r.release);
 	if (msg_seq(m) != seq && r.code == EPERM) /* refused before it had read anything */
 		return client_not_allowed(e, "the control socket");
 	if (msg_seq(m) != seq)

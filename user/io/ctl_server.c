@@ -56,7 +56,8 @@ static bool send_reply(int fd, uint32_t seq, const struct msg_reply *r)
 
 static bool send_refusal(int fd, uint32_t seq, int err, const char *text)
 {
-	struct msg_reply r = {.code = (uint32_t)-err, .version = SHUNT_MSG_VERSION};
+	struct msg_reply r = {
+		.code = (uint32_t)-err, .version = SHUNT_MSG_VERSION, .release = SHUNT_VERSION};
 
 	snprintf(r.text, sizeof(r.text), "%s", text);
 	return send_reply(fd, seq, &r);
@@ -85,6 +86,7 @@ static bool handle(struct connection *c, const void *packet, size_t len)
 	struct ctl_command command = {.uid = c->uid, .pid = c->pid};
 	const struct nlmsghdr *m = msg_next(&packet, &len);
 	struct ctl_server_counters *count = &c->server->counters;
+	int err;
 
 	if (!m || len > 0) { /* one message a packet */
 		count->malformed++;
@@ -94,9 +96,11 @@ static bool handle(struct connection *c, const void *packet, size_t len)
 		count->malformed++;
 		return send_refusal(c->fd, msg_seq(m), -EPROTONOSUPPORT, "");
 	}
-	if (msg_get_command(m, &command) < 0) {
+	err = msg_get_command(m, &command);
+	if (err < 0) {
 		count->malformed++;
-		return send_refusal(c->fd, msg_seq(m), -EINVAL, "shuntd does not understand this");
+		return send_refusal(c->fd, msg_seq(m), err == -EINVAL ? -EOPNOTSUPP : -EINVAL,
+				    "shuntd does not understand this");
 	}
 	return carry_out(c, msg_seq(m), &command);
 }

@@ -69,7 +69,7 @@ static int check_daemon(const struct stats_client *c, struct client_error *e)
 	uint64_t ours = stats_sock_netns();
 
 	if (c->daemon.version != SHUNT_MSG_VERSION)
-		return client_other_version(e, c->daemon.version);
+		return client_other_version(e, c->daemon.version, c->daemon.release);
 	if (ours && c->daemon.netns && ours != c->daemon.netns)
 		return client_fail(e, -EXDEV,
 				   "shuntd of instance \"%s\" (process %u) runs in another network "
@@ -197,14 +197,16 @@ static int error_answer(const struct stats_client *c, const struct nlmsghdr *m,
 	struct msg_reply r;
 
 	if (msg_version(m) != SHUNT_MSG_VERSION)
-		return client_other_version(e, msg_version(m));
+		return client_other_version(e, msg_version(m), c->daemon.release);
 	if (msg_get_error(m, &r) < 0)
 		return client_fail(e, -EBADMSG, "shuntd sent what shunt does not understand");
 	switch (r.code) {
 	case EPERM:
 		return client_not_allowed(e, c->path);
 	case EPROTONOSUPPORT:
-		return client_other_version(e, r.version);
+		return client_other_version(e, r.version, r.release);
+	case EOPNOTSUPP:
+		return client_not_known(e, r.release);
 	case ESTALE:
 		return -ESTALE;
 	case ESRCH:

@@ -46,9 +46,11 @@ static int put_error(struct stats_server *s, struct msg_out *o, int err)
 {
 	struct msg_reply r = {.code = (uint32_t)-err, .version = SHUNT_MSG_VERSION};
 
+	if (err == -EPROTONOSUPPORT || err == -EOPNOTSUPP)
+		snprintf(r.release, sizeof(r.release), SHUNT_VERSION);
 	if (err == -EPERM)
 		s->counters.refused++;
-	else if (err == -EBADMSG || err == -EINVAL || err == -EPROTONOSUPPORT)
+	else if (err == -EBADMSG || err == -EINVAL || err == -EPROTONOSUPPORT || err == -EOPNOTSUPP)
 		s->counters.malformed++;
 	else
 		s->counters.requests++;
@@ -70,7 +72,7 @@ static int put_page(struct stats_server *s, const struct nlmsghdr *m, struct msg
 		return stats_explain(&s->source, m, o, s->why, sizeof(s->why));
 	err = msg_get_get(m, &get);
 	if (err < 0)
-		return err;
+		return err == -EINVAL ? -EOPNOTSUPP : err;
 	if (msg_command(m) == SHUNT_MSG_GET_TRACE)
 		return stats_traced(&s->source, &get, o);
 	if (msg_command(m) == SHUNT_MSG_GET_FLOWS)
@@ -213,6 +215,7 @@ static int tell_port(struct stats_server *s, const char *run_dir, uint32_t port)
 		.port = port,
 		.pid = (uint32_t)getpid(),
 		.version = SHUNT_MSG_VERSION,
+		.release = SHUNT_VERSION,
 		.netns = stats_sock_netns(),
 	};
 	char path[MSG_PATH_MAX], text[MSG_PORT_TEXT_MAX];

@@ -85,6 +85,11 @@ size_t words_warnings(const struct words_picture *p, void (*fn)(void *arg, const
 {
 	struct teller t = {.fn = fn, .arg = arg};
 
+	if (strcmp(p->status->version, SHUNT_VERSION) != 0)
+		warn(&t,
+		     "shuntd is %s and this shunt " SHUNT_VERSION
+		     ": what only one of them knows is not shown",
+		     p->status->version);
 	of_interfaces(&t, p);
 	of_services(&t, p);
 	of_packets(&t, p);

@@ -41,11 +41,33 @@ int client_too_long(struct client_error *e, int err, const char *what, const cha
 			   name, what);
 }
 
-int client_other_version(struct client_error *e, uint32_t version)
+/* "shuntd 0.1.0", or "shuntd" if that is not known. */
+static void name_daemon(const char *release, char *out, size_t size)
 {
+	snprintf(out, size, "shuntd%s%s", *release ? " " : "", release);
+}
+
+int client_other_version(struct client_error *e, uint32_t version, const char *release)
+{
+	char daemon[64];
+
+	name_daemon(release, daemon, sizeof(daemon));
 	return client_fail(
 		e, -EPROTONOSUPPORT,
-		"shuntd speaks version %u of the message protocol and this shunt version "
-		"%d: use the shunt that came with the running shuntd, or restart shuntd",
-		version, SHUNT_MSG_VERSION);
+		"%s speaks version %u of the message protocol and this shunt " SHUNT_VERSION
+		" version %d: use the shunt that came with the running shuntd, or restart "
+		"it if the installed one is newer (packets go on meanwhile)",
+		daemon, version, SHUNT_MSG_VERSION);
+}
+
+int client_not_known(struct client_error *e, const char *release)
+{
+	char daemon[64];
+
+	name_daemon(release, daemon, sizeof(daemon));
+	return client_fail(e, -EOPNOTSUPP,
+			   "%s does not know what this shunt " SHUNT_VERSION
+			   " asks for: restart it, so that the installed one runs (packets go on "
+			   "meanwhile), or use the shunt that came with it",
+			   daemon);
 }

@@ -21,7 +21,9 @@ int client_no_daemon(struct client_error *e, const char *instance, const char *p
 int client_not_allowed(struct client_error *e, const char *path);
 /* Of a service or backend, as @what says. */
 int client_too_long(struct client_error *e, int err, const char *what, const char *name);
-/* @version: 0 when the daemon did not say. */
-int client_other_version(struct client_error *e, uint32_t version);
+/* It speaks another version of the protocol. @version: 0, @release: "" when the daemon did not say. */
+int client_other_version(struct client_error *e, uint32_t version, const char *release);
+/* It speaks ours, but there is no such request yet. */
+int client_not_known(struct client_error *e, const char *release);
 
 #endif

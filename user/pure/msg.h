@@ -33,6 +33,7 @@ struct msg_reply {
 	char text[SHUNT_MSG_TEXT_MAX];
 	uint64_t plan, watch;
 	char level[CTL_LEVEL_MAX], configured[CTL_LEVEL_MAX];
+	char release[32]; /* of the daemon; empty: it does not say */
 };
 
 struct msg_event {
@@ -141,6 +142,7 @@ int msg_get_command(const struct nlmsghdr *m, struct ctl_command *c);
 struct msg_port {
 	uint32_t port, pid, version;
 	uint64_t netns; /* inode */
+	char release[32]; /* empty: it does not say */
 };
 
 #define MSG_PORT_TEXT_MAX 256

@@ -66,6 +66,7 @@ static const struct field reply_fields[] = {
 	U64(SHUNT_REPLY_PLAN, msg_reply, plan),
 	U64(SHUNT_REPLY_WATCH, msg_reply, watch),
 	TEXT(SHUNT_REPLY_LEVEL, msg_reply, level),
+	TEXT(SHUNT_REPLY_RELEASE, msg_reply, release),
 	TEXT(SHUNT_REPLY_CONFIGURED, msg_reply, configured),
 };
 

@@ -11,8 +11,8 @@ size_t msg_port_format(const struct msg_port *p, char out[static MSG_PORT_TEXT_M
 {
 	return (size_t)snprintf(out, MSG_PORT_TEXT_MAX,
 				"port=%" PRIu32 "\npid=%" PRIu32 "\nnetns=%" PRIu64
-				"\nversion=%" PRIu32 "\n",
-				p->port, p->pid, p->netns, p->version);
+				"\nversion=%" PRIu32 "\nrelease=%s\n",
+				p->port, p->pid, p->netns, p->version, p->release);
 }
 
 /* Digits up to @end into @out; false when there is anything else, or more than @max. */
@@ -57,9 +57,23 @@ static int line_parse(const char *line, const char *end, uint64_t values[static 
 	return 0;
 }
 
+/* What stands behind "release=" in the line, where it has room in @out; else @out stays. */
+static void release_parse(const char *line, const char *end, char out[static 32])
+{
+	static const char key[] = "release=";
+	const char *text = line + strlen(key);
+
+	if ((size_t)(end - line) < strlen(key) || memcmp(line, key, strlen(key)) != 0 ||
+	    end - text >= 32 || memchr(text, '\0', (size_t)(end - text)))
+		return;
+	memset(out, 0, 32);
+	memcpy(out, text, (size_t)(end - text));
+}
+
 int msg_port_parse(const char *text, size_t len, struct msg_port *out)
 {
 	const char *end = text + len, *newline;
+	char release[32] = "";
 	uint64_t values[KEY_MAX] = {0};
 
 	while (text < end) {
@@ -68,6 +82,7 @@ int msg_port_parse(const char *text, size_t len, struct msg_port *out)
 			return -EBADMSG;
 		if (line_parse(text, newline, values) < 0)
 			return -EBADMSG;
+		release_parse(text, newline, release);
 		text = newline + 1;
 	}
 	if (!values[KEY_PORT] || !values[KEY_PID] || !values[KEY_VERSION])
@@ -78,6 +93,7 @@ int msg_port_parse(const char *text, size_t len, struct msg_port *out)
 		.version = (uint32_t)values[KEY_VERSION],
 		.netns = values[KEY_NETNS],
 	};
+	memcpy(out->release, release, sizeof(release));
 	return 0;
 }
 
