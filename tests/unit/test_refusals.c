@@ -276,7 +276,8 @@ static void a_daemon_of_somebody_else_is_not_asked(void **state)
 	close(fd);
 	remove_file("strange.sock");
 	assert_int_equal(r.exit, 1);
-	assert_non_null(strstr(r.err, "is served by uid 65534, which is neither root nor you"));
+	assert_non_null(
+		strstr(r.err, "is served by uid 65534, which is neither root, shunt nor you"));
 }
 
 /* ---- the other programs -------------------------------------------------------------------------*/

@@ -49,7 +49,8 @@ static void a_daemon_of_somebody_else_is_not_believed(void **state)
 		skip();
 	write_port_file("strange", &p, NOBODY);
 	assert_int_equal(stats_client_open(fake->run_dir, "strange", &c, &e), -EPERM);
-	assert_non_null(strstr(e.text, "belongs to uid 65534, which is neither root nor you"));
+	assert_non_null(
+		strstr(e.text, "belongs to uid 65534, which is neither root, shunt nor you"));
 	remove_port_file("strange");
 }
 

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "base/identity.h"
 #include "base/own.h"
 #include "pure/msg.h"
 
@@ -34,10 +35,11 @@ static int connect_to(const char *path, const char *instance, int *out, struct c
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return client_fail(e, -errno, "%s: %s", path, strerror(errno));
-	if (peer.uid != 0 && peer.uid != geteuid())
+	if (!identity_is_daemon(peer.uid))
 		return client_fail(e, -EPERM,
-				   "%s is served by uid %u, which is neither root nor you", path,
-				   peer.uid);
+				   "%s is served by uid %u, which is neither root, " IDENTITY_DAEMON
+				   " nor you",
+				   path, peer.uid);
 	*out = take_fd(&fd);
 	return 0;
 }

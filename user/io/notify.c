@@ -34,7 +34,7 @@ struct job {
 
 struct notify {
 	struct notify_setup setup;
-	struct notify_identity who;
+	struct identity who;
 	STAILQ_HEAD(, job) waiting;
 	size_t n_waiting, left_out;
 	struct notify_rate rate;
@@ -83,7 +83,7 @@ static void become(const struct notify *n, const struct job *j, int input)
 	    dup2(null, STDERR_FILENO) < 0)
 		_exit(NOTIFY_NOT_RUN);
 	close_range(STDERR_FILENO + 1, ~0U, 0);
-	if (!notify_become(&n->who))
+	if (!identity_become(&n->who))
 		_exit(NOTIFY_NOT_RUN);
 	notify_signals();
 	execve(n->argv[0], n->argv, j->env);
@@ -262,7 +262,7 @@ int notify_open(const struct notify_setup *setup, struct notify **out)
 	command_of(n);
 	n->pidfd = -1;
 	STAILQ_INIT(&n->waiting);
-	err = notify_identify(setup->user, &n->who);
+	err = identity_of(setup->user, &n->who);
 	n->timeout = evtimer_new(setup->base, on_timeout, n);
 	if (!err && !n->timeout)
 		err = -ENOMEM;

@@ -8,22 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/child.h"
+#include "base/identity.h"
 #include "base/mono.h"
 
-/* Whom a child becomes. */
-struct notify_identity {
-	bool becomes; /* else it stays who it is */
-	uid_t uid;
-	gid_t gid;
-};
-
-/* @user means nothing unless this process is root. Returns 0, -ENOENT or -EPERM. */
-int notify_identify(const char *user, struct notify_identity *out);
-/* In a child: gives up what the daemon is, and may gain no privileges any more. False if it cannot. */
-bool notify_become(const struct notify_identity *who);
 /* In a child: signals as programs expect them. */
 void notify_signals(void);
 

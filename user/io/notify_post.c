@@ -23,7 +23,7 @@ struct line {
 
 struct notify_post {
 	struct notify_post_setup setup;
-	struct notify_identity who;
+	struct identity who;
 	char *urls[NOTIFY_POST_HOOKS];
 	size_t n_urls;
 	struct notify_rate rate;
@@ -70,7 +70,7 @@ static void name_of(const char *url, char *out, size_t size)
 
 static bool become(const void *who)
 {
-	if (!notify_become(who))
+	if (!identity_become(who))
 		return false;
 	notify_signals();
 	return true;
@@ -256,7 +256,7 @@ int notify_post_open(const struct notify_post_setup *setup, struct notify_post *
 	p->again = evtimer_new(setup->base, on_again, p);
 	err = p->again ? copy_urls(p) : -ENOMEM;
 	if (!err)
-		err = notify_identify(setup->user, &p->who);
+		err = identity_of(setup->user, &p->who);
 	if (!err)
 		err = start(p);
 	if (err) {

@@ -4,13 +4,13 @@
 #include <event2/event.h>
 #include <sys/queue.h>
 #include <event2/event_struct.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/identity.h"
 #include "base/mono.h"
 #include "io/probe_asks.h"
 #include "io/probe_msg.h"
@@ -326,23 +326,6 @@ int probe_pool_open_as(const struct probe_pool_setup *setup, struct probe_pool *
 	return 0;
 }
 
-static int identity_of(const char *user, struct probe_identity *out)
-{
-	const struct passwd *pw;
-
-	*out = (struct probe_identity){0};
-	if (geteuid() != 0)
-		return 0;
-	errno = 0;
-	pw = getpwnam(user);
-	if (!pw)
-		return errno ? -errno : -ENOENT;
-	if (pw->pw_uid == 0)
-		return -EPERM;
-	*out = (struct probe_identity){.switch_user = 1, .uid = pw->pw_uid, .gid = pw->pw_gid};
-	return 0;
-}
-
 static int open_mode(struct event_base *base, const char *user, const struct probe_calls *calls,
 		     char *const argv[], struct probe_pool **out)
 {
@@ -354,9 +337,13 @@ static int open_mode(struct event_base *base, const char *user, const struct pro
 		.arg = calls->arg,
 		.program = {.path = "/proc/self/exe", .argv = argv},
 	};
-	int err = identity_of(user, &setup.program.identity);
+	struct identity who;
+	int err = identity_of(user, &who);
 
-	return err < 0 ? err : probe_pool_open_as(&setup, out);
+	if (err < 0)
+		return err;
+	setup.program.identity = (struct probe_identity){who.becomes, who.uid, who.gid};
+	return probe_pool_open_as(&setup, out);
 }
 
 static char name[] = "shuntd";

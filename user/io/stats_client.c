@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "base/identity.h"
 #include "base/mono.h"
 #include "base/own.h"
 #include "io/stats_sock.h"
@@ -57,8 +58,10 @@ static int read_port(struct stats_client *c, struct client_error *e)
 		return client_no_daemon(e, c->instance, c->path, strerror(errno));
 	if (msg_port_parse(text, (size_t)n, &c->daemon) < 0)
 		return client_no_daemon(e, c->instance, c->path, "not a file of shuntd's");
-	if (st.st_uid != 0 && st.st_uid != geteuid())
-		return client_fail(e, -EPERM, "%s belongs to uid %u, which is neither root nor you",
+	if (!identity_is_daemon(st.st_uid))
+		return client_fail(e, -EPERM,
+				   "%s belongs to uid %u, which is neither root, " IDENTITY_DAEMON
+				   " nor you",
 				   c->path, st.st_uid);
 	c->daemon_uid = st.st_uid;
 	return 0;

@@ -14,7 +14,7 @@ struct stats_client;
 
 /* Finds the daemon of @instance by its file in @run_dir. Nothing is sent yet. Errors are -errno with
  * @e filled: -ECONNREFUSED no daemon, -EACCES, -EPROTONOSUPPORT, -EXDEV when it runs in another
- * network namespace, -EPERM when the file's owner is neither root nor us. */
+ * network namespace, -EPERM when the file's owner is not believed (base/identity.h). */
 int stats_client_open(const char *run_dir, const char *instance, struct stats_client **out,
 		      struct client_error *e) __attribute__((warn_unused_result));
 /* NULL is fine. */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/identity.h"
 #include "base/mono.h"
 #include "base/own.h"
 #include "pure/msg.h"
@@ -232,23 +232,12 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 static int read_user(struct web *w)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	const struct passwd *pw;
+	struct identity who;
+	int err = identity_of(w->setup.user, &who);
 
-	if (uid == 0) {
-		errno = 0;
-		pw = getpwnam(w->setup.user);
-		if (!pw)
-			return errno ? -errno : -ENOENT;
-		uid = pw->pw_uid;
-		gid = pw->pw_gid;
-		if (uid == 0)
-			return -EPERM;
-	}
-	snprintf(w->uid, sizeof(w->uid), "%u", uid);
-	snprintf(w->gid, sizeof(w->gid), "%u", gid);
-	return 0;
+	snprintf(w->uid, sizeof(w->uid), "%u", who.uid);
+	snprintf(w->gid, sizeof(w->gid), "%u", who.gid);
+	return err;
 }
 
 int web_open(const struct web_setup *setup, struct web **out)

@@ -108,8 +108,8 @@ static int set_filter(void)
 
 int jail_enter(uid_t uid, gid_t gid)
 {
-	const struct probe_identity who = {geteuid() == 0, uid, gid};
-	int err = who.switch_user && uid == 0 ? -EPERM : probe_jail_enter(&who, NULL);
+	const struct probe_identity who = {geteuid() != uid, uid, gid};
+	int err = uid == 0 ? -EPERM : probe_jail_enter(&who, NULL);
 
 	if (err == 0)
 		err = set_limits();

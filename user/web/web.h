@@ -12,7 +12,7 @@
 #ifndef SHUNT_WEB_MAIN_H
 #define SHUNT_WEB_MAIN_H
 
-/* The process's main, with the arguments that io/web.h says: the user and group it becomes, if we are root,
+/* The process's main, with the arguments that io/web.h says: the user and group it becomes, unless it is who it is already,
  * and how many services and backends have metrics of their own. Returns the exit status. */
 int web_main(const char *uid, const char *gid, const char *limit);
 
