@@ -279,7 +279,8 @@ placed    = sed 's,/usr/,$(PREFIX)/,g; s,/etc/,$(SYSCONFDIR)/,g' $(1) | install 
 
 install: all
 	install -d $(SBIN) $(BIN) $(SHARE)/docs $(SHARE)/examples $(SYSTEMD)/system $(SYSTEMD)/catalog \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR)/shunt
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/include
+	install -d -m 2750 $(DESTDIR)$(SYSCONFDIR)/shunt
 	install -m 755 $O/shuntd $(SBIN)
 	install -m 755 $O/shunt $O/shunt-decap $(BIN)
 	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include

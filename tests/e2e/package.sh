@@ -51,7 +51,8 @@ shunt() { inside shunt "$@"; } # the installed one, and the instance that is the
 check "the package is installed" apt install "/tmp/$(basename "$(deb shunt)")"
 cp "$W/said" "$W/installed"
 check "which says what to do next" grep -q 'systemctl enable --now shunt' "$W/installed"
-check "it has made a user for the process that probes" inside id shunt-probe
+check "it has made a user for the daemon" inside id shunt
+check "and another for the process that probes" inside id shunt-probe
 refuses "as it is it balances nothing, and says so" 1 'needed' inside shuntd -c /etc/shunt/shunt.yaml
 check "nor does it run" sh -c "! on lb pgrep -x shuntd"
 inside sed -i 's/^#\([^#]\)/\1/' /etc/shunt/shunt.yaml
@@ -62,7 +63,12 @@ inside cat /lib/systemd/system/shunt.service >"$unit" 2>/dev/null || inside cat 
 caps=$(sed -n 's/^CapabilityBoundingSet=//p' "$unit")
 caps=$(sed 's/cap_/+/g; s/ /,/g' <<<"${caps,,}")
 read -ra command < <(sed -n 's/^ExecStart=//p' "$unit")
-as_the_unit() { start shuntd lb "${in_it[@]}" setpriv --bounding-set="-all,$caps" --no-new-privs -- "${command[@]}"; }
+user=$(sed -n 's/^User=//p' "$unit")
+as_the_unit() {
+  inside sh -c 'mkdir -p "$@" && chown "$0:$0" "$@"' "$user" /sys/fs/bpf/shunt /run/shunt /var/lib/shunt
+  start shuntd lb "${in_it[@]}" setpriv --reuid="$user" --regid="$user" --clear-groups --bounding-set="-all,$caps" \
+    --inh-caps="-all,$caps" --ambient-caps="-all,$caps" --no-new-privs -- "${command[@]}"
+}
 as_the_unit
 for n in 1 2; do decap $n; done
 check "with the example configuration it balances" wait_for 20 get -f "http://$VIP4/"
@@ -89,11 +95,18 @@ another() {
 another 0.1.1~test
 is_installed() { [ "$(inside stat -Lc %i "/proc/$1/exe")" = "$(inside stat -c %i /usr/sbin/shuntd)" ]; }
 pid=$(shunt status --json | jq .pid)
+is "the daemon is nobody but itself" "$(inside stat -c %U "/proc/$pid")" shunt
+inside sh -c 'echo secret >/etc/shunt/some.key && chmod 0600 /etc/shunt/some.key && chgrp root /etc/shunt && chmod 0750 /etc/shunt' # as it was
 check "the package is upgraded" apt install --allow-downgrades "/tmp/other-0.1.1~test.deb"
 cp "$W/said" "$W/upgraded"
 check "and says that the daemon runs the new version" grep -q 'default runs the new version' "$W/upgraded"
 is "in the same process" "$(shunt status --json | jq .pid)" "$pid"
 check "from the new file" is_installed "$pid"
+is "what only root could read is for the daemon, too" "$(inside stat -c '%U %G %a' /etc/shunt /etc/shunt/some.key | xargs)" "root shunt 2750 root shunt 640"
+inside sh -c 'chgrp adm /etc/shunt/shunt.yaml && chmod 0640 /etc/shunt/shunt.yaml'
+check "of what is not" inside sh -c '/var/lib/dpkg/info/shunt.postinst configure 0.1.0 >/tmp/told'
+check "it says so" inside grep -q 'shunt.yaml: .*permission denied' /tmp/told
+inside sh -c 'chmod 0644 /etc/shunt/shunt.yaml'
 check "the operator's configuration has stayed" inside grep -q 'name: echo' /etc/shunt/shunt.yaml
 inside cp /etc/shunt/shunt.yaml /etc/shunt/good.yaml
 inside sh -c 'echo "nonsense: 1" >>/etc/shunt/shunt.yaml'

@@ -145,6 +145,19 @@ static int mount_bpffs(struct dp_error *err)
 	return 0;
 }
 
+/* Whether @dir, or else the nearest one above it that there is, is on a bpf filesystem. A unit may be shown no
+ * more of that than its own folder. */
+static bool is_on_bpffs(const char *dir)
+{
+	char path[DP_PATH_MAX], *slash;
+	struct stat there;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	while (stat(path, &there) && (slash = strrchr(path, '/')) && slash != path)
+		*slash = '\0';
+	return dp_is_bpffs(path);
+}
+
 static int make_dirs(const char *dir, struct dp_error *err)
 {
 	char path[DP_PATH_MAX];
@@ -169,7 +182,7 @@ int dp_bpffs_dir(const char *dir, struct dp_error *err)
 {
 	int rc = 0;
 
-	if (strncmp(dir, DP_BPFFS "/", strlen(DP_BPFFS "/")) == 0)
+	if (!is_on_bpffs(dir) && strncmp(dir, DP_BPFFS "/", strlen(DP_BPFFS "/")) == 0)
 		rc = mount_bpffs(err);
 	if (rc == 0)
 		rc = make_dirs(dir, err);

@@ -24,7 +24,7 @@ int dp_fail_os(struct dp_error *err, int rc, const char *format, ...)
  * are missing. */
 int dp_may(struct dp_error *err);
 
-/* Mounts the bpf filesystem on /sys/fs/bpf unless there is one, and makes the folder @dir with its
+/* Mounts the bpf filesystem on /sys/fs/bpf unless @dir is to be on one already, and makes the folder @dir with its
  * parents. -EINVAL when @dir is not on a bpf filesystem. */
 int dp_bpffs_dir(const char *dir, struct dp_error *err) __attribute__((warn_unused_result));
 
