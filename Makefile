@@ -244,7 +244,7 @@ run-prove: all $(MODEL) $(SIM) $(ORACLE_FUZZ) $O/tests/bench/bench_shunt \
 		$O/tests/packet/test_dp_commit $O/tests/unit/test_maglev
 	$(Q)O=$O tests/prove.sh
 
-tests: $(UNIT) $(PACKET)
+tests: $(UNIT) $(PACKET) $O/tests/bench/bench_operate
 
 run-check: all tests
 	$(Q)O=$O CC="$(CC)" CLANG="$(CLANG)" tests/run.sh lint unit packet e2e
