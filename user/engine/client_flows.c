@@ -11,8 +11,7 @@
 #include "io/dp_find.h"
 
 #define PORTS 65536u
-#define FLOWS_MAX                                                                                  \
-	(1u << 24) /* that are looked for: a second or two, a few milliseconds at a time */
+#define FLOWS_MAX (1u << 24) /* that are looked for: some seconds, a few milliseconds at a time */
 #define MANY ((uint64_t)1 << 31)
 
 /* The flows that the client may have with a service: first those of sources, one for each address, then
