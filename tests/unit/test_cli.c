@@ -195,6 +195,8 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("misuse-upgrade", "upgrade --status --rollback");
 	golden("misuse-upgrade-of", "reload --rollback");
 	golden("misuse-unknown-option", "stats --bogus");
+	golden("misuse-option-slip", "stats --wacth=2");
+	golden("misuse-option-slip-common", "--jsno status");
 	golden("misuse-weight", "weight web web1 1001");
 	golden("misuse-log-level", "log-level verbose");
 	golden("misuse-weight-word", "weight web web1 -1x");

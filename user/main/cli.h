@@ -110,6 +110,12 @@ extern const struct cli_option cli_common_options[];
 extern const struct command *const cli_commands[];
 
 const struct command *cli_find_command(const char *name);
+/* How much one has to change of @word for it to be @name; what is its beginning is like it. CLI_UNLIKE: too
+ * much to be a slip. */
+#define CLI_UNLIKE 3
+int cli_unlikeness(const char *word, const char *name);
+/* "there is no command ...", with what may have been meant. */
+enum cli_exit cli_no_command(const char *name);
 /* The subcommand most like @name, or NULL when none is. */
 const struct command *cli_suggest_command(const char *name);
 void cli_usage(const struct cli *cli, FILE *out);

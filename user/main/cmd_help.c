@@ -263,7 +263,7 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 	const struct command *c = argc ? cli_find_command(argv[0]) : NULL;
 
 	if (argc && !c)
-		return cli_misused("there is no command \"%s\"; shunt help lists them", argv[0]);
+		return cli_no_command(argv[0]);
 	if (cli->json)
 		print_json(cli, c);
 	else if (c)

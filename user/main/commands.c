@@ -56,25 +56,32 @@ static int distance(const char *a, const char *b)
 	return row[n];
 }
 
+int cli_unlikeness(const char *word, const char *name)
+{
+	const size_t len = strlen(word);
+	int d;
+
+	if (len == 0 || len > WORD_MAX || strlen(name) > WORD_MAX)
+		return CLI_UNLIKE;
+	d = distance(word, name);
+	if (d >= CLI_UNLIKE && strncmp(name, word, len) == 0)
+		return CLI_UNLIKE - 1;
+	return d < CLI_UNLIKE ? d : CLI_UNLIKE;
+}
+
 const struct command *cli_suggest_command(const char *name)
 {
 	const struct command *best = NULL;
-	int best_distance = 3, d;
-	size_t i, len = strlen(name);
+	int least_unlike = CLI_UNLIKE, d;
+	size_t i;
 
-	if (len == 0 || len > WORD_MAX)
-		return NULL;
 	for (i = 0; cli_commands[i]; i++) {
 		const struct command *c = cli_commands[i];
 
-		if (c->group == CLI_GROUP_HIDDEN)
-			continue;
-		d = distance(name, c->name);
-		if (d > 2 && strncmp(c->name, name, len) == 0)
-			d = 2;
-		if (d < best_distance) {
+		d = c->group == CLI_GROUP_HIDDEN ? CLI_UNLIKE : cli_unlikeness(name, c->name);
+		if (d < least_unlike) {
 			best = c;
-			best_distance = d;
+			least_unlike = d;
 		}
 	}
 	return best;

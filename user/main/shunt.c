@@ -137,6 +137,35 @@ static const struct cli_option *own_option(const struct command *c, int value)
 	return NULL;
 }
 
+static const struct cli_option *more_like(const struct cli_option *options, const char *word,
+					  const struct cli_option *best)
+{
+	for (; options && options->name; options++) {
+		if (cli_unlikeness(word, options->name) <
+		    (best ? cli_unlikeness(word, best->name) : CLI_UNLIKE))
+			best = options;
+	}
+	return best;
+}
+
+/* @word is "--name" or "--name=value". */
+static enum cli_exit no_option(const struct command *c, const char *word)
+{
+	const struct cli_option *like = NULL;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	if (strncmp(name, "--", 2) == 0) {
+		like = more_like(c ? c->options : NULL, name + 2, NULL);
+		like = more_like(cli_common_options, name + 2, like);
+	}
+	if (like)
+		return cli_misused("%s has no option %s; did you mean --%s?", c ? c->name : "shunt",
+				   name, like->name);
+	return cli_misused("%s has no option %s; see shunt help%s%s", c ? c->name : "shunt", name,
+			   c ? " " : "", c ? c->name : "");
+}
+
 static enum cli_exit complain_of_option(const struct command *c, int found, int argc, char **argv)
 {
 	const char *name = c ? c->name : "shunt", *help = c ? c->name : "";
@@ -152,8 +181,7 @@ static enum cli_exit complain_of_option(const struct command *c, int found, int 
 	if (optopt && optopt < OPT_RUN_DIR && strncmp(word, "--", 2) != 0)
 		return cli_misused("%s has no option -%c; see shunt help%s%s", name, optopt, gap,
 				   help);
-	return cli_misused("%s has no option %.*s; see shunt help%s%s", name,
-			   (int)strcspn(word, "="), word, gap, help);
+	return no_option(c, word);
 }
 
 static bool parse_common(struct cli *cli, int option, struct parsed *p)
@@ -252,7 +280,7 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv, struct parsed *
 	return result == CLI_DONE ? c->run(cli, argc - optind, argv + optind) : result;
 }
 
-static enum cli_exit unknown(const char *name)
+enum cli_exit cli_no_command(const char *name)
 {
 	const struct command *like = cli_suggest_command(name);
 
@@ -292,7 +320,7 @@ static enum cli_exit dispatch(struct cli *cli, int argc, char **argv)
 	}
 	cli->command = cli_find_command(argv[optind]);
 	if (!cli->command)
-		return unknown(argv[optind]);
+		return cli_no_command(argv[optind]);
 	return run(cli, argc - optind, argv + optind, &p);
 }
 
