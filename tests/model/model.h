@@ -10,9 +10,14 @@
  *   - nobody gets a backend that the daemon knows to be dead when it knows a living one;
  *   - when no more packets come, every slot settles.
  *
- * What is left out, since it takes a few nanoseconds at the end of a flow timeout without use: a packet
+ * What is left out, since it takes a daemon that stands still for a flow timeout just before a rehash goes
+ * over and is killed just after: a kill between the two.  And, since it takes a few nanoseconds at the end of a flow timeout without use: a packet
  * between whose two reads a slot settles, and one that goes to base between the daemon's look at `used`
  * and the store that settles the slot.  The daemon's look at the clock is at most a tick old.
+ *
+ * A rehash: flows find their slots by another hash, which is that of their neighbour here.  The daemon first
+ * has every flow noted, and goes over when that has lasted long enough (user/engine/rehash.c).  Which hash
+ * and whether flows are noted is one store; a packet on its way is waited for.
  *
  * A tick of the flow clock is kept as an age: how long it was ago, plus MODEL_AHEAD, so that those to
  * come have one too. */
@@ -41,6 +46,10 @@ enum model_without {
 	WITHOUT_LEARNING, /* UDP: slots switch at once */
 	WITHOUT_USED_ANEW, /* `used` stays as it is when cur changes again */
 	WITHOUT_NEW_BASE, /* after its base has died, a slot that changes again has none */
+	WITHOUT_NOTING, /* before a rehash only those flows are remembered that would be anyway */
+	WITHOUT_NOTING_LONG, /* a rehash goes over at once */
+	WITHOUT_FRESHENING, /* what is in transition then may have been written a flow timeout ago */
+	WITHOUT_ANEW, /* it goes over like any other change of slots */
 	WITHOUT_MAX,
 };
 
@@ -52,6 +61,7 @@ struct model_world {
 	bool udp; /* no packet says that it begins a flow: slots learn */
 	bool crowd; /* flows that are not shown take and leave room as they like, and use slots */
 	bool torn; /* the daemon's stores of one pass may come between a packet's two reads */
+	bool rehashes; /* the hash may change; there is room for all flows then */
 	bool kills; /* the daemon may be killed between any two stores, and started again */
 	enum model_without without;
 	uint8_t changes; /* of what is wanted; 0: any number */
@@ -84,8 +94,13 @@ enum model_stage {
 	DAEMON_SLOT,
 	DAEMON_WRITE_1,
 	DAEMON_WRITE_2,
-	DAEMON_ROWS_DOWN
+	DAEMON_ROWS_DOWN,
+	DAEMON_FLIP,
+	DAEMON_FRESHEN
 };
+
+/* What the service becomes at the end of a pass. */
+enum model_flip { FLIP_NONE, FLIP_NOTES, FLIP_HASH, FLIP_BACK };
 
 /* All that there is; bytes without meaning are 0, so that equal states have equal bytes. */
 struct model_state {
@@ -99,6 +114,9 @@ struct model_state {
 	uint8_t rows; /* bit b: its row says usable */
 	uint8_t unfinished; /* a pass of the daemon over the slots has not come to its end */
 	uint8_t changes; /* left */
+	uint8_t hash, wanted_hash; /* 0 or 1: in force, and configured */
+	uint8_t notes, noted; /* every flow is noted (SHUNT_SVC_KEEP), for so many ticks */
+	uint8_t flip; /* at the end of the daemon's pass */
 	uint8_t packet, seen; /* on its way: its flow and one, what it read of the slot */
 	struct model_flow flow[MODEL_FLOWS];
 	struct model_entry entry[MODEL_FLOWS];
@@ -115,6 +133,7 @@ enum model_kind {
 	DO_WANT, /* slot, backend */
 	DO_DOWN, /* backend, whom its slots get */
 	DO_UP, /* backend */
+	DO_REHASH, /* the other hash is configured */
 	DO_PASS, /* the daemon's timer */
 	DO_STORE, /* the daemon's next store */
 	DO_KILL,
@@ -139,12 +158,14 @@ enum model_outcome model_packet(const struct model_world *w, struct model_state 
 
 /* ---- model_daemon.c -----------------------------------------------------------------------------*/
 /* The daemon begins a pass over the slots, if it has none under way. */
-enum model_outcome model_pass(struct model_state *s);
+enum model_outcome model_pass(const struct model_world *w, struct model_state *s);
 /* Its next store. */
 enum model_outcome model_store(const struct model_world *w, struct model_state *s);
 /* Whether all slots settle, at what is wanted, when nothing happens but time. */
 bool model_settles(const struct model_world *w, struct model_state s);
 bool model_is_up(const struct model_state *s, unsigned backend);
+/* For so many ticks flows are noted before the hash changes. */
+uint8_t model_notes_for(const struct model_world *w);
 
 /* ---- model_search.c -----------------------------------------------------------------------------*/
 struct model_result {

@@ -72,6 +72,8 @@ static void decide(const struct model_world *w, const struct model_state *s, uns
 		.now = NOW,
 		.idle = w->timeout,
 		.cap = INT16_MAX,
+		.anew = s->flip == FLIP_HASH && w->without != WITHOUT_ANEW,
+		.flow = w->timeout,
 	};
 	struct model_slot was = s->slot[at];
 	struct transit_slot words;
@@ -89,12 +91,51 @@ static void decide(const struct model_world *w, const struct model_state *s, uns
 	*next = as_ages(words);
 }
 
-enum model_outcome model_pass(struct model_state *s)
+uint8_t model_notes_for(const struct model_world *w)
+{
+	return w->without == WITHOUT_NOTING_LONG ? 0 : w->timeout + 1;
+}
+
+/* As user/engine/rehash.c: all that it goes by is in the tables and the configuration. */
+static enum model_flip plan_flip(const struct model_world *w, const struct model_state *s)
+{
+	if (s->hash == s->wanted_hash)
+		return s->notes ? FLIP_BACK : FLIP_NONE;
+	if (!s->notes)
+		return FLIP_NOTES;
+	return s->noted >= model_notes_for(w) ? FLIP_HASH : FLIP_NONE;
+}
+
+static void flip(struct model_state *s)
+{
+	s->notes = s->flip == FLIP_NOTES;
+	s->noted = 0;
+	if (s->flip == FLIP_HASH)
+		s->hash = s->wanted_hash;
+	s->flip = FLIP_NONE;
+}
+
+/* They are all written before the daemon looks whether one may settle. */
+static void freshen(const struct model_world *w, struct model_state *s)
+{
+	for (unsigned i = 0; i < w->slots && w->without != WITHOUT_FRESHENING; i++)
+		if (s->slot[i].changed)
+			s->slot[i].used = MODEL_AHEAD;
+}
+
+static void end_pass(struct model_state *s)
+{
+	s->stage = DAEMON_IDLE;
+	s->unfinished = 0;
+}
+
+enum model_outcome model_pass(const struct model_world *w, struct model_state *s)
 {
 	if (s->stage != DAEMON_IDLE || s->packet)
 		return MODEL_NOT_NOW;
 	s->stage = DAEMON_ROWS_UP;
 	s->unfinished = 1;
+	s->flip = plan_flip(w, s);
 	return MODEL_DONE;
 }
 
@@ -185,8 +226,21 @@ enum model_outcome model_store(const struct model_world *w, struct model_state *
 		break;
 	case DAEMON_ROWS_DOWN:
 		s->rows = s->up;
-		s->stage = DAEMON_IDLE;
-		s->unfinished = 0;
+		if (s->flip)
+			s->stage = DAEMON_FLIP;
+		else
+			end_pass(s);
+		break;
+	case DAEMON_FLIP:
+		if (s->packet)
+			return MODEL_NOT_NOW;
+		s->stage = s->flip == FLIP_HASH ? DAEMON_FRESHEN : DAEMON_IDLE;
+		flip(s);
+		s->unfinished = s->stage == DAEMON_FRESHEN;
+		break;
+	case DAEMON_FRESHEN:
+		freshen(w, s);
+		end_pass(s);
 		break;
 	default:
 		return MODEL_NOT_NOW;

@@ -5,9 +5,9 @@
 
 #include "shunt_abi.h"
 
-static unsigned slot_of(const struct model_world *w, unsigned flow)
+static unsigned slot_of(const struct model_world *w, const struct model_state *s, unsigned flow)
 {
-	return flow % w->slots;
+	return (flow + s->hash) % w->slots;
 }
 
 static bool row_is_usable(const struct model_state *s, unsigned backend)
@@ -18,7 +18,7 @@ static bool row_is_usable(const struct model_state *s, unsigned backend)
 /* The age that entries made or refreshed now get. */
 static uint8_t mark(const struct model_world *w, const struct model_slot *slot)
 {
-	if (w->without == WITHOUT_SINCE)
+	if (w->without == WITHOUT_SINCE || !slot->changed)
 		return MODEL_AHEAD;
 	return slot->since < MODEL_AHEAD ? slot->since : MODEL_AHEAD;
 }
@@ -27,7 +27,7 @@ static bool entry_holds(const struct model_world *w, const struct model_slot *sl
 			const struct model_entry *e)
 {
 	return e->backend && e->age <= w->timeout + MODEL_AHEAD &&
-	       (w->without == WITHOUT_SINCE || e->age <= slot->since);
+	       (w->without == WITHOUT_SINCE || !slot->changed || e->age <= slot->since);
 }
 
 /* How readily an entry gives way; 0: never. */
@@ -90,7 +90,7 @@ enum remembered { REMEMBERED, NO_ROOM, NOT_THAT_PLACE };
 static enum remembered remember(const struct model_world *w, struct model_state *s,
 				const struct asking *q, unsigned backend)
 {
-	struct model_slot *slot = &s->slot[slot_of(w, q->flow)];
+	struct model_slot *slot = &s->slot[slot_of(w, s, q->flow)];
 	bool found;
 
 	if (q->crowded && !s->entry[q->flow].backend)
@@ -111,7 +111,7 @@ static enum remembered remember(const struct model_world *w, struct model_state 
 static int go_unknown(const struct model_world *w, struct model_state *s, const struct asking *q,
 		      unsigned cur, bool is_orphan)
 {
-	const struct model_slot *slot = &s->slot[slot_of(w, q->flow)];
+	const struct model_slot *slot = &s->slot[slot_of(w, s, q->flow)];
 	unsigned base = row_is_usable(s, slot->base) ? slot->base : cur;
 	bool learning = slot->flags & SHUNT_BASE_LEARNING;
 	bool begins = w->udp || q->is_syn || is_orphan;
@@ -134,7 +134,7 @@ static int go_unknown(const struct model_world *w, struct model_state *s, const 
 static int go_changed(const struct model_world *w, struct model_state *s, const struct asking *q,
 		      unsigned cur)
 {
-	struct model_slot *slot = &s->slot[slot_of(w, q->flow)];
+	struct model_slot *slot = &s->slot[slot_of(w, s, q->flow)];
 	struct model_entry *e = &s->entry[q->flow];
 	int to;
 
@@ -150,6 +150,23 @@ static int go_changed(const struct model_world *w, struct model_state *s, const 
 	if (to >= 0 && (unsigned)to != cur)
 		slot->used = MODEL_AHEAD;
 	return to;
+}
+
+/* The packet has gone to @to, which is noted of its flow. */
+static void note(const struct model_world *w, struct model_state *s, const struct asking *q,
+		 unsigned to)
+{
+	const struct model_slot *slot = &s->slot[slot_of(w, s, q->flow)];
+	struct model_entry *e = &s->entry[q->flow];
+
+	if (!s->notes || !to || w->without == WITHOUT_NOTING)
+		return;
+	if (!entry_holds(w, slot, e) || e->backend != to) {
+		remember(w, s, q, to);
+		return;
+	}
+	e->age = mark(w, slot);
+	e->confirmed |= !q->is_syn;
 }
 
 static enum model_outcome broken(const char **why, const char *words)
@@ -192,7 +209,10 @@ static enum model_outcome second_read(const struct model_world *w, struct model_
 
 	s->packet = 0;
 	s->seen = 0;
-	return to < 0 ? MODEL_NOT_NOW : arrive(w, s, q, to, why);
+	if (to < 0)
+		return MODEL_NOT_NOW;
+	note(w, s, q, to);
+	return arrive(w, s, q, to, why);
 }
 
 /* Whether the connection's own end would send such a packet. */
@@ -226,13 +246,15 @@ enum model_outcome model_packet(const struct model_world *w, struct model_state 
 		return second_read(w, s, &q, s->seen, why);
 	if (s->packet || !would_send(w, &s->flow[q.flow], q.is_syn))
 		return MODEL_NOT_NOW;
-	slot = &s->slot[slot_of(w, q.flow)];
+	slot = &s->slot[slot_of(w, s, q.flow)];
 	if (slot->changed && !w->torn)
 		return second_read(w, s, &q, slot->cur, why);
 	if (q.place != MODEL_NO_PLACE || q.crowded)
 		return MODEL_NOT_NOW;
-	if (!slot->changed)
+	if (!slot->changed) {
+		note(w, s, &q, slot->cur);
 		return arrive(w, s, &q, slot->cur, why);
+	}
 	s->packet = (q.flow + 1) | (q.is_syn ? PACKET_IS_SYN : 0);
 	s->seen = slot->cur;
 	return MODEL_DONE;

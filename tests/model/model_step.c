@@ -43,6 +43,8 @@ static enum model_outcome tick(const struct model_world *w, struct model_state *
 		s->next.used = older(w, s->next.used);
 		s->next.since = older(w, s->next.since);
 	}
+	if (s->notes && s->noted < model_notes_for(w))
+		s->noted++;
 	for (unsigned f = 0; f < w->flows; f++) {
 		if (s->entry[f].backend)
 			s->entry[f].age = older(w, s->entry[f].age);
@@ -67,7 +69,7 @@ static enum model_outcome want(const struct model_world *w, struct model_state *
 	if (s->wanted[slot] == backend || !model_is_up(s, backend) || !changes_left(w, s))
 		return MODEL_NOT_NOW;
 	s->wanted[slot] = backend;
-	return model_pass(s);
+	return model_pass(w, s);
 }
 
 /* @heir gets the slots; 0 when nobody is left. */
@@ -87,7 +89,7 @@ static enum model_outcome down(const struct model_world *w, struct model_state *
 	for (unsigned f = 0; f < w->flows; f++)
 		if (s->flow[f].backend == backend)
 			s->flow[f] = (struct model_flow){0};
-	return model_pass(s);
+	return model_pass(w, s);
 }
 
 static enum model_outcome up(const struct model_world *w, struct model_state *s, unsigned backend)
@@ -98,19 +100,29 @@ static enum model_outcome up(const struct model_world *w, struct model_state *s,
 	for (unsigned i = 0; i < w->slots; i++)
 		if (!s->wanted[i])
 			s->wanted[i] = backend;
-	return model_pass(s);
+	return model_pass(w, s);
 }
 
 static enum model_outcome kill(const struct model_world *w, struct model_state *s)
 {
-	if (!w->kills || s->stage == DAEMON_IDLE)
+	if (!w->kills || s->stage == DAEMON_IDLE || s->stage == DAEMON_FRESHEN)
 		return MODEL_NOT_NOW;
 	s->stage = DAEMON_IDLE;
 	s->at = 0;
 	s->late = 0;
 	s->writes = 0;
 	s->next = (struct model_slot){0};
+	s->flip = FLIP_NONE;
 	return MODEL_DONE;
+}
+
+/* Also back to the one that is in force. */
+static enum model_outcome rehash(const struct model_world *w, struct model_state *s)
+{
+	if (!w->rehashes || !changes_left(w, s))
+		return MODEL_NOT_NOW;
+	s->wanted_hash ^= 1;
+	return model_pass(w, s);
 }
 
 static enum model_outcome forget(const struct model_world *w, struct model_state *s, unsigned flow)
@@ -164,8 +176,10 @@ enum model_outcome model_do(const struct model_world *w, struct model_state *s,
 		return down(w, s, a.a, a.b);
 	case DO_UP:
 		return up(w, s, a.a);
+	case DO_REHASH:
+		return rehash(w, s);
 	case DO_PASS:
-		return model_pass(s);
+		return model_pass(w, s);
 	case DO_STORE:
 		return model_store(w, s);
 	case DO_KILL:
@@ -178,17 +192,17 @@ enum model_outcome model_do(const struct model_world *w, struct model_state *s,
 
 bool model_settles(const struct model_world *w, struct model_state s)
 {
-	unsigned rounds = 2 * w->timeout + 6 + MODEL_AHEAD;
+	unsigned rounds = (w->rehashes ? 4 : 2) * w->timeout + 10 + MODEL_AHEAD;
 
 	s.packet = 0;
 	for (unsigned i = 0; i < rounds; i++) {
 		while (s.stage != DAEMON_IDLE)
 			model_store(w, &s);
 		tick(w, &s);
-		model_pass(&s);
+		model_pass(w, &s);
 	}
 	for (unsigned i = 0; i < w->slots; i++)
 		if (s.slot[i].changed || s.slot[i].cur != s.wanted[i])
 			return false;
-	return true;
+	return s.hash == s.wanted_hash && !s.notes;
 }

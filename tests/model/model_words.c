@@ -17,6 +17,7 @@ static void print_action(FILE *out, struct model_action a)
 		[DO_WANT] = "slot %u is to get backend %u",
 		[DO_DOWN] = "backend %u dies; its slots are to get backend %u",
 		[DO_UP] = "backend %u recovers",
+		[DO_REHASH] = "the other hash is configured",
 		[DO_PASS] = "the daemon begins a pass over the slots",
 		[DO_STORE] = "the daemon's next step",
 		[DO_KILL] = "the daemon is killed",
@@ -52,6 +53,8 @@ static void print_state(FILE *out, const struct model_world *w, const struct mod
 				-ago(l->since), l->flags & SHUNT_BASE_LEARNING ? " learning" : "",
 				l->flags & SHUNT_BASE_FULL ? " full" : "");
 	}
+	if (w->rehashes)
+		fprintf(out, " | hash %u%s", s->hash, s->notes ? ", flows are noted" : "");
 	for (unsigned f = 0; f < w->flows; f++) {
 		static const char *const phase[] = {"", " opening at", " at"};
 		const struct model_flow *c = &s->flow[f];

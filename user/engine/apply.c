@@ -331,8 +331,11 @@ static void execute(struct engine *e, struct plan *p, struct dp_services *servic
 	e->n_services = p->n_changes;
 	e->generation++;
 	dp_services_apply(e->dp, services);
-	for (i = 0; i < e->n_services; i++)
+	for (i = 0; i < e->n_services; i++) {
+		if (p->changes[i].rehash == REHASH_SWITCH || p->changes[i].new_lines)
+			transitions_freshen(e, e->services[i]);
 		rehash_note(e, e->services[i]);
+	}
 	rehash_wait(e);
 	vips_take(e, take_ptr(p->vips), p->n_vips);
 	dp_answer_rate(e->dp, e->conf->icmp_rate);

@@ -191,6 +191,11 @@ static void freshen(struct engine *e, const struct service *s, uint16_t now)
 	}
 }
 
+void transitions_freshen(struct engine *e, const struct service *s)
+{
+	freshen(e, s, dp_tick(e->dp));
+}
+
 void transitions_apply(struct engine *e, struct service *s, const uint16_t *wanted)
 {
 	const struct transit_rules rules = rules_of(e, s);

@@ -16,6 +16,9 @@ void transitions_apply(struct engine *e, struct service *s, const uint16_t *want
  * has now, repeated. A new service has none: they are empty. */
 void transitions_move(struct engine *e, const struct service *s, uint32_t at, uint32_t slots);
 
+/* What is in transition has all of the flow timeout from here on: packets come to these slots only now. */
+void transitions_freshen(struct engine *e, const struct service *s);
+
 /* Counts what is in transition in the tables that an earlier daemon left, and goes on with it. */
 void transitions_adopt(struct engine *e, struct service *s);
 
