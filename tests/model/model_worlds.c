@@ -153,23 +153,6 @@ const struct model_world model_long[] = {
 	 .room = 2,
 	 .udp = true,
 	 .changes = 4},
-	{.says = "another hash, three changes, the daemon killed at any store",
-	 .slots = 2,
-	 .flows = 1,
-	 .backends = 2,
-	 .timeout = 1,
-	 .room = 1,
-	 .rehashes = true,
-	 .kills = true,
-	 .changes = 3},
-	{.says = "another hash of two flows",
-	 .slots = 2,
-	 .flows = 2,
-	 .backends = 2,
-	 .timeout = 1,
-	 .room = 2,
-	 .rehashes = true,
-	 .changes = 2},
 };
 const size_t model_longs = sizeof(model_long) / sizeof(*model_long);
 

@@ -132,11 +132,11 @@ static void flows_stay_wherever_a_reload_is_killed(void **state)
 	assert_int_equal(moved(&before, &after, 4), FLOWS);
 	for (at = 1; at <= all; at += kills_takes_all() || at < 64 ? 1 : 1 + all / 150) {
 		kills_restore();
-		assert_true(reload_killed_at(b, at));
+		kills += reload_killed_at(b, at); /* a tick may save writes */
 		check_flows(b, &before, &after, at);
 		begin_young(dp_program_fd(b->engine->dp), SERVICES, &young, at);
-		kills++;
 	}
+	assert_true(kills > 40);
 	print_message("# killed at %ld of %ld writes\n", kills, all);
 }
 
