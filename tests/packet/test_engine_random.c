@@ -3,7 +3,7 @@
  * recover, next hops that move and go, a carrier that is lost, restarts, kill -9. Whenever it has
  * settled the maps say what the model says; and two services are served all the time, also while nobody
  * is there: service 0, which nothing concerns, and service 1, which grows, shrinks and moves around
- * backends that stay. Environment: ENGINE_SECONDS, how long each case goes on (4);
+ * backends that stay. Environment: ENGINE_SECONDS, how long each case goes on at least (4);
  * ENGINE_SEED. */
 #include "engine_checks.h"
 
@@ -391,7 +391,7 @@ static void no_kill_leaves_tables_that_do_not_forward(void **state)
 	seed();
 	first_config(b);
 	start(b);
-	while (mono_diff_us(mono_now(), end) > 0) {
+	while (mono_diff_us(mono_now(), end) > 0 || kills < 4) {
 		stop(b);
 		run_and_kill(b);
 		write_config(b); /* of what it was at, it may not have written all */
@@ -400,7 +400,6 @@ static void no_kill_leaves_tables_that_do_not_forward(void **state)
 		kills++;
 	}
 	print_message("# killed %d times\n", kills);
-	assert_true(kills > (getenv("SLOW") ? 0 : 3));
 }
 
 int main(int argc, char **argv)
