@@ -58,7 +58,7 @@ BENCH     := $(patsubst %.c,$O/%,$(wildcard tests/bench/bench_*.c))
 .SUFFIXES:
 .SECONDARY:
 RUNS := demo check check-kernels check-unit check-packet check-e2e prove bench bench-health bench-operate fuzz-packets
-.PHONY: all help deps tests lint format install uninstall deb clean $(RUNS) $(RUNS:%=run-%)
+.PHONY: all help deps tests lint format install uninstall deb rpm clean $(RUNS) $(RUNS:%=run-%)
 
 all: $O/shuntd $O/shunt $O/shunt-decap $(COMPLETIONS) $(MAN)
 
@@ -79,7 +79,7 @@ help:
 	@echo 'make lint       format, headers, rooms, sizes'
 	@echo 'make format     clang-format in place'
 	@echo 'make install    into DESTDIR, PREFIX; make uninstall removes it'
-	@echo 'make deb        Debian packages in $O/deb'
+	@echo 'make deb        Debian packages in $O/deb; make rpm, RPM packages in $O/rpm'
 	@echo 'SAN=1           ASan and UBSan;   V=1  show commands'
 
 deps:
@@ -311,6 +311,13 @@ uninstall:
 # Built from a copy, and not as root: debian/build.sh.
 deb:
 	$(Q)debian/build.sh $O/deb
+
+# Of what is built here; what a package needs to be built has other names elsewhere.
+rpm: all
+	$(Q)rpmbuild -bb --build-in-place --nodeps --define "_topdir $(abspath $O)/rpm" \
+		--define "tree_version $(VERSION)" --define "tree_build $O" debian/shunt.spec >$O/rpm.log 2>&1 || \
+		{ tail -n 20 $O/rpm.log; exit 1; }
+	$(Q)ls $O/rpm/RPMS/*/*.rpm
 
 clean:
 	rm -rf build build-san

@@ -46,6 +46,7 @@ openssl              | openssl              | openssl       | AES beside that of
 # for the packages
 debhelper            | -                    | -             | make deb
 lintian              | -                    | -             | its opinion of them
+rpm                  | rpm-build            | rpm-tools     | make rpm
 # for the demo
 iproute2             | iproute              | iproute2      | namespaces, links, addresses
 ethtool              | ethtool              | ethtool       | checksum offload of veth off
