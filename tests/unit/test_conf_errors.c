@@ -398,7 +398,8 @@ static void too_many_backends_by_alias_are_refused(void **state)
 	for (int i = 2; i < 100; i++)
 		fprintf(t.f, "- {vip: 192.0.2.1, port: %d, backends: *all}\n", i);
 	assert_int_equal(parse_text(&t, &conf, &err), -EINVAL);
-	assert_non_null(strstr(err.text, ": more than 1048576 backends in all services; have another"));
+	assert_non_null(
+		strstr(err.text, ": more than 1048576 backends in all services; have another"));
 }
 
 int main(void)
