@@ -72,8 +72,8 @@ check "so does status" grep -q 'native mode refused: va: ' <<<"$(shunt status --
 logged "checksums that nobody makes" 'interface va: its other end vb sends without checksums, which translation \(nat, masq\) makes wrong for good; run: ethtool -K vb tx off'
 [ -z "$tags" ] || logged "tags that hardware takes" \
   'interface va: has VLAN devices, and its hardware may take tags off before XDP sees frames, which then go on untagged; run: ethtool -K va rxvlan off'
-logged "a service without a usable backend" 'service none10: no usable backend; '
-logged "and how many more there are" '3 more services have no usable backend; shunt services lists them'
+logged "a service without a usable backend" 'service none1: no usable backend; '
+logged "and how many more there are" '[0-9]+ more services have no usable backend; shunt services lists them'
 refuses "a second daemon of the same instance" 1 "/sys/fs/bpf/shunt/$INSTANCE is in use by another shuntd; stop that one, or give this one another instance name" \
   on lb timeout 20 "$O/shuntd" -c "$W/shunt.yaml"
 
@@ -120,8 +120,16 @@ done <<'END'
 / -H Host:example.com|this address is for this host alone: ask for it by address
 /api/v1/backends?limit=many|"error": "offset and limit are numbers; limit is at most [0-9]+"
 /api/v1/backends?service=nosuch|"error": "there is no service of that name"
+/api/v1/history?service=web&backend=nosuch|there is no backend of that name in that service
+/api/v1/history?limit=0|limit is a number from 1 to 100
 /readyz?service=nosuch|not ready: there is no service of that name
 END
+kill -STOP "${pids[shuntd]}"
+for _ in $(seq 40); do ask '/api/v1/history?service=web&backend=b1' -m 30 >>"$W/past" & done
+check "a daemon that is stopped is not waited for long" wait_for 6 grep -q 'shuntd has not answered for 3 s' "$W/past"
+check "nor by more than so many" grep -q 'too many ask already' "$W/past"
+kill -CONT "${pids[shuntd]}"
+check "it goes on" wait_for 5 ask /healthz
 for _ in $(seq 33); do ask /api/v1/events -m 20 >>"$W/streams" & done
 check "no more than so many listen to events" wait_for 5 grep -q 'too many listen to events already' "$W/streams"
 web=$(pgrep -P "${pids[shuntd]}" -f -- ' --web ')
@@ -145,6 +153,8 @@ verify client vip=$VIP4 address=10.0.0.1 forward=dsr port=80
 says "its address" "10.0.0.1 is this host's own address"
 says "no VIP" "$VIP4 is no address of this host: it drops what is for it"
 says "how to have it" "ip address replace $VIP4/32 dev lo"
+verify client vip=203.0.113.0/28 address=10.0.0.1 forward=dsr port=80
+says "how to have a prefix" "ip route replace local 203.0.113.0/28 dev lo"
 address client lo $VIP4/32
 verify client vip=$VIP4 address=10.0.0.1 forward=dsr port=80
 says "the VIP is there" "$VIP4 is delivered here"

@@ -145,7 +145,7 @@ def messages():
             for n, (text, line) in enumerate(sentences(inside)):
                 m = Message(text, f"{file}:{line}")
                 letters = len(re.sub("[^A-Za-z]", "", "".join(m.runs)))
-                if letters < 4 or (n and max(map(len, m.runs)) < WORDS):
+                if letters < 4 or " " not in text or (n and max(map(len, m.runs)) < WORDS):
                     continue
                 found.setdefault(m.shown(), m)
     return list(found.values())
