@@ -43,7 +43,7 @@ wait_for 20 find_init || skip_all "systemd does not boot in a container here: $(
 find_init
 is_booted() { boot systemctl is-system-running | grep -qE 'running|degraded'; }
 wait_for 30 is_booted || skip_all "systemd does not come up in a container here"
-boot mount -t bpf bpf /sys/fs/bpf # as a machine's own systemd does
+boot mount -t bpf -o mode=0700 bpf /sys/fs/bpf # as a machine's own systemd does
 
 # ---- the page's blocks -----------------------------------------------------------------------------
 # lines HEAD PAGE [TITLE]: of all blocks with this head, of this section only.
