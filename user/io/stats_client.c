@@ -356,9 +356,14 @@ static int dump(struct stats_client *c, struct dump *d, const char *service, voi
 	return 0;
 }
 
+static struct dump dump_of(enum shunt_msg_command get, enum shunt_msg_command record, size_t size)
+{
+	return (struct dump){.get = get, .record = record, .row_size = size};
+}
+
 int stats_client_status(struct stats_client *c, struct view_status *out, struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_STATUS, SHUNT_MSG_STATUS, sizeof(*out), NULL, 0, 0, NULL};
+	struct dump d = dump_of(SHUNT_MSG_GET_STATUS, SHUNT_MSG_STATUS, sizeof(*out));
 	auto_free struct view_status *rows = NULL;
 	int err = dump(c, &d, NULL, &rows, e);
 
@@ -373,8 +378,7 @@ int stats_client_status(struct stats_client *c, struct view_status *out, struct 
 int stats_client_interfaces(struct stats_client *c, struct view_interface **rows, size_t *n,
 			    struct client_error *e)
 {
-	struct dump d = {
-		SHUNT_MSG_GET_INTERFACES, SHUNT_MSG_INTERFACE, sizeof(**rows), NULL, 0, 0, NULL};
+	struct dump d = dump_of(SHUNT_MSG_GET_INTERFACES, SHUNT_MSG_INTERFACE, sizeof(**rows));
 	int err = dump(c, &d, NULL, rows, e);
 
 	if (err == 0)
@@ -385,8 +389,7 @@ int stats_client_interfaces(struct stats_client *c, struct view_interface **rows
 int stats_client_services(struct stats_client *c, const char *service, struct view_service **rows,
 			  size_t *n, struct client_error *e)
 {
-	struct dump d = {
-		SHUNT_MSG_GET_SERVICES, SHUNT_MSG_SERVICE, sizeof(**rows), NULL, 0, 0, NULL};
+	struct dump d = dump_of(SHUNT_MSG_GET_SERVICES, SHUNT_MSG_SERVICE, sizeof(**rows));
 	int err = dump(c, &d, service, rows, e);
 
 	if (err == 0)
@@ -397,8 +400,7 @@ int stats_client_services(struct stats_client *c, const char *service, struct vi
 int stats_client_backends(struct stats_client *c, const char *service, struct view_backend **rows,
 			  size_t *n, struct client_error *e)
 {
-	struct dump d = {
-		SHUNT_MSG_GET_BACKENDS, SHUNT_MSG_BACKEND, sizeof(**rows), NULL, 0, 0, NULL};
+	struct dump d = dump_of(SHUNT_MSG_GET_BACKENDS, SHUNT_MSG_BACKEND, sizeof(**rows));
 	int err = dump(c, &d, service, rows, e);
 
 	if (err == 0)
@@ -409,13 +411,7 @@ int stats_client_backends(struct stats_client *c, const char *service, struct vi
 int stats_client_fingerprints(struct stats_client *c, const char *service,
 			      struct view_fingerprint **rows, size_t *n, struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_FINGERPRINTS,
-			 SHUNT_MSG_FINGERPRINT,
-			 sizeof(**rows),
-			 NULL,
-			 0,
-			 0,
-			 NULL};
+	struct dump d = dump_of(SHUNT_MSG_GET_FINGERPRINTS, SHUNT_MSG_FINGERPRINT, sizeof(**rows));
 	int err = dump(c, &d, service, rows, e);
 
 	if (err == 0)
@@ -438,7 +434,7 @@ int stats_client_history(struct stats_client *c, const char *const names[static 
 int stats_client_plan(struct stats_client *c, struct view_plan **rows, size_t *n,
 		      struct client_error *e)
 {
-	struct dump d = {SHUNT_MSG_GET_PLAN, SHUNT_MSG_PLAN, sizeof(**rows), NULL, 0, 0, NULL};
+	struct dump d = dump_of(SHUNT_MSG_GET_PLAN, SHUNT_MSG_PLAN, sizeof(**rows));
 	int err = dump(c, &d, NULL, rows, e);
 
 	if (err == 0)
@@ -495,8 +491,7 @@ int stats_client_next(struct stats_client *c, struct msg_event *out, struct clie
 int stats_client_verdicts(struct stats_client *c, struct view_verdict **rows, size_t *n,
 			  struct client_error *e)
 {
-	struct dump d = {
-		SHUNT_MSG_GET_VERDICTS, SHUNT_MSG_VERDICT, sizeof(**rows), NULL, 0, 0, NULL};
+	struct dump d = dump_of(SHUNT_MSG_GET_VERDICTS, SHUNT_MSG_VERDICT, sizeof(**rows));
 	int err = dump(c, &d, NULL, rows, e);
 
 	if (err == 0)
