@@ -136,6 +136,31 @@ static void a_program_that_floods_or_forks_is_killed(void **state)
 	assert_true(r.code == CHECK_TIMEOUT || r.code == CHECK_BAD_STATUS);
 }
 
+static void what_finds_no_room_says_so(void **state)
+{
+	struct probe_question q;
+	char line[64];
+	struct world w;
+	size_t i = 0;
+
+	(void)state;
+	world_open(&w);
+	for (uint64_t id = 1; id <= 64; id++) {
+		snprintf(line, sizeof(line), ": %d; sleep 9", (int)id);
+		q = shell(line);
+		q.timeout_ms = 60000;
+		add(&w, id, &q);
+	}
+	world_run(&w, 1, 20000);
+	assert_true(w.n >= 1);
+	while (i < w.n && w.seen[i].r.code != CHECK_NO_RESOURCES)
+		i++;
+	assert_true(i < w.n);
+	is(&w.seen[i].r, "SOCKERR",
+	   "could not probe: no room beside others for an interval; make it longer");
+	world_close(&w);
+}
+
 /* ---- the child ---------------------------------------------------------------------------------- */
 
 static void a_child_that_is_stopped_is_replaced(void **state)
@@ -248,6 +273,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_program_has_its_environment_and_no_more),
 		cmocka_unit_test(what_a_program_has_started_dies_with_it),
 		cmocka_unit_test(a_program_that_floods_or_forks_is_killed),
+		cmocka_unit_test(what_finds_no_room_says_so),
 		cmocka_unit_test(a_child_that_is_stopped_is_replaced),
 		cmocka_unit_test(what_the_prober_could_not_wait_for_is_nobodys_fault),
 		cmocka_unit_test(the_child_says_how_it_does),

@@ -303,7 +303,7 @@ static void check_due(struct check *k)
 /* A probe that found no room for a whole interval counts as one that could not be made. */
 static void check_starved(struct check *k)
 {
-	struct check_result r = probe_failure(EMFILE);
+	struct check_result r = {.code = CHECK_NO_RESOURCES};
 
 	timer_set(k, (int64_t)k->interval_ms * 1000);
 	probe_result_words(&r, &k->question);

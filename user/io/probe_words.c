@@ -167,7 +167,9 @@ static void words(const struct check_result *r, const struct probe_question *q, 
 		miss_words(r, q, out, size);
 		break;
 	case CHECK_NO_RESOURCES:
-		snprintf(out, size, "could not probe: %s", strerror(r->detail));
+		snprintf(out, size, "could not probe: %s",
+			 r->detail ? strerror(r->detail)
+				   : "no room beside others for an interval; make it longer");
 		break;
 	default:
 		http_words(r, q, out, size);

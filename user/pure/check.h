@@ -25,7 +25,8 @@ enum check_code {
 	CHECK_NO_MATCH, /* the expected text or answer is not in the reply */
 	CHECK_SAYS_DOWN, /* the backend itself says that it is not to be used */
 	CHECK_KILLED, /* a program was ended by a signal, or for what it did; detail is the signal */
-	CHECK_NO_RESOURCES, /* could not probe (descriptors, memory): says nothing of the backend */
+	/* could not probe, which says nothing of the backend; detail is the errno, 0: too many others */
+	CHECK_NO_RESOURCES,
 	CHECK_CANNOT_ASK, /* the check itself is at fault (a file cannot be read): the same */
 	CHECK_CODE_MAX,
 };
