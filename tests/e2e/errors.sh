@@ -105,7 +105,7 @@ logged "which is not saved either" "runtime edits not saved in $W/state: Not a d
 rm "$W/state" && mv "$W/kept" "$W/state"
 on lb ip link del va
 logged "an interface that goes" 'interface va: gone; when it is back packets are balanced there again'
-check "status says so" wait_for 3 grep -q 'there is no such interface now' <(shunt status --json)
+check "status says so" wait_for 3 eval 'shunt status --json | grep -q "there is no such interface now"'
 
 # ---- requests ------------------------------------------------------------------------------------
 
