@@ -213,17 +213,11 @@ static int error_answer(const struct stats_client *c, const struct nlmsghdr *m,
 	case ESTALE:
 		return -ESTALE;
 	case ESRCH:
-		return client_fail(
-			e, -ESRCH,
-			"service \"%s\" has no backend \"%s\"; shunt backends %s lists them",
-			get->service, get->backend, get->service);
+		return client_no_backend(e, get->service, get->backend);
 	case ENOENT:
 		return client_fail(e, -ENOENT, "no service \"%s\"; %s", get->service, r.text);
 	case ENODATA:
-		return client_fail(e, -ENODATA,
-				   "the watching of packets has ended: it is given up when tables "
-				   "grow, another packet path is put in force, the service is "
-				   "gone, or nobody has asked for packets for 5 s");
+		return client_watches_no_more(e);
 	case ENODEV:
 	case EINVAL:
 	case EAFNOSUPPORT:

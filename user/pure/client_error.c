@@ -71,3 +71,18 @@ int client_not_known(struct client_error *e, const char *release)
 			   "meanwhile), or use the shunt that came with it",
 			   daemon);
 }
+
+int client_no_backend(struct client_error *e, const char *service, const char *backend)
+{
+	return client_fail(e, -ESRCH,
+			   "service \"%s\" has no backend \"%s\"; shunt backends %s lists them",
+			   service, backend, service);
+}
+
+int client_watches_no_more(struct client_error *e)
+{
+	return client_fail(e, -ENODATA,
+			   "the watching of packets has ended: it is given up when tables grow, "
+			   "another packet path is put in force, the service is gone, or nobody "
+			   "has asked for packets for 5 s");
+}

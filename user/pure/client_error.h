@@ -25,5 +25,8 @@ int client_too_long(struct client_error *e, int err, const char *what, const cha
 int client_other_version(struct client_error *e, uint32_t version, const char *release);
 /* It speaks ours, but there is no such request yet. */
 int client_not_known(struct client_error *e, const char *release);
+int client_no_backend(struct client_error *e, const char *service, const char *backend);
+/* Packets that were watched are no longer. */
+int client_watches_no_more(struct client_error *e);
 
 #endif
