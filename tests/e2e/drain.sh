@@ -171,13 +171,13 @@ backends4 1 3 >"$W/b"
 wait_for 5 says b2 state leaving
 stop hold2 KILL
 check "one that dies while it leaves is gone" wait_for 5 gone b2
-configured "drain_deadline: 2s"
+configured "drain_deadline: 8s"
 check "a short deadline is configured" shunt reload
 backends4 1 >"$W/b"
 check "b3 leaves" wait_for 5 says b3 state leaving
 sleep 1
 check "with its connections" kept b3
-check "until the deadline" wait_for 5 gone b3
+check "until the deadline" wait_for 12 gone b3
 check "when they move, and so break" wait_for 5 broken b3
 check "b1 noticed nothing" kept b1
 configured "remove: now"
