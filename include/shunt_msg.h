@@ -304,6 +304,8 @@ enum shunt_service_attr {
 	SHUNT_SERVICE_MOVING = 23, /* u32: slots in transition: their flows stay where they are */
 	SHUNT_SERVICE_OVER_RATE = 24, /* u64: packets that would have opened flows over its rates */
 	SHUNT_SERVICE_PANIC = 25, /* u8: 1 while `panic` is in force: all backends are used */
+	SHUNT_SERVICE_NOT_UP =
+		26, /* u32: of the backends that could get new flows, those that are not well */
 };
 
 enum shunt_backend_attr {

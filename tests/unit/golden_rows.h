@@ -40,6 +40,7 @@ static const struct view_service golden_services[] = {
 	 .slots = 1024,
 	 .backends = 6,
 	 .usable = 3,
+	 .not_up = 2,
 	 .traffic = {12345678, 4500000000, 123456, 12345, 9876543, 321},
 	 .no_backend = 42,
 	 .over_rate = 1701},

@@ -251,6 +251,7 @@ bool views_service(void *arg, uint32_t i, struct view_service *out)
 	out->usable = s->usable;
 	out->failing_open = s->failing_open && s->n_backends > 0;
 	out->panicking = s->pools.panicking;
+	out->not_up = s->pools.wanted - s->pools.up;
 	for (k = 0; k < s->n_backends; k++) {
 		dp_counter_read(e->dp, s->row + s->backends[k]->number, &now);
 		add_traffic(&out->traffic, &s->backends[k]->meter, &now);

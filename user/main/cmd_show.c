@@ -101,7 +101,8 @@ const struct command command_services = {
 	.json = "services [name, vip, port (0: any), ports (several, as text), protocol, "
 		"scheduler, "
 		"forward, on_empty, "
-		"check, slots, moving (of these in transition), backends, usable, "
+		"check, slots, moving (of these in transition), backends, usable, not_up (neither "
+		"well nor drained), "
 		"failing_open, panicking, packets, bytes, flows, packets_per_s, bytes_per_s, "
 		"flows_per_s, no_backend, over_rate, last_pool (that gets new flows; 16: the "
 		"backups)]",

@@ -331,6 +331,7 @@ void words_json_service(struct json *j, const struct view_service *s)
 	json_number(j, "moving", s->moving);
 	json_number(j, "backends", s->backends);
 	json_number(j, "usable", s->usable);
+	json_number(j, "not_up", s->not_up);
 	json_bool(j, "failing_open", s->failing_open);
 	json_bool(j, "panicking", s->panicking);
 	json_number(j, "last_pool", s->last_pool);

@@ -49,9 +49,16 @@ static void of_interfaces(struct teller *t, const struct words_picture *p)
 
 static void of_services(struct teller *t, const struct words_picture *p)
 {
-	size_t i, none = 0, open = 0, panic = 0;
+	size_t i, none = 0, open = 0, panic = 0, some = 0;
+	const struct view_service *with = NULL;
+	uint64_t not_up = 0;
 
 	for (i = 0; i < p->n_services; i++) {
+		if (p->services[i].not_up && p->services[i].usable) {
+			with = &p->services[i];
+			not_up += with->not_up;
+			some++;
+		}
 		none += words_trouble(&p->services[i]) == 2;
 		open += p->services[i].failing_open > 0;
 		panic += p->services[i].panicking;
@@ -60,6 +67,12 @@ static void of_services(struct teller *t, const struct words_picture *p)
 		warn(t, "%zu service%s no usable backend%s: shunt backends", none,
 		     none == 1 ? " has" : "s have",
 		     open ? ", and all are used that have a next hop (on_empty: all)" : "");
+	if (some == 1)
+		warn(t, "%" PRIu64 " of %" PRIu32 " backends of %s %s not up: shunt backends %s",
+		     not_up, with->backends, with->name, not_up == 1 ? "is" : "are", with->name);
+	else if (some)
+		warn(t, "%" PRIu64 " backends of %zu services are not up: shunt backends", not_up,
+		     some);
 	if (panic)
 		warn(t, "%zu service%s with less usable backends than panic says: all are used",
 		     panic, panic == 1 ? "" : "s");

@@ -171,6 +171,7 @@ static const struct field service_fields[] = {
 	U8(SHUNT_SERVICE_LAST_POOL, view_service, last_pool),
 	U32(SHUNT_SERVICE_MOVING, view_service, moving),
 	BOOL(SHUNT_SERVICE_PANIC, view_service, panicking),
+	U32(SHUNT_SERVICE_NOT_UP, view_service, not_up),
 };
 
 static const struct field backend_fields[] = {

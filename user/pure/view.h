@@ -101,6 +101,7 @@ struct view_service {
 	uint32_t backends, usable,
 		failing_open; /* failing_open: 1 when on_empty: all is in force */
 	bool panicking; /* `panic` is: all are used */
+	uint32_t not_up; /* neither well nor drained nor without weight */
 	struct view_traffic traffic; /* sum of the backends, and what found none */
 	uint64_t no_backend; /* packets that found none */
 	uint64_t over_rate; /* packets that would have opened flows over its rates */
