@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 tree=$(mktemp -d) || exit 1
 trap 'rm -rf "$tree"' EXIT
+unset JOBS LIMIT O # of the run that this one is part of
 mkdir -p "$tree/tests/unit" "$tree/build/tests/unit"
 cp tests/run.sh "$tree/tests/"
 
