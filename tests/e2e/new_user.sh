@@ -40,7 +40,7 @@ start machine lb unshare -m --propagation private sh -ec '
 find_init() { init=$(pgrep -P "${pids[machine]}" -x systemd); }
 boot() { nsenter -t "$init" -m -u -i -n -p -C -r -w -- "$@"; }
 wait_for 20 find_init || skip_all "systemd does not boot in a container here: $(tail -n 1 "$W/machine.log")"
-find_init
+find_init && pids[init]=$init # which outlives a systemd-nspawn that is killed
 is_booted() { boot systemctl is-system-running | grep -qE 'running|degraded'; }
 wait_for 30 is_booted || skip_all "systemd does not come up in a container here"
 boot mount -t bpf -o mode=0700 bpf /sys/fs/bpf # as a machine's own systemd does
