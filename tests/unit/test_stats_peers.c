@@ -325,21 +325,6 @@ static void who_has_taken_the_daemons_port_is_not_believed(void **state)
 	remove_port_file("forged");
 }
 
-static void a_strangers_port_file_is_not_believed(void **state)
-{
-	struct msg_port p = {.version = SHUNT_MSG_VERSION, .port = 1, .pid = 1};
-	struct client_error e = {""};
-	struct stats_client *c = NULL;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	write_port_file("forged", &p, NOBODY);
-	assert_int_equal(stats_client_open(fake->run_dir, "forged", &c, &e), -EPERM);
-	assert_non_null(strstr(e.text, "65534"));
-	remove_port_file("forged");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,7 +336,6 @@ int main(void)
 		cmocka_unit_test(a_client_killed_in_the_middle_hinders_nobody),
 		cmocka_unit_test(a_stranger_is_refused_and_counted),
 		cmocka_unit_test(who_has_taken_the_daemons_port_is_not_believed),
-		cmocka_unit_test(a_strangers_port_file_is_not_believed),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
