@@ -6,9 +6,10 @@
 # shellcheck source-path=SCRIPTDIR
 # shellcheck disable=SC2016 # what shells in there expand
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/machine.bash
+. "$E2E/machine.bash"
 unset MAKEFLAGS MAKELEVEL
 page=docs/getting-started.md
-command -v systemd-nspawn >/dev/null || skip_all "systemd-nspawn is not here"
 if ! command -v dpkg-buildpackage >/dev/null || ! command -v dh >/dev/null; then skip_all "debhelper is not here"; fi
 [ "${O##*/}" = build ] || skip_all "packages have no sanitizers"
 D=$PWD/build/deb
@@ -17,32 +18,19 @@ architecture=$(dpkg --print-architecture)
 
 stage 0
 companion
-mkdir "$W/layer" "$W/root" "$W/debs"
+mkdir "$W/debs"
 cp "$D"/shunt{,-backend}_*_"$architecture".deb "$W/debs/"
 # Another version, for the upgrade.
 dpkg-deb -R "$D"/shunt_[0-9]*_"$architecture".deb "$W/other"
 sed -i 's/^Version:.*/Version: 0.2.0/' "$W/other/DEBIAN/control"
 echo 0.2.0 >>"$W/other/usr/sbin/shuntd"
 dpkg-deb -Znone -b "$W/other" "$W/debs/shunt_0.2.0_$architecture.deb" >/dev/null
-start machine lb unshare -m --propagation private sh -ec '
-  mount -t tmpfs tmpfs "$0/layer"
-  mkdir "$0/layer/up" "$0/layer/work"
-  mount -t overlay overlay -o "lowerdir=/,upperdir=$0/layer/up,workdir=$0/layer/work" "$0/root"
-  rm -rf "$0"/root/etc/systemd/system/*.wants/* "$0/root/etc/shunt"
+machine '
   cp "$0"/debs/* "$0/root/root/"
   printf "#!/bin/sh\ncp /root/page/* /etc/shunt/\n" >"$0/root/usr/local/bin/editor"
   chmod +x "$0/root/usr/local/bin/editor"
   mkdir "$0/root/root/page"
-  rm -f "$0/root/usr/sbin/policy-rc.d"
-  exec systemd-nspawn -q -D "$0/root" --register=no --keep-unit -b --capability=all \
-    --network-namespace-path="$1" --system-call-filter="bpf @privileged @mount perf_event_open" \
-    --console=pipe systemd.unit=multi-user.target' "$W" "/run/netns/$P-lb"
-find_init() { init=$(pgrep -P "${pids[machine]}" -x systemd); }
-boot() { nsenter -t "$init" -m -u -i -n -p -C -r -w -- "$@"; }
-wait_for 20 find_init || skip_all "systemd does not boot in a container here: $(tail -n 1 "$W/machine.log")"
-find_init && pids[init]=$init # which outlives a systemd-nspawn that is killed
-is_booted() { boot systemctl is-system-running | grep -qE 'running|degraded'; }
-wait_for 30 is_booted || skip_all "systemd does not come up in a container here"
+  rm -f "$0/root/usr/sbin/policy-rc.d"'
 boot mount -t bpf -o mode=0700 bpf /sys/fs/bpf # as a machine's own systemd does
 
 # ---- the page's blocks -----------------------------------------------------------------------------

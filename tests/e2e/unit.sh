@@ -5,8 +5,9 @@
 # shellcheck source-path=SCRIPTDIR
 # shellcheck disable=SC2016 # what shells in there expand
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/machine.bash
+. "$E2E/machine.bash"
 unset MAKEFLAGS MAKELEVEL
-command -v systemd-nspawn >/dev/null || skip_all "systemd-nspawn is not here"
 [ "${O##*/}" = build ] || skip_all "sanitizers do not go with what the unit forbids"
 # What is left after all that systemd counts: capabilities for programs, tables and XDP, a probing process that
 # changes its user and makes a network of its own, and the network itself.
@@ -15,28 +16,14 @@ holds "systemd counts little that it could do ($exposure)" "$exposure <= 2.5"
 stage 2
 companion && decap 1 2
 for n in 1 2; do web $n; done
-mkdir "$W/layer" "$W/root"
-start machine lb unshare -m --propagation private sh -ec '
-  mount -t tmpfs tmpfs "$0/layer"
-  mkdir "$0/layer/up" "$0/layer/work"
-  mount -t overlay overlay -o "lowerdir=/,upperdir=$0/layer/up,workdir=$0/layer/work" "$0/root"
-  rm -rf "$0"/root/etc/systemd/system/*.wants/* "$0/root/etc/shunt"
+machine '
   make -s DESTDIR="$0/root" PREFIX=/usr install
   sed "s/^WatchdogSec.*/WatchdogSec=5/" configs/shunt.service >"$0/root/usr/lib/systemd/system/shunt.service"
   sed "s/^interfaces.*/&\nprobe_user: shunt-probe\nweb: {}\nnotify: { exec: [\/usr\/local\/bin\/told] }/" configs/minimal.yaml \
     >"$0/root/etc/shunt/shunt.yaml"
   chmod 0750 "$0/root/etc/shunt"
   printf "#!/bin/sh\ncat /proc/self/status >>/tmp/told\n" >"$0/root/usr/local/bin/told"
-  chmod 0755 "$0/root/usr/local/bin/told"
-  exec systemd-nspawn -q -D "$0/root" --register=no --keep-unit -b --capability=all \
-    --network-namespace-path="$1" --system-call-filter="bpf @privileged @mount perf_event_open" \
-    --console=pipe systemd.unit=multi-user.target' "$W" "/run/netns/$P-lb"
-find_init() { init=$(pgrep -P "${pids[machine]}" -x systemd); }
-boot() { nsenter -t "$init" -m -u -i -n -p -C -r -w -- "$@"; }
-wait_for 20 find_init || skip_all "systemd does not boot in a container here: $(tail -n 1 "$W/machine.log")"
-find_init && pids[init]=$init # which outlives a systemd-nspawn that is killed
-is_booted() { boot systemctl is-system-running | grep -qE 'running|degraded'; }
-wait_for 30 is_booted || skip_all "systemd does not come up in a container here"
+  chmod 0755 "$0/root/usr/local/bin/told"'
 boot systemd-sysusers
 
 refuses "without a bpf filesystem it does not start" 1 'Assertion failed' boot systemctl start shunt
