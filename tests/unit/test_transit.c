@@ -246,6 +246,20 @@ static void when_all_flows_were_remembered_until_now_every_slot_believes_the_ent
 	check(change_at(owned_by(B), A, 1000), ON(A), 0);
 }
 
+/* While a service remembers all flows nothing writes `used`. */
+static void a_slot_still_in_transition_waits_for_the_flows_that_were_remembered(void **state)
+{
+	struct transit_slot s = change_at(owned_by(A), B, 1000);
+
+	(void)state;
+	rules.believe = true;
+	s = change_at(s, B, 1000 + IDLE + 2);
+	rules.believe = false;
+	check(settle_at(s, 1000 + IDLE + 2), ON(B), A);
+	check(settle_at(s, 1000 + 2 * IDLE + 3), ON(B), A);
+	assert_int_equal(settle_at(s, 1000 + 2 * IDLE + 4).slot, B);
+}
+
 static void who_begins_to_remember_learns_in_every_slot(void **state)
 {
 	struct transit_slot s;
@@ -364,6 +378,7 @@ int main(void)
 		T(who_learns_of_a_base_that_dies_stops),
 		T(where_nobody_minds_slots_change_at_once),
 		T(when_all_flows_were_remembered_until_now_every_slot_believes_the_entries),
+		T(a_slot_still_in_transition_waits_for_the_flows_that_were_remembered),
 		T(who_begins_to_remember_learns_in_every_slot),
 		T(a_transition_that_goes_on_begins_to_learn),
 		T(slots_of_another_hash_begin_anew_whatever_they_were),

@@ -156,7 +156,8 @@ static void take_over(struct engine *e, struct change *c)
 	s->logical = c->logical;
 	was = s->flags;
 	s->anew = c->rehash == REHASH_SWITCH;
-	s->believe = s->flags & SHUNT_SVC_FLOWS && !(plan_flags(c) & SHUNT_SVC_FLOWS);
+	c->forgets = s->flags & SHUNT_SVC_FLOWS && !(plan_flags(c) & SHUNT_SVC_FLOWS);
+	s->believe = c->forgets;
 	s->learns = begins_to_remember(c);
 	s->flags = plan_flags(c);
 	s->scheme = c->scheme;
@@ -332,7 +333,10 @@ static void execute(struct engine *e, struct plan *p, struct dp_services *servic
 	e->generation++;
 	dp_services_apply(e->dp, services);
 	for (i = 0; i < e->n_services; i++) {
-		if (p->changes[i].rehash == REHASH_SWITCH || p->changes[i].new_lines)
+		const struct change *c = &p->changes[i];
+
+		/* The daemon may have been stopped since the slots were written. */
+		if (c->rehash == REHASH_SWITCH || c->new_lines || c->forgets)
 			transitions_freshen(e, e->services[i]);
 		rehash_note(e, e->services[i]);
 	}

@@ -38,6 +38,7 @@ struct change {
 	uint16_t policy;
 	struct scheme scheme; /* to be in force */
 	enum rehash_step rehash;
+	bool forgets; /* all flows were remembered so far, and will not be */
 	struct quic_place quic; /* taken by the plan */
 	bool new_rows, new_lines; /* taken by the plan */
 };

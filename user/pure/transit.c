@@ -62,8 +62,10 @@ static struct transit_slot go_on(struct transit_slot s, uint16_t want,
 
 	if (s.base.base && !rules->alive[s.base.base])
 		s = transit_leave(s, s.base.base, rules->now);
-	if (rules->believe || rules->all)
+	if (rules->believe || rules->all) {
 		s.base.since = since_of(s.base.since, rules);
+		s.base.used = rules->now; /* which nobody has written while all was remembered */
+	}
 	if (rules->all)
 		s.base.flags |= SHUNT_BASE_LEARNING;
 	if (cur == want && !rules->all)
