@@ -21,7 +21,7 @@ static void close_client(struct stats_client **c)
 static void print_shares(const struct cli *cli, const struct view_backend *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"BACKEND", false, TABLE_CUT, 8},   {"POOL", true, TABLE_WHOLE, 0},
+		{"BACKEND", false, TABLE_SPILL, 8}, {"POOL", true, TABLE_WHOLE, 0},
 		{"SLOTS", true, TABLE_WHOLE, 0},    {"SHARE", true, TABLE_WHOLE, 0},
 		{"IT GETS", false, TABLE_FOLD, 16},
 	};

@@ -115,7 +115,7 @@ static void print_json(const struct cli *cli, const struct view_fingerprint *row
 static void print_services(const struct cli *cli, const struct view_fingerprint *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE", false, TABLE_CUT, 10},   {"FINGERPRINT", false, TABLE_WHOLE, 0},
+		{"SERVICE", false, TABLE_SPILL, 10}, {"FINGERPRINT", false, TABLE_WHOLE, 0},
 		{"SETTINGS", false, TABLE_WHOLE, 0}, {"BACKENDS", false, TABLE_WHOLE, 0},
 		{"TABLE", false, TABLE_WHOLE, 0},    {"MOVING", true, TABLE_WHOLE, 0},
 	};
@@ -138,7 +138,7 @@ static void print_services(const struct cli *cli, const struct view_fingerprint 
 static void print_backends(const struct cli *cli, const struct view_fingerprint *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"BACKEND", false, TABLE_CUT, 10},   {"FINGERPRINT", false, TABLE_WHOLE, 0},
+		{"BACKEND", false, TABLE_SPILL, 10}, {"FINGERPRINT", false, TABLE_WHOLE, 0},
 		{"SETTINGS", false, TABLE_WHOLE, 0}, {"TABLE", false, TABLE_WHOLE, 0},
 		{"SLOTS", true, TABLE_WHOLE, 0},
 	};

@@ -41,9 +41,9 @@ static void service_row(struct table *t, const struct view_service *s)
 static void print_services(const struct cli *cli, const struct view_service *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE", false, TABLE_CUT, 10}, {"ADDRESS", false, TABLE_CUT, 20},
-		{"SCHED", false, TABLE_WHOLE, 0},  {"FORWARD", false, TABLE_WHOLE, 0},
-		{"USABLE", true, TABLE_WHOLE, 0},  {"PKT/S", true, TABLE_WHOLE, 0},
+		{"SERVICE", false, TABLE_SPILL, 10}, {"ADDRESS", false, TABLE_SPILL, 20},
+		{"SCHED", false, TABLE_WHOLE, 0},    {"FORWARD", false, TABLE_WHOLE, 0},
+		{"USABLE", true, TABLE_WHOLE, 0},    {"PKT/S", true, TABLE_WHOLE, 0},
 		{"BYTES/S", true, TABLE_WHOLE, 0},
 	};
 	struct table *t = table_new(columns, 7);
@@ -132,10 +132,10 @@ static void backend_row(struct table *t, const struct view_backend *b)
 static void print_backends(const struct cli *cli, const struct view_backend *rows, size_t n)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE", false, TABLE_CUT, 7},  {"BACKEND", false, TABLE_CUT, 7},
-		{"ADDRESS", false, TABLE_CUT, 12}, {"BY", false, TABLE_WHOLE, 0},
-		{"WEIGHT", true, TABLE_WHOLE, 0},  {"STATE", false, TABLE_WHOLE, 0},
-		{"SINCE", true, TABLE_WHOLE, 0},   {"REASON", false, TABLE_FOLD, 12},
+		{"SERVICE", false, TABLE_SPILL, 7},  {"BACKEND", false, TABLE_SPILL, 7},
+		{"ADDRESS", false, TABLE_SPILL, 12}, {"BY", false, TABLE_WHOLE, 0},
+		{"WEIGHT", true, TABLE_WHOLE, 0},    {"STATE", false, TABLE_WHOLE, 0},
+		{"SINCE", true, TABLE_WHOLE, 0},     {"REASON", false, TABLE_FOLD, 12},
 	};
 	struct table *t = table_new(columns, 8);
 	size_t i, edited = 0;

@@ -144,7 +144,7 @@ static void service_rows(struct table *t, const struct snapshot *s, size_t i, si
 static void print_traffic(const struct cli *cli, const struct snapshot *s)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE, BACKEND", false, TABLE_CUT, 16},
+		{"SERVICE, BACKEND", false, TABLE_SPILL, 16},
 		{"PACKETS", true, TABLE_WHOLE, 0},
 		{"BYTES", true, TABLE_WHOLE, 0},
 		{"FLOWS", true, TABLE_WHOLE, 0},

@@ -168,9 +168,9 @@ static void service_row(struct table *t, const struct view_service *s)
 static void print_services(const struct cli *cli, struct picture *p)
 {
 	static const struct table_column columns[] = {
-		{"SERVICE", false, TABLE_CUT, 8}, {"ADDRESS", false, TABLE_CUT, 8},
-		{"USABLE", true, TABLE_WHOLE, 0}, {"PKT/S", true, TABLE_WHOLE, 0},
-		{"BYTES/S", true, TABLE_CUT, 4},  {"FLOWS/S", true, TABLE_CUT, 3},
+		{"SERVICE", false, TABLE_SPILL, 8}, {"ADDRESS", false, TABLE_SPILL, 8},
+		{"USABLE", true, TABLE_WHOLE, 0},   {"PKT/S", true, TABLE_WHOLE, 0},
+		{"BYTES/S", true, TABLE_WHOLE, 0},  {"FLOWS/S", true, TABLE_WHOLE, 0},
 	};
 	struct table *t = table_new(columns, 6);
 	size_t i;

@@ -198,25 +198,6 @@ static size_t bytes_within(const char *s, int width)
 	return at;
 }
 
-/* Cuts the cell to @width columns, the last of them an ellipsis. */
-static void cut(struct table *t, struct cell *c, int width)
-{
-	const char *ellipsis = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? "\u2026" : "~";
-	size_t kept;
-	char *shorter;
-
-	if (c->width <= width)
-		return;
-	kept = bytes_within(c->text, width - 1);
-	shorter = take_room(t, kept + strlen(ellipsis) + 1);
-	if (!shorter)
-		return;
-	memcpy(shorter, c->text, kept);
-	strcpy(shorter + kept, ellipsis);
-	c->text = shorter;
-	c->width = text_width(shorter);
-}
-
 void table_fold(char *text, int width)
 {
 	while (text_width(text) > width) {
@@ -244,53 +225,106 @@ static void measure(struct table *t)
 			t->widths[i % t->n_columns] = t->cells[i].width;
 }
 
-/* The widest column that may still be made narrower in this way, but not below @least, or NULL. */
-static int *widest(const struct table *t, enum table_fit way, int least)
+/* The widest column with text to fold that may still be made narrower, but not below @least, or NULL. */
+static int *widest(const struct table *t, int least)
 {
 	int *found = NULL;
 	size_t c;
 
 	for (c = 0; c < t->n_columns; c++)
-		if (t->columns[c].fit == way && t->widths[c] > t->columns[c].least &&
+		if (t->columns[c].fit == TABLE_FOLD && t->widths[c] > t->columns[c].least &&
 		    t->widths[c] > least && (!found || t->widths[c] > *found))
 			found = &t->widths[c];
 	return found;
 }
 
-static void fit_cells(struct table *t)
-{
-	size_t i, c;
+/* A column made narrower: what it gains, and how many more cells spill. */
+struct spill {
+	size_t column;
+	int width, gain;
+	size_t cells;
+};
 
-	for (i = 0; i < t->n; i++) {
-		c = i % t->n_columns;
-		if (!t->cells[i].text)
+/* The column without its widest cells; gain 0: that would leave it less than the least, or its title. */
+static struct spill without_widest(const struct table *t, size_t column)
+{
+	const int now = t->widths[column], title = text_width(t->columns[column].title);
+	struct spill s = {.column = column, .width = t->columns[column].least};
+	size_t i;
+
+	s.width = s.width > title ? s.width : title;
+	for (i = column; i < t->n; i += t->n_columns)
+		if (t->cells[i].width < now && t->cells[i].width > s.width)
+			s.width = t->cells[i].width;
+	for (i = column; i < t->n; i += t->n_columns)
+		s.cells += t->cells[i].width > s.width && t->cells[i].width <= now;
+	s.gain = now - s.width;
+	return s;
+}
+
+/* Lets the widest cells spill in the column that gains most by each, and returns how much: 0 if none can. */
+static int spill_best(struct table *t)
+{
+	struct spill best = {.gain = 0}, s;
+	size_t c;
+
+	for (c = 0; c < t->n_columns; c++) {
+		if (t->columns[c].fit != TABLE_SPILL)
 			continue;
-		if (t->columns[c].fit == TABLE_CUT)
-			cut(t, &t->cells[i], t->widths[c]);
-		else if (t->columns[c].fit == TABLE_FOLD)
-			table_fold(t->cells[i].text, t->widths[c]);
+		s = without_widest(t, c);
+		if (s.gain > 0 &&
+		    (best.gain == 0 || (size_t)s.gain * best.cells > (size_t)best.gain * s.cells))
+			best = s;
 	}
+	if (best.gain > 0)
+		t->widths[best.column] = best.width;
+	return best.gain;
+}
+
+static void fold_cells(struct table *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->cells[i].text && t->columns[i % t->n_columns].fit == TABLE_FOLD)
+			table_fold(t->cells[i].text, t->widths[i % t->n_columns]);
+}
+
+/* Whether what stands out still ends within the terminal, at the place that its column has. */
+static bool spills_within(const struct table *t, int width)
+{
+	int at = 0;
+	size_t c, i;
+
+	for (c = 0; c < t->n_columns; c++) {
+		for (i = c; i < t->n; i += t->n_columns)
+			if (t->columns[c].fit == TABLE_SPILL && at + t->cells[i].width > width)
+				return false;
+		at += t->widths[c] + (int)strlen(GAP);
+	}
+	return true;
 }
 
 /* False: on a terminal so narrow nothing helps. */
 static bool fit(struct table *t, int width)
 {
-	int over = (int)((t->n_columns - 1) * strlen(GAP)) - width, *column;
+	int over = (int)((t->n_columns - 1) * strlen(GAP)) - width, *column, gained;
 	size_t c;
 
 	for (c = 0; c < t->n_columns; c++)
 		over += t->widths[c];
 	if (over <= 0)
 		return true;
-	for (; over > 0 && (column = widest(t, TABLE_FOLD, FOLDED_WELL)); over--)
+	for (; over > 0 && (column = widest(t, FOLDED_WELL)); over--)
 		--*column;
-	for (; over > 0 && (column = widest(t, TABLE_CUT, 0)); over--)
+	for (; over > 0 && (gained = spill_best(t)) > 0; over -= gained) {
+	}
+	for (; over > 0 && (column = widest(t, 0)); over--)
 		--*column;
-	for (; over > 0 && (column = widest(t, TABLE_FOLD, 0)); over--)
-		--*column;
-	if (over <= 0)
-		fit_cells(t);
-	return over <= 0;
+	if (over > 0 || !spills_within(t, width))
+		return false;
+	fold_cells(t);
+	return true;
 }
 
 /* ---- printing ---------------------------------------------------------------------------------*/
@@ -309,25 +343,25 @@ static const char *colour_code(const char *name)
 	return NULL;
 }
 
-/* A line as it is written: spaces wait for what follows, so that none ends it. */
+/* A line as it is written: spaces are for what follows, so that none ends it. */
 struct pen {
 	FILE *out;
-	int spaces;
+	int at; /* columns of it that are written */
 };
-
-static void write_text(struct pen *p, const char *text, size_t len)
-{
-	if (len == 0)
-		return;
-	for (; p->spaces > 0; p->spaces--)
-		putc_unlocked(' ', p->out);
-	fwrite_unlocked(text, 1, len, p->out);
-}
 
 static void end_line(struct pen *p)
 {
-	p->spaces = 0;
+	p->at = 0;
 	putc_unlocked('\n', p->out);
+}
+
+/* Goes to column @x, in the next line if something stands there. */
+static void go_to(struct pen *p, int x)
+{
+	if (p->at > 0 && x < p->at + (int)strlen(GAP))
+		end_line(p);
+	for (; p->at < x; p->at++)
+		putc_unlocked(' ', p->out);
 }
 
 /* Of a cell, or of a line of one that was folded. */
@@ -342,21 +376,28 @@ static int part_width(const struct cell *c, size_t len)
 	return text_width(part);
 }
 
+/* Where a column of a table stands. */
+struct place {
+	int x, width;
+	bool right;
+};
+
 /* Writes the first line of what the cell still has, and takes it away. Returns whether there is more. */
-static bool write_part(struct pen *p, struct cell *c, const struct table_column *column, int width,
-		       bool coloured)
+static bool write_part(struct pen *p, struct cell *c, const struct place *at, bool coloured)
 {
 	const char *code = coloured ? colour_code(c->colour) : NULL;
 	size_t len = c->text ? strcspn(c->text, "\n") : 0;
-	int left = c->text ? width - part_width(c, len) : width;
+	int width = len > 0 ? part_width(c, len) : 0;
 
-	p->spaces += column->right && left > 0 ? left : 0;
-	if (code)
-		write_text(p, code, strlen(code));
-	write_text(p, c->text, len);
-	if (code)
-		write_text(p, "\033[0m", strlen("\033[0m"));
-	p->spaces += !column->right && left > 0 ? left : 0;
+	if (len > 0) {
+		go_to(p, at->x + (at->right && width < at->width ? at->width - width : 0));
+		if (code)
+			fputs_unlocked(code, p->out);
+		fwrite_unlocked(c->text, 1, len, p->out);
+		if (code)
+			fputs_unlocked("\033[0m", p->out);
+		p->at += width;
+	}
 	if (!c->text || !c->text[len]) {
 		*c = (struct cell){.text = NULL};
 		return false;
@@ -366,19 +407,6 @@ static bool write_part(struct pen *p, struct cell *c, const struct table_column 
 	return true;
 }
 
-static void print_heading(struct table *t, struct pen *p)
-{
-	struct cell title;
-	size_t c;
-
-	for (c = 0; c < t->n_columns; c++) {
-		title = (struct cell){keep(t, t->columns[c].title), -1, NULL};
-		p->spaces += c ? (int)strlen(GAP) : 0;
-		write_part(p, &title, &t->columns[c], t->n ? t->widths[c] : 0, false);
-	}
-	end_line(p);
-}
-
 /* A folded cell makes several lines of it. */
 static void print_row(struct table *t, struct cell *row, struct pen *p, bool coloured)
 {
@@ -386,13 +414,28 @@ static void print_row(struct table *t, struct cell *row, struct pen *p, bool col
 	size_t c;
 
 	while (more) {
+		struct place at = {0};
+
 		more = false;
 		for (c = 0; c < t->n_columns; c++) {
-			p->spaces += c ? (int)strlen(GAP) : 0;
-			more |= write_part(p, &row[c], &t->columns[c], t->widths[c], coloured);
+			at.right = t->columns[c].right;
+			at.width = t->widths[c];
+			more |= write_part(p, &row[c], &at, coloured);
+			at.x += at.width + (int)strlen(GAP);
 		}
 		end_line(p);
 	}
+}
+
+static void print_heading(struct table *t, struct pen *p)
+{
+	auto_free struct cell *titles = calloc(t->n_columns, sizeof(*titles));
+	size_t c;
+
+	for (c = 0; titles && c < t->n_columns; c++)
+		titles[c] = (struct cell){keep(t, t->columns[c].title), -1, NULL};
+	if (titles)
+		print_row(t, titles, p, false);
 }
 
 /* "TITLE  text" a line, the text folded below itself. */
@@ -425,8 +468,6 @@ static void print_records(struct table *t, const struct cli *cli)
 			putc('\n', cli->out);
 		if (!t->cells[i].text || !t->cells[i].text[0])
 			continue;
-		if (t->columns[i % t->n_columns].fit == TABLE_CUT)
-			cut(t, &t->cells[i], cli->width - width - (int)strlen(GAP));
 		print_field(cli, t->columns[i % t->n_columns].title, width, t->cells[i].text);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tables for people: aligned columns that keep to the terminal's width by folding or cutting the
- * columns that may be. Nothing is folded or cut where there is no terminal. */
+/* Tables for people: aligned columns that keep to the terminal's width. Texts are folded between words; a
+ * name or an address, which somebody may want to copy, is never cut: what is wider than its column stands
+ * out, and the rest of its row goes on in the next line. Where there is no terminal a row is a line. */
 #ifndef SHUNT_TABLE_H
 #define SHUNT_TABLE_H
 
@@ -13,15 +14,15 @@ struct table;
 
 enum table_fit {
 	TABLE_WHOLE, /* as wide as it needs to be */
-	TABLE_FOLD, /* over several lines, between words; before anything is cut */
-	TABLE_CUT, /* with an ellipsis; the widest first */
+	TABLE_FOLD, /* over several lines, between words */
+	TABLE_SPILL, /* what is too wide stands out, and the row goes on in the next line */
 };
 
 struct table_column {
 	const char *title;
 	bool right; /* numbers */
 	enum table_fit fit;
-	int least; /* columns of the terminal that FOLD and CUT leave it */
+	int least; /* columns of the terminal that FOLD and SPILL leave it */
 };
 
 /* Columns are not copied. NULL when out of memory; the functions below then do nothing. */
