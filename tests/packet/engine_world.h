@@ -107,6 +107,12 @@ static inline void fake_report(const uint8_t *answers, struct fake_check *checks
 	}
 }
 
+/* How often that host is asked, behind the answers. */
+static inline uint32_t *pace_of(uint8_t *answers, uint8_t host)
+{
+	return (uint32_t *)(answers + 1024) + host;
+}
+
 /* The path that a check asks for is that of the table. */
 static inline int fake_probe_child(void)
 {
@@ -127,8 +133,10 @@ static inline int fake_probe_child(void)
 		while ((n = recv(PROBE_FD, &m, sizeof(m), MSG_DONTWAIT)) > 0) {
 			struct fake_check *c = &checks[probe_slot(m.id) % 4096];
 
+			if (m.type == PROBE_MSG_PACE && answers) /* changes are told at once */
+				*pace_of(answers, c->host) = m.interval_ms;
 			if (m.type == PROBE_MSG_PACE)
-				continue; /* changes are told at once */
+				continue;
 			*c = (struct fake_check){0};
 			if (m.type != PROBE_MSG_ADD)
 				continue;

@@ -241,22 +241,29 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* ---- what is heard ------------------------------------------------------------------------------*/
 
-/* Of those that have spoken; until one has, what was. */
+/* Of what somebody has said since the checks began; until then what was. Who says nothing of it does not
+ * hold on to what another one has asked for. */
 static void join(struct backend *b)
 {
-	struct agent_wish wanted = {0};
-	bool any = false;
+	struct agent_wish said = {.admin = AGENT_READY, .percent = CHECK_WEIGHT_PERCENT_MAX};
+	bool admin = false, percent = false;
 
 	for (size_t i = 0; i < b->n_checks; i++) {
 		const struct probing *p = &b->checks[i];
+		struct agent_wish one = p->agent;
 
-		if (!p->agent_spoke)
-			continue;
-		wanted = any ? agent_join(wanted, p->agent) : p->agent;
-		any = true;
+		if (!p->says_admin)
+			one.admin = AGENT_READY;
+		if (!p->says_percent)
+			one.percent = CHECK_WEIGHT_PERCENT_MAX;
+		said = agent_join(said, one);
+		admin |= p->says_admin;
+		percent |= p->says_percent;
 	}
-	if (any)
-		b->agent.wanted = wanted;
+	if (admin)
+		b->agent.wanted.admin = said.admin;
+	if (percent)
+		b->agent.wanted.percent = said.percent;
 }
 
 void agents_hear(struct engine *e, struct probing *p)
@@ -268,11 +275,13 @@ void agents_hear(struct engine *e, struct probing *p)
 	if (p->result.layer != CHECK_LAYER_7 ||
 	    (p->result.code != CHECK_OK && p->result.code != CHECK_SAYS_DOWN))
 		return;
-	if (!p->agent_spoke) /* a line that says little leaves what is in force */
-		p->agent = b->agent.wanted;
+	if (!p->says_admin && !p->says_percent)
+		p->agent = AGENT_NO_WISH;
 	changed = agent_hear(&p->agent, &p->result);
-	p->agent_spoke = true;
+	p->says_admin |= agent_speaks_of_admin(&p->result);
+	p->says_percent |= agent_speaks_of_weight(&p->result);
 	join(b);
+	changed |= !agent_wish_is_same(before, b->agent.wanted);
 	if (changed || !b->agent.words[0])
 		snprintf(b->agent.words, sizeof(b->agent.words), "%s", p->result.text);
 	if (agent_wish_is_same(before, b->agent.wanted) && !is_on_its_way(b))

@@ -204,6 +204,8 @@ static void start_backends(struct engine *e, struct change *c)
 		if (!err && c->backends[i].check_changed) {
 			checks_stop(e, b);
 			err = checks_start(e, b);
+		} else if (!err) {
+			checks_follow(e, b);
 		}
 		if (err)
 			log_error("backend %s/%s: cannot be watched: %s", c->service->name, b->name,

@@ -11,72 +11,7 @@
 #include "base/own.h"
 #include "engine/agents.h"
 #include "engine/paths.h"
-
-/* What its kind says beyond address and time. */
-static void question_of_kind(const struct conf_check *check, struct probe_question *q)
-{
-	memcpy(q->status, check->status, check->statuses * sizeof(q->status[0]));
-	q->statuses = check->statuses;
-	q->tls = check->tls == CONF_YES;
-	q->verify = check->verify == CONF_YES;
-	q->expiry_warn_days = check->expiry_warn_days;
-	q->record = (uint8_t)check->record;
-	q->transport = (uint8_t)check->transport;
-	for (size_t i = 0; i < CONF_CHECK_TEXTS; i++) {
-		const struct conf_text *t = &check->texts[i];
-
-		/* There is room for the longest that a configuration can say. */
-		if (t->len && probe_question_set(q, i, t->bytes, t->len) < 0)
-			log_error("checks: a text of a check was left out, since it is too long");
-	}
-}
-
-/* A client's destination; of a prefix an address that is not the network's. */
-static struct addr asked_of(const struct conf_service *s)
-{
-	struct addr a = s->vip;
-
-	if (s->vip_bits < addr_bits(&a))
-		a.bytes[addr_bits(&a) / 8 - 1] |= 1;
-	return a;
-}
-
-/* The question that @check asks of @b of @s, NULL: of the address that it has itself. All bytes are set; kind
- * is CONF_CHECK_NONE when it asks nothing. Where it comes from is said by family alone: start() knows. */
-static void question_of(const struct conf_check *check, const struct conf_service *s,
-			const struct conf_backend *b, struct probe_question *q)
-{
-	memset(q, 0, sizeof(*q)); /* compared by memcmp */
-	q->kind = check->kind;
-	if (check->kind == CONF_CHECK_NONE)
-		return;
-	q->addr = b ? b->addr : check->target;
-	if (b && conf_check_goes_path(check, b->forward)) {
-		q->addr = asked_of(s);
-		q->from.family = q->addr.family;
-	}
-	q->port = check->port || !b ? check->port : b->port;
-	q->interval_ms = check->interval_ms;
-	q->timeout_ms = check->timeout_ms;
-	q->jitter = (uint8_t)check->jitter;
-	question_of_kind(check, q);
-}
-
-bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
-		     const struct conf_service *s2, const struct conf_backend *b2)
-{
-	struct probe_question one, two;
-
-	if (conf_service_checks(s) != conf_service_checks(s2))
-		return false;
-	for (size_t i = 0; i < conf_service_checks(s); i++) {
-		question_of(conf_service_check(s, i), s, b, &one);
-		question_of(conf_service_check(s2, i), s2, b2, &two);
-		if (memcmp(&one, &two, sizeof(one)) != 0)
-			return false;
-	}
-	return true;
-}
+#include "engine/questions.h"
 
 /* ---- one check ----------------------------------------------------------------------------------*/
 
@@ -226,6 +161,12 @@ static void reason_of(const struct probing *p, enum health_state before, enum he
 		snprintf(out, size, "%s, %u of %u", p->result.text, took, took);
 }
 
+/* Whether it does not matter to how it stands that it is up. */
+static bool stands_by_hand(const struct backend *b)
+{
+	return b->drained || b->disabled || b->leaving;
+}
+
 /* The check @p of a backend has changed, and the backend with it or not. */
 static void tell_backend(struct engine *e, struct probing *p, enum health_state before,
 			 enum health_state own, enum health_change change)
@@ -237,10 +178,24 @@ static void tell_backend(struct engine *e, struct probing *p, enum health_state 
 		.latency_us = p->result.latency_us,
 	};
 
+	/* It was told of when it began to stand so, and is when that ends. */
+	if (before == HEALTH_UNKNOWN && event.to == STANDING_UP && stands_by_hand(b))
+		return;
+
 	check_name(&p->result, event.code);
 	memcpy(event.check, check_of(p)->name, sizeof(event.check));
 	reason_of(p, own, change, event.reason, sizeof(event.reason));
 	changes_tell(e, b, SHUNT_EVENT_HEALTH, &event);
+}
+
+/* Looks for one that has made the state of @b what it is, beginning with who did so last. */
+static void find_decided(struct backend *b)
+{
+	for (size_t i = 0; i < b->n_checks; i++) {
+		if (health_counts_as(&b->checks[b->decided].health) == b->health.state)
+			return;
+		b->decided = i;
+	}
 }
 
 /* Takes what has become of @p, one of its backend's checks, for the whole backend. */
@@ -255,10 +210,43 @@ static void rejoin(struct engine *e, struct probing *p, enum health_state own,
 		b->decided = (size_t)(p - b->checks);
 		service_touch(e, b->service);
 	}
-	for (size_t i = 0;
-	     health_counts_as(&b->checks[b->decided].health) != now && i < b->n_checks; i++)
-		b->decided = i;
+	find_decided(b);
 	tell_backend(e, p, before, own, change);
+}
+
+static void set_pace(const struct engine *e, const struct probing *p)
+{
+	const struct health_policy policy = conf_check_policy(check_of(p));
+
+	if (p->id)
+		probe_pool_pace(pool_of(e, p), p->id, health_pace_ms(&p->health, &policy));
+}
+
+static void tell_joined(struct engine *e, struct backend *b, enum health_state before)
+{
+	const struct probing *p = &b->checks[b->decided];
+	struct history_event event = {
+		.from = (enum standing)before,
+		.to = (enum standing)b->health.state,
+	};
+
+	memcpy(event.check, check_of(p)->name, sizeof(event.check));
+	snprintf(event.reason, sizeof(event.reason), "%.90s%sits checks count otherwise now",
+		 p->result.text, p->result.text[0] ? "; " : "");
+	changes_tell(e, b, SHUNT_EVENT_HEALTH, &event);
+}
+
+void checks_follow(struct engine *e, struct backend *b)
+{
+	const enum health_state before = b->health.state, now = joined(b);
+
+	for (size_t i = 0; i < b->n_checks; i++)
+		set_pace(e, &b->checks[i]);
+	if (now == before || !b->n_checks)
+		return;
+	health_init(&b->health, now, mono_now());
+	find_decided(b);
+	tell_joined(e, b, before);
 }
 
 void checks_view(const struct backend *b, struct view_backend *out)
@@ -373,6 +361,7 @@ static struct gate *take_gate(struct engine *e, const struct conf_check *conf)
 		if (e->gates[i] == g)
 			e->gates[i] = NULL;
 	g->conf = conf;
+	set_pace(e, &g->probing);
 	return g;
 }
 
@@ -424,7 +413,7 @@ void checks_follow_gates(struct engine *e, const struct conf *conf)
 static void say_silent(struct probing *p)
 {
 	const struct backend *b = p->backend;
-	const struct addr asked = asked_of(b->service->conf);
+	const struct addr asked = question_asked(b->service->conf);
 	const enum shunt_forward how = b->conf->forward;
 	bool tunnels = how == SHUNT_IPIP || how == SHUNT_GUE || how == SHUNT_GRE;
 	char vip[ADDR_TEXT_MAX];
@@ -460,7 +449,7 @@ static void on_result(void *arg, uint64_t id, const struct check_result *r)
 	own = p->health.state;
 	change = health_note_behind(&p->health, check_verdict(r) == CHECK_GOOD,
 				    gate && is_down(gate), &policy, mono_now());
-	probe_pool_pace(pool_of(e, p), id, health_pace_ms(&p->health, &policy));
+	set_pace(e, p);
 	if (change != HEALTH_SAME && p->backend)
 		rejoin(e, p, own, change);
 	else if (change != HEALTH_SAME)

@@ -79,14 +79,15 @@ void passive_view(const struct backend *b, struct view_backend *out)
 
 /* ---- coming back -------------------------------------------------------------------------------*/
 
-static void come_back(struct engine *e, struct backend *b, const char *why)
+/* It stood as @from until now. */
+static void come_back(struct engine *e, struct backend *b, enum standing from, const char *why)
 {
 	struct passive *v = b->passive;
 
 	v->since = mono_now();
 	passive_forget(&v->track);
 	service_touch(e, b->service);
-	tell(e, b, STANDING_DOWN, why);
+	tell(e, b, from, why);
 }
 
 /* One that is out: may it come back? */
@@ -94,6 +95,7 @@ static void try_back(struct engine *e, struct backend *b)
 {
 	struct passive *v = b->passive;
 	const bool bad = b->health.state == HEALTH_DOWN, recovered = v->fell && !bad;
+	const enum standing from = backend_standing(b);
 	char why[HISTORY_REASON_MAX];
 
 	v->fell = v->fell || bad;
@@ -106,7 +108,7 @@ static void try_back(struct engine *e, struct backend *b)
 			 "passive: back after its time%s; %u s if it is taken out again soon",
 			 b->health.state == HEALTH_UP ? ", and its check says up" : "",
 			 passive_hold_ms(&v->state, policy_of(b->service)) / 1000);
-	come_back(e, b, why);
+	come_back(e, b, from, why);
 }
 
 /* ---- judging -----------------------------------------------------------------------------------*/
@@ -232,11 +234,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 static void drop(struct engine *e, struct backend *b)
 {
-	const bool was_out = passive_is_out(b);
+	const enum standing from = backend_standing(b);
 
-	if (was_out) {
+	if (passive_is_out(b)) {
 		b->passive->state.out = false;
-		come_back(e, b, "passive: back, as its service has no passive checks that do so");
+		come_back(e, b, from,
+			  "passive: back, as its service has no passive checks that do so");
 	}
 	free(b->passive);
 	b->passive = NULL;

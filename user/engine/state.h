@@ -74,8 +74,8 @@ struct probing {
 	struct check_result result; /* the last one */
 	bool has_result;
 	bool by_path; /* it goes a client's way */
-	bool agent_spoke;
-	struct agent_wish agent; /* what that asks for, if it is one, and has spoken */
+	bool says_admin, says_percent; /* it asks an agent, which has said something of that */
+	struct agent_wish agent; /* what, as far as that goes */
 };
 
 /* What the agents of a backend ask for. */
@@ -366,6 +366,9 @@ bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
 /* Starts all checks of @b, none of which runs. */
 int checks_start(struct engine *e, struct backend *b);
 void checks_stop(struct engine *e, struct backend *b);
+/* A new configuration has left the questions of @b as they are: how often they are asked, and what the
+ * answers are worth together, may be another matter. */
+void checks_follow(struct engine *e, struct backend *b);
 /* Follows the checks with an address that services of @conf need, in place of those before, and joins
  * services to them. */
 void checks_follow_gates(struct engine *e, const struct conf *conf);

@@ -40,6 +40,16 @@ struct agent_wish agent_join(struct agent_wish a, struct agent_wish b)
 	};
 }
 
+bool agent_speaks_of_admin(const struct check_result *r)
+{
+	return r->notes & (CHECK_NOTE_MAINT | CHECK_NOTE_DRAIN | CHECK_NOTE_READY);
+}
+
+bool agent_speaks_of_weight(const struct check_result *r)
+{
+	return r->notes & (CHECK_NOTE_WEIGHT | CHECK_NOTE_READY);
+}
+
 bool agent_step(struct agent_wish *in_force, struct agent_wish wanted)
 {
 	const struct agent_wish before = *in_force;

@@ -35,6 +35,10 @@ bool agent_hear(struct agent_wish *w, const struct check_result *r);
 /* What two agents of one backend ask for: the stricter, and the smaller percentage. */
 struct agent_wish agent_join(struct agent_wish a, struct agent_wish b);
 
+/* Whether a line says whether the backend is to be used, or how much. */
+bool agent_speaks_of_admin(const struct check_result *r);
+bool agent_speaks_of_weight(const struct check_result *r);
+
 /* One step from @in_force to @wanted: the percentage by AGENT_STEP at most, or beyond 100 by a quarter of
  * itself, but to 0 at once. Returns whether anything has changed. */
 bool agent_step(struct agent_wish *in_force, struct agent_wish wanted);
