@@ -7,11 +7,13 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 
 SHUNT = sys.argv[1:]
 SERVICE, BACKEND, FILE = "web", "b1", "@FILE@"
@@ -32,8 +34,8 @@ RUNS = {
     "plan": [["@FILE@.next"]],
     "setup": [["verify", "vip=203.0.113.10", "address=10.0.0.2", "forward=dsr"]],
 }
-# Commands that do not end by themselves: a signal ends them after so many seconds.
-ENDLESS = {"events": 1.5}
+# Commands that do not end by themselves: a signal ends them so many seconds after they have said something.
+ENDLESS = {"events": 0.5}
 # A change while they run, so that they have something to say.
 MEANWHILE = {"events": ["disable", "web", "b1"]}
 
@@ -145,17 +147,17 @@ def printed_by(name, words):
         r = run(name, *words, "--json", timeout=60)
         assert r.stdout or r.returncode == 0, r.stderr
         return documents(r.stdout)
-    p = subprocess.Popen(SHUNT + [name, *words, "--json"], stdout=subprocess.PIPE, text=True)
-    try:
-        p.wait(0.5)
-    except subprocess.TimeoutExpired:
-        run(*MEANWHILE[name])
-        run("enable", *MEANWHILE[name][1:])
-    try:
-        p.wait(ENDLESS[name])
-    except subprocess.TimeoutExpired:
-        p.terminate()
-    return documents(p.communicate()[0])
+    with subprocess.Popen(SHUNT + [name, *words, "--json"], stdout=subprocess.PIPE, text=True) as p:
+        end = time.monotonic() + 60
+        said = False
+        while not said and p.poll() is None and time.monotonic() < end:  # it may not listen yet
+            run(*MEANWHILE[name])
+            run("enable", *MEANWHILE[name][1:])
+            said = select.select([p.stdout], [], [], 1)[0]
+        if p.poll() is None:
+            time.sleep(ENDLESS[name])
+            p.terminate()
+        return documents(p.stdout.read())
 
 
 def check_json(c, docs):
@@ -231,10 +233,12 @@ def check_narrow_table(*words):
 
 def check_closed_pipe(*words):
     """A reader that has seen enough: it ends as tools do, and says nothing."""
-    p = subprocess.Popen(SHUNT + list(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    p.stdout.close()
+    there, here = os.pipe()
+    os.close(there)  # before it begins: else it may have ended by then, as it does when all is read
+    p = subprocess.Popen(SHUNT + list(words), stdout=here, stderr=subprocess.PIPE)
+    os.close(here)
     said = p.stderr.read()
-    assert p.wait(10) in (-signal.SIGPIPE, 0) and not said, (p.returncode, said)
+    assert p.wait(60) in (-signal.SIGPIPE, 0) and not said, (p.returncode, said)
 
 
 def attempt(words, function, *args):
