@@ -23,9 +23,9 @@ ids
 configured() {
   config <<END
 services:
-$(service tunnel4 udp $VIP4 443 "forward: ipip" "check: none" "flow_timeout: 3s" \
+$(service tunnel4 udp $VIP4 443 "forward: ipip" "check: none" "flow_timeout: 8s" \
     "backends_file: v4.backends" "quic_lb: $1")
-$(service direct6 udp $VIP6 443 "forward: dsr" "scheduler: rr" "check: none" "flow_timeout: 3s" \
+$(service direct6 udp $VIP6 443 "forward: dsr" "scheduler: rr" "check: none" "flow_timeout: 8s" \
     "backends_file: v6.backends" "quic_lb: $1")
 END
 }
@@ -51,9 +51,9 @@ for n in 1 2 3; do
   check "a plain id reaches backend $n" reaches 6 - 6 c4605$n b$n
 done
 is "ids that nobody has are shared out and lose nothing" \
-  "$(ask $VIP4 443 0 $OLD 4 000000 60 | awk '$2 != "lost" && $1 > 5' | wc -l)" 3
+  "$(ask $VIP4 443 0 $OLD 4 000000 120 | awk '$2 != "lost" && $1 > 5' | wc -l)" 3
 is "so are ids under a key that is not known yet" \
-  "$(ask $VIP4 443 5 $NEW 8 ed793a51d49b8f01 60 | awk '$2 != "lost" && $1 > 5' | wc -l)" 3
+  "$(ask $VIP4 443 5 $NEW 8 ed793a51d49b8f01 120 | awk '$2 != "lost" && $1 > 5' | wc -l)" 3
 
 configured "[$old, $new]"
 check "a second key is added" shunt reload
@@ -72,7 +72,7 @@ sed -i 2d "$W/v4.backends" "$W/v6.backends"
 check "a backend leaves" wait_for 5 all_up 4
 check "its ids still reach it" reaches 0 $OLD 4 c46052 b2
 all_gone() { [ "$(shunt backends --json | jq ".backends | length")" -eq 4 ]; }
-check "and is gone when none have come for a while" wait_for 5 all_gone
+check "and is gone when none have come for a while" wait_for 15 all_gone
 is "its ids go to the others" "$(ask $VIP4 443 0 $OLD 4 c46052 40 | awk '$2 != "lost" && $2 != "b2"' |
   wc -l)" 2
 check "the others keep theirs" reaches 0 $OLD 4 c46051 b1
