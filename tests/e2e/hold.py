@@ -21,6 +21,7 @@ import time
 from collections import Counter
 
 PAUSE_S = 0.2
+PATIENCE_S = 8  # a machine that has much to do may let a server wait; a reset is broken at once
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -45,8 +46,8 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 def dial(address, port, source=""):
-    conn = socket.create_connection((address, port), 3, (source, 0) if source else None)
-    conn.settimeout(2)
+    conn = socket.create_connection((address, port), PATIENCE_S, (source, 0) if source else None)
+    conn.settimeout(PATIENCE_S)
     name = b""
     while not name.endswith(b"\n"):
         more = conn.recv(1)
@@ -66,7 +67,7 @@ def exchange(conns):
         except OSError:
             broken.append(conn)
     waiting = {conn: b"" for conn in conns if conn not in broken}
-    end = time.monotonic() + 2
+    end = time.monotonic() + PATIENCE_S
     while waiting and time.monotonic() < end:
         for conn in select.select(list(waiting), [], [], 0.1)[0]:
             try:
@@ -104,12 +105,20 @@ def close_asked(path, conns):
 
 def run(address, port, n, path, sources):
     conns, broken = {}, Counter()
+
+    def move():
+        for conn in exchange(list(conns)):
+            broken[conns.pop(conn)] += 1
+
+    moved = time.monotonic()
     for i in range(n * len(sources)):
         conn, name = dial(address, port, sources[i % len(sources)])
         conns[conn] = name
+        if time.monotonic() - moved > PAUSE_S:  # or the first ones would be idle for too long
+            move()
+            moved = time.monotonic()
     while True:
-        for conn in exchange(list(conns)):
-            broken[conns.pop(conn)] += 1
+        move()
         close_asked(path, conns)
         write(path, conns, broken)
         time.sleep(PAUSE_S)
