@@ -57,6 +57,14 @@ have_met() { [ "$(status shunt good)" -gt 0 ] && [ "$(status shunt2 good)" -gt 0
 # shellcheck disable=SC2317
 waits() { [ "$(status shunt2 waiting)" -ge "$1" ]; }
 status() { "$1" status --json | jq ".peers.$2"; }
+# Whether the second balancer has heard all that the first one has to say, of which it says most at once.
+# shellcheck disable=SC2317
+is_told() {
+  local before
+  before="$(status shunt2 taken) $(status shunt2 waiting)"
+  sleep 1
+  [ "$(status shunt2 taken) $(status shunt2 waiting)" = "$before" ]
+}
 
 mkdir -p "$W/run2" "$W/state2"
 both "" "$(two)" "$(two)"
@@ -73,13 +81,16 @@ both "" "$(three)" "$(two)"
 check "b3 is added to both" reload_both
 holds "the fingerprints are others" "\"$(fingerprint shunt)\" != \"$before\""
 is "and the same" "$(fingerprint shunt2)" "$(fingerprint shunt)"
-hold new1 7000 90
-check "connections are open" wait_for 5 is_open new1 90
+hold new1 7000 120
+check "connections are open" wait_for 5 is_open new1 120
 moved=$(awk '$1 == "b3" { print $2 }' "$W/new1")
 sleep 0.5
 route 10.0.0.3
 sleep 2
 is "a connection from before the change survives the move" "$(of old1 3)" 0
+# shellcheck disable=SC2317
+have_broken() { [ "$(of new1 3)" -ge "${moved:-0}" ]; }
+wait_for 5 have_broken
 broken=$(of new1 3)
 # and what few slots the change moved between the others
 holds "without peers all breaks that the change gave to b3" "$broken >= ${moved:-0} && $moved > 10"
@@ -95,15 +106,15 @@ hold old2 7001 60
 wait_for 5 is_open old2 60
 both "$secret" "$(three)" "$(three)"
 check "b3 is added to the other service, on the first balancer" shunt reload
-hold new2 7001 45
-check "connections are open" wait_for 5 is_open new2 45
+hold new2 7001 60
+check "connections are open" wait_for 5 is_open new2 60
 check "and told before the second one is changed" wait_for 3 waits 1
 check "which is then" shunt2 reload
-hold new3 7001 45
-check "more connections are open" wait_for 5 is_open new3 45
+hold new3 7001 60
+check "more connections are open" wait_for 5 is_open new3 60
 given=$(cat "$W/new2" "$W/new3" | awk '$1 == "b3" { n += $2 } END { print n + 0 }')
 on client "$python" "$E2E/peers.py" noise
-sleep 0.5
+wait_for 5 is_told
 route 10.0.0.3
 sleep 2
 holds "some connections were given to b3" "$given > 10"
@@ -121,10 +132,12 @@ sleep 0.3
 hold new4 7001 20
 check "a datagram of the peer's is caught" wait_for 5 test -s "$W/caught"
 wait_for 5 is_open new4 20
-sleep 0.3
+wait_for 5 is_told
 taken=$(status shunt2 taken)
 on client "$python" "$E2E/peers.py" abuse "$W/caught" "$(on lb2 ip -j link show eth0 | jq -r ".[0].address")"
-sleep 0.3
+# shellcheck disable=SC2317
+are_counted() { [ "$(status shunt2 'replayed,.peers.malformed,.peers.other_version,.peers.forged' | xargs)" = "10 30 10 10" ]; }
+wait_for 5 are_counted
 is "what came before is dropped, and counted" "$(status shunt2 replayed)" 10
 is "so is what is cut, too long or anything" "$(status shunt2 malformed)" 30
 is "and what is of another version" "$(status shunt2 other_version)" 10
