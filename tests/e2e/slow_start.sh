@@ -11,7 +11,7 @@ route_vip 203.0.113.11
 for n in 1 2 3; do vip b$n 203.0.113.11; done
 backends4 1 2 >"$W/b"
 config <<END
-defaults: { slow_start: 8s, remove: now }
+defaults: { slow_start: 12s, remove: now }
 services:
 $(service web tcp $VIP4 80 "$FAST" "slots: 1024" "backends_file: b")
 $(service long tcp 203.0.113.11 7000 "$FAST" "backends_file: b" | sed 's/path:/port: 80, path:/')
@@ -57,11 +57,13 @@ check "b2 is up" wait_for 5 is_state web b2 up
 began=$(now_ms)
 holds "and climbs, with a part of its share" "$(share web b2) < 16"
 check "which the table for people says" grep -q 'b2.*climbs: [0-9]*/16 of its share' <(shunt backends web)
-check "until it has all" wait_for 16 has_share web b2 16
+check "until it has all" wait_for 24 has_share web b2 16
 took=$(($(now_ms) - began))
 holds "and not at once" "$took > 4000"
 wait_for 2 has_share turns b2 16
-sleep 0.3
+looked=$(stat -c %s "$W/watched")
+twice() { [ "$(tail -c "+$((looked + 1))" "$W/watched" | grep -c '"schema"')" -ge 2 ]; } # one began before
+wait_for 5 twice
 kill $watching
 wait $watching 2>/dev/null
 watched web b2 >"$W/web"
