@@ -14,7 +14,7 @@ for n in 1 2; do
 done
 # shellcheck disable=SC2034 # of shuntd_start
 SHUNTD_ENV=(LD_PRELOAD="$faketime" FAKETIME_TIMESTAMP_FILE="$W/clock" FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1)
-clock() { echo "$1" >"$W/clock"; }
+clock() { echo "$1" >"$W/clock.new" && mv "$W/clock.new" "$W/clock"; } # it is read at any moment
 clock +0d
 backends4 1 2 >"$W/b"
 config <<END

@@ -100,7 +100,7 @@ start hold3 client "$python" "$E2E/hold.py" run $VIP4 7000 60 "$W/held"
 check "and connections are held again" wait_for 10 test -s "$W/held"
 had=$(sort "$W/held")
 lines=$(shunt history web b1 --json | jq '.history | length')
-printf '10%%\n100%%\n' >"$W/agent1"
+says 1 $'10%\n100%'
 least=10
 for _ in $(seq 30); do
   weight=$(field weight)

@@ -47,7 +47,7 @@ said() { grep -q -- "$1" "$W/shuntd.log"; }
 stop web2 KILL
 check "a program is run, with the event in its environment" wait_for 15 told "arg web b2 up down L4CON"
 is "as a user without privileges" "$(head -n 1 "$W/out/told")" nobody
-check "and as JSON on its standard input" jq -e 'select(.backend == "b2") | .to == "down" and .check == null' "$W/out/json"
+check "and as JSON on its standard input" wait_for 5 jq -e 'select(.backend == "b2") | .to == "down" and .check == null' "$W/out/json"
 check "the webhook has the same" wait_for 15 posted '.backend == "b2" and .to == "down" and (.text | test("refused"))'
 is "nobody is told of the start" "$(grep -c starting "$W/out/told")" 0
 

@@ -3,6 +3,7 @@
 """Webhooks: hooks.py FOLDER PORT good|slow|fails|hangs writes what is posted to FOLDER/PORT, a line each, and
 the largest number of requests at a time to FOLDER/PORT.most."""
 import http.server
+import os
 import socketserver
 import sys
 import threading
@@ -22,8 +23,9 @@ class Hook(http.server.BaseHTTPRequestHandler):
             most = max(most, now)
             with open(f"{folder}/{port}", "ab") as f:
                 f.write(body.strip() + b"\n")
-            with open(f"{folder}/{port}.most", "w") as f:
+            with open(f"{folder}/{port}.new", "w") as f:
                 f.write(f"{most}\n")
+            os.rename(f"{folder}/{port}.new", f"{folder}/{port}.most")
         time.sleep({"slow": 0.2, "hangs": 3600}.get(kind, 0))
         with lock:
             now -= 1
