@@ -99,7 +99,7 @@ stop keep-turns INT
 for name in maglev turns kept4 kept6; do
   failures_of $name
   note "$(loaded $name total) requests: $name"
-  holds "the load ran ($name)" "$(loaded $name total) > 500"
+  holds "the load ran ($name)" "$(loaded $name total) > 200"
   is "no request failed ($name)" "$(loaded $name failed)" 0
 done
 backends4 1 2 >"$W/other.backends"

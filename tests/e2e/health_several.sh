@@ -15,7 +15,7 @@ web 3 179 180 # the gateway, and what else the rack needs
 for last in 11 12; do route_vip 203.0.113.$last; for n in 1 2; do vip b$n 203.0.113.$last; done; done
 both="backends: [$(addr4 1) name=b1, $(addr4 2) name=b2]"
 config <<END
-defaults: { check: { interval: 200ms, timeout: 150ms, rise: 2, fall: 3, jitter: 0% }, forward: ipip }
+defaults: { check: { interval: 250ms, timeout: 240ms, rise: 2, fall: 5, jitter: 0% }, forward: ipip }
 checks:
   page: { type: http, path: /healthz }
   second: { type: tcp, port: 81 }

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-TIMEOUT_S = 2
+TIMEOUT_S = 8  # on a machine that has much to do
 WORKERS = 16
 
 

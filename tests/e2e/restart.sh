@@ -51,7 +51,7 @@ stop_load rr
 failures_of maglev
 failures_of rr
 note "$(loaded maglev total) requests to maglev, $(loaded rr total) to rr"
-holds "the load ran" "$(loaded maglev total) > 500 && $(loaded rr total) > 500"
+holds "the load ran" "$(loaded maglev total) > 200 && $(loaded rr total) > 200"
 is "no request to maglev failed from b2's end to its return" "$(loaded maglev failed "$detected" "$returned")" 0
 # maglev remembers no flow: what is in flight when slots go back is cut off.
 holds "and its return cost at most what was in flight" "$(loaded maglev failed "$returned") <= 2"

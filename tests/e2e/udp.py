@@ -60,7 +60,7 @@ def one_flow(address, port, datagrams, answers):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     names = set()
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(1)
+        sock.settimeout(3)
         sock.connect((address, port))
         for datagram in datagrams:
             try:

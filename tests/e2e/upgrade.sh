@@ -59,7 +59,7 @@ stop_load rr
 failures_of maglev
 failures_of rr
 is "no request failed" "$(loaded maglev failed) $(loaded rr failed)" "0 0"
-holds "the load ran" "$(loaded maglev total) > 300 && $(loaded rr total) > 300"
+holds "the load ran" "$(loaded maglev total) > 100 && $(loaded rr total) > 100"
 wait $bulk
 is "connections through all of it lost no byte" "$? $(tail -n 1 "$W/bulk.log" | grep -c '^[0-9]*$')" "0 1"
 
