@@ -35,11 +35,12 @@ $(services)
 END
 running 12
 
-# reaches NS URL [CURL'S OPTION...]: a request is answered; at once, or it was refused.
+# reaches NS URL [CURL'S OPTION...]: a request is answered; the first SYN finds its way, or it was refused, however
+# long the server takes.
 reaches() {
   local ns=$1
   shift
-  on "$ns" curl -sf --max-time 0.9 -o /dev/null "$@"
+  on "$ns" curl -sf --connect-timeout 0.9 --max-time 9 -o /dev/null "$@"
 }
 refused() { ! reaches "$@"; }
 # counted VERDICT: packets.
@@ -98,11 +99,11 @@ note "a reload that changes nothing of them: $(($(now_ms) - from)) ms"
 
 # ---- rates -----------------------------------------------------------------------------------------
 
-# passing NS URL: how many of twenty requests, one after the other, are answered at once.
+# passing NS URL: how many of twenty requests, one after the other, are let in at once.
 passing() {
   local n=0
   for _ in $(seq 20); do
-    if on "$1" curl -sf --max-time 0.15 -o /dev/null "$2"; then n=$((n + 1)); fi
+    if on "$1" curl -sf --connect-timeout 0.3 --max-time 9 -o /dev/null "$2"; then n=$((n + 1)); fi
   done
   echo $n
 }
@@ -123,7 +124,7 @@ holds "both are counted" "$(counted drop_rate_source) >= 5 && $(counted drop_rat
 is "by service too" \
   "$(shunt stats --json | jq -c '[.services[] | {(.name): .over_rate}] | add | [.slow, .few, .web]')" \
   "[$(counted drop_rate_source),$(counted drop_rate_service),0]"
-check "who waits for longer than that is let in" wait_for 5 reaches client --max-time 3 http://$VIP4:82/
+check "who waits for longer than that is let in" wait_for 5 reaches client --connect-timeout 3 http://$VIP4:82/
 config <<END
 services:
 $(services | sed 's/per_source: 1, source_burst: 5/per_source: 1000/; s/new_flows: 1, burst: 7/new_flows: 1000/')
