@@ -36,8 +36,11 @@ see() { # WORDS REGEX
   screen | sed 's/^/#   |/'
   result 1 "$1"
 }
-line_of() { screen | grep -nE "$1" | head -n 1 | cut -d: -f1; }
+is_at() { [ "$(screen | grep -nE -m 1 "$2" | cut -d: -f1)" = "$1" ]; } # LINE REGEX
 begin() { keys -l "ulimit -c 0; $* $O/shunt -i $INSTANCE --run-dir $W/run top${OF:+ $OF}; echo END=\$?" && keys Enter; }
+# What is typed before the shell has its terminal back is top's, and lost.
+at_prompt() { [ "$(T display-message -p '#{alternate_on}#{pane_current_command}')" = 0bash ]; }
+quit() { keys "$1" && wait_for 5 at_prompt; }
 widest() { screen | LC_ALL=C.UTF-8 wc -L; }
 
 load rush http://$VIP4/ 200
@@ -45,19 +48,19 @@ begin
 see "services stand there, with what is usable" '^web +1/1 '
 see "and what is not" '^broken +0/1!? '
 see "the one with traffic first, with a bar" '^web +1/1 +[0-9.]+ ?k? +█'
-is "that is the first" "$(line_of '^web')" 4
+check "that is the first" wait_for 5 is_at 4 '^web'
 see "what all of them have together" '^[0-9.]+ ?k? pkt/s .* flows/s'
 see "keys stand at the bottom" 'q quit +Enter in +Esc out'
-is "the last line" "$(line_of 'q quit')" 24
+check "the last line" wait_for 5 is_at 24 'q quit'
 keys n
 see "sorted by name" 'by name'
-is "broken comes first then" "$(line_of '^broken')" 4
+check "broken comes first then" wait_for 5 is_at 4 '^broken'
 keys n
 see "and the other way round" 'by name, reversed'
-is "web comes first then" "$(line_of '^web')" 4
+check "web comes first then" wait_for 5 is_at 4 '^web'
 keys u
 see "by state" 'by state'
-is "what is broken first" "$(line_of '^broken')" 4
+check "what is broken first" wait_for 5 is_at 4 '^broken'
 keys p
 keys /
 keys -l "qui"
@@ -73,8 +76,7 @@ is "in which nothing moves" "$(screen | sed -n 2,10p)" "$before"
 keys Space
 wait_for 5 eval "! shows PAUSED"
 keys n
-is_fourth() { [ "$(line_of "$1")" = 4 ]; }
-wait_for 5 is_fourth '^broken'
+wait_for 5 is_at 4 '^broken'
 keys Home
 keys Enter
 see "a service's backends" '> broken '
@@ -138,11 +140,11 @@ keys C-l
 begin NO_COLOR=1
 wait_for 8 shows '^web +1/1'
 is "no colours with NO_COLOR" "$(T capture-pane -pe | grep -cE $'\033\\[[0-9;]*3[0-7]m')" 0
-keys q
+quit q
 begin
 wait_for 8 shows '^web +1/1'
 holds "and colours without" "$(T capture-pane -pe | grep -cE $'\033\\[[0-9;]*3[0-7]m') > 0"
-keys q
+quit q
 wait_for 5 shows 'END='
 keys C-l
 begin TERM=dumb
@@ -161,7 +163,7 @@ see "a daemon that goes is told of, and the rows stay" '[Nn]o shuntd|is not runn
 check "the rows" shows '^web '
 shuntd_start
 see "and when it is back it goes on" '^[0-9.]+ ?[kM]? pkt/s'
-keys q
+quit q
 
 # What it costs: of one core, over ten seconds, with a thousand backends on the screen.
 keys C-l
