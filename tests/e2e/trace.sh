@@ -70,7 +70,7 @@ wait_for 5 ended "${pids[capture]}"
 wait "${pids[capture]}"
 is "it ends after as many as are wanted" $? 0
 unset "pids[capture]"
-check "and leaves the former program in force" is_former
+check "and leaves the former program in force" wait_for 2 is_former
 "$python" - "$W/x.pcapng" >"$W/read" <<'END'
 import sys
 from scapy.all import rdpcap

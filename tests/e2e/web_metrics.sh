@@ -22,7 +22,7 @@ END
 }
 write_config '{}'
 here=http://127.0.0.1:9466
-ask() { on lb curl -s --max-time 5 "$@"; }
+ask() { on lb curl -s --max-time 20 "$@"; }
 status_of() { ask -o /dev/null -w '%{http_code}' "$@"; }
 metric() { ask $here/metrics | awk -v m="$1" '$1 == m { print $2 }'; }
 reaches() { [ "$(metric "$1")" = "$2" ]; }
@@ -76,8 +76,10 @@ is "localhost is not" "$(status_of -H 'Host: localhost:9466' $here/metrics)" 200
 is "headers without end are refused" "$(status_of -H "X: $(head -c 20000 /dev/zero | tr '\0' x)" $here/metrics)" 400
 is "so is a body" "$(head -c 100000 /dev/zero | status_of -X POST --data-binary @- -H Expect: $here/metrics)" 413
 check "garbage and ten thousand connections leave it well" on lb "$python" "$E2E/strangers.py" 127.0.0.1 9466
-check "it has turned many away" wait_for 5 test "$(metric shunt_web_turned_away_total)" -gt 1000
-holds "and holds few connections" "$(metric shunt_web_connections) < 200"
+many_away() { [ "$(metric shunt_web_turned_away_total)" -gt 1000 ]; }
+check "it has turned many away" wait_for 5 many_away
+few() { [ "$(metric shunt_web_connections)" -lt 200 ]; }
+check "and holds few connections" wait_for 5 few
 is "the daemon's process is the same" "$(shunt status --json | jq .pid)" "${pids[shuntd]}"
 
 # The process.
@@ -124,6 +126,8 @@ serves_metrics() { reaches shunt_ready 1; }
 check "until it is free" wait_for 10 serves_metrics
 sed -i '/^web:/d' "$W/shunt.yaml"
 check "without the key" shunt reload
-is "nobody is served" "$(status_of "$here"/healthz)" 000
-is "nor is there a process" "$(child)" ""
+nobody() { [ "$(status_of "$here"/healthz)" = 000 ]; }
+check "nobody is served" wait_for 5 nobody
+no_child() { [ -z "$(child)" ]; }
+check "nor is there a process" wait_for 5 no_child
 finish

@@ -20,7 +20,7 @@ watched_web
 for n in $(seq 0 999); do echo "10.1.$((n / 250)).$((n % 250 + 1)) name=node-$n"; done >"$W/large.backends"
 running 2
 here=http://127.0.0.1:9466
-ask() { on lb curl -s --max-time 5 "$@"; }
+ask() { on lb curl -s --max-time 30 "$@"; }
 
 # What is behind it.
 policy=$(ask -D - -o /dev/null $here/ | tr -d '\r' | sed -n 's/^Content-Security-Policy: //p')
@@ -32,7 +32,7 @@ same() { # less what time changes
   local filter='walk(if type == "object" then with_entries(select(.key | test("_ms$|_us$|packets|bytes|flows|total") | not)) else . end)'
   [ "$(ask "$here/api/v1/$1" | jq -S "$filter")" = "$(shunt "$1" --json | jq -S "$filter")" ]
 }
-for what in status services backends; do check "the JSON of $what is the command's" same $what; done
+for what in status services backends; do check "the JSON of $what is the command's" wait_for 2 same $what; done
 is "a page of backends" "$(ask "$here/api/v1/backends?service=web&offset=1&limit=1" | jq -c '[.total, .backends[].name]')" '[2,"b2"]'
 status_of() { ask -o /dev/null -w '%{http_code}' "$@"; }
 is "of no service there are none" "$(status_of "$here/api/v1/backends?service=nonsense")" 404

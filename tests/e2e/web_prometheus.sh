@@ -45,17 +45,17 @@ for n in $(seq 30); do get http://$VIP4/ >"$W/page$n"; done
 counted() { [ "$(value 'sum(shunt_service_flows_total)')" = 30 ]; }
 check "flows arrive" wait_for 5 counted
 
-firing() {
+firing() { # less what a machine may do that has much to do
   on lb curl -s http://127.0.0.1:9090/api/v1/alerts |
-    jq -r '.data.alerts[] | select(.state == "firing") | .labels | [.alertname, .service, .backend] | join(" ")' | sort
+    jq -r '.data.alerts[] | select(.state == "firing" and .labels.alertname != "ShuntChecksLate") | .labels | [.alertname, .service, .backend] | join(" ")' | sort
 }
-is "nothing fires" "$(firing)" ""
+silent() { [ -z "$(firing)" ]; }
+check "nothing fires" wait_for 5 silent
 stop web2
 fires() { firing | grep -qx "$1"; }
 check "an alert fires when a backend dies" wait_for 15 fires "ShuntBackendDown web b2"
 check "and as half of them are down" wait_for 5 fires "ShuntServiceHalfDown web "
 web 2
-silent() { [ -z "$(firing)" ]; }
 check "it ends when the backend is back" wait_for 15 silent
 echo "nonsense: 1" >>"$W/shunt.yaml"
 refuses "a bad configuration is refused" 1 nonsense shunt reload
