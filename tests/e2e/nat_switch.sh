@@ -29,7 +29,7 @@ has_method() {
 for url in "http://$VIP4/" "http://[$VIP6]/"; do
   spread 400 "$url" >"$W/spread"
   is "all requests to $url are answered" "$(awk '{n += $1} END {print n}' "$W/spread")" 400
-  is "by backends of all methods" "$(awk '$1 > 60 {n++} END {print n}' "$W/spread")" 4
+  is "by backends of all methods" "$(awk '$1 > 50 {n++} END {print n}' "$W/spread")" 4
 done
 is "by turn each gets as many" "$(awk '$1 > 95 && $1 < 105 {n++} END {print n}' "$W/spread")" 4
 load web "http://$VIP4/" 300
@@ -41,6 +41,7 @@ done
 sleep 0.5
 stop_load web
 note "requests that failed of $(loaded web total): $(loaded web failed)"
-holds "requests go on while a method changes" "$(loaded web failed) <= 15"
+# At each of the five changes what b2 has in flight, a fourth of 16 at most, and as many again while it is told.
+holds "requests go on while a method changes" "$(loaded web failed) <= 40 && $(loaded web failed) < $(loaded web total) / 8"
 is "and no packet finds a table that does not fit" "$(dropped)" 0
 finish
