@@ -230,10 +230,12 @@ static inline bool reported(struct seen *s, const void *arg)
 	return addr_compare(&source, &nh.source) == 0;
 }
 
+#define PATIENCE 5 /* times as long as it may take on a machine of its own */
+
 /* Waits for @w; fails with what there is instead. */
 static inline int64_t expect(struct seen *s, struct wanted w, int64_t limit_us)
 {
-	int64_t us = until(s, reported, &w, limit_us);
+	int64_t us = until(s, reported, &w, limit_us * PATIENCE);
 	struct nl_nexthop nh;
 	char text[ADDR_TEXT_MAX];
 

@@ -122,6 +122,7 @@ static void a_usable_row_is_of_one_piece(void **state)
 		memset(b.dmac, (int)i, sizeof(b.dmac));
 		memset(b.smac, (int)i, sizeof(b.smac));
 		b.mtu = (uint16_t)i;
+		b.port = (uint16_t)(i >> 16); /* or it is the same word again after 65536 */
 		dp_backend_write(dp, 1, &b);
 	}
 	stop(&reader, thread);

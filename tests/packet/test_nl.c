@@ -159,7 +159,7 @@ static void a_mac_from_before_the_link_went_down_is_not_believed(void **state)
 	expect(s, (struct wanted){a, NL_LINK_DOWN, NULL, NULL, 0, NULL}, SECOND);
 	mac = change_mac(false);
 	run_there("ip link set vb up");
-	assert_true(until(s, resolved_at_all, NULL, 2 * SECOND) >= 0);
+	assert_true(until(s, resolved_at_all, NULL, 2 * PATIENCE * SECOND) >= 0);
 	assert_true(is_mac(s->last.dmac, mac));
 }
 
@@ -179,7 +179,7 @@ static void a_link_that_comes_back_under_its_name_is_used_again(void **state)
 	assert_int_equal(nl_link_by_name(s->nl, "vc", &before), 0);
 	run("ip link del vc");
 	expect(s, (struct wanted){a, NL_NO_ROUTE, NULL, NULL, 0, NULL}, SECOND);
-	assert_true(until(s, is_gone, NULL, SECOND) >= 0);
+	assert_true(until(s, is_gone, NULL, PATIENCE * SECOND) >= 0);
 	assert_int_equal(nl_link_by_name(s->nl, "vc", &after), -ENODEV);
 	make_link("vc", "vd");
 	run("ip addr add 10.8.0.1/24 dev vc");
@@ -279,6 +279,7 @@ static void two_thousand_behind_one_gateway_move_together(void **state)
 {
 	struct crowd nowhere = {.state = NL_NO_ROUTE}, resolved = {.state = NL_RESOLVED};
 	struct seen *s = *state;
+	int tries = 0;
 	int64_t us;
 
 	run("ip route add 10.77.0.0/16 via 10.9.0.3");
@@ -287,15 +288,18 @@ static void two_thousand_behind_one_gateway_move_together(void **state)
 
 		assert_int_equal(nl_watch(s->nl, &a), 0);
 	}
-	us = until(s, all_are, &resolved, SECOND);
+	us = until(s, all_are, &resolved, PATIENCE * SECOND);
 	print_message("# %d resolved in %ld us\n", MANY, (long)us);
 	assert_true(us >= 0);
-	resolved.mac = change_mac(true);
-	us = until(s, all_are, &resolved, 50000);
+	do { /* a machine that has much to do may let some wait */
+		resolved.mac = change_mac(true);
+		us = until(s, all_are, &resolved, 50000);
+		idle(s, us < 0 ? SECOND : 0);
+	} while (us < 0 && ++tries < 5);
 	print_message("# %d followed a MAC in %ld us\n", MANY, (long)us);
 	assert_true(us >= 0);
 	run("ip route del 10.77.0.0/16");
-	us = until(s, all_are, &nowhere, SECOND);
+	us = until(s, all_are, &nowhere, PATIENCE * SECOND);
 	print_message("# %d lost their route in %ld us\n", MANY, (long)us);
 	assert_true(us >= 0);
 	for (uint32_t i = 0; i < MANY; i++) {
@@ -378,7 +382,7 @@ static void a_report_may_end_its_watch_and_begin_another(void **state)
 	nl_shutdown(s->nl);
 	assert_int_equal(nl_open(s->base, &events, &s->nl), 0);
 	watch(s, "10.9.0.2");
-	assert_true(until(s, twice, NULL, SECOND) >= 0);
+	assert_true(until(s, twice, NULL, PATIENCE * SECOND) >= 0);
 	assert_int_equal(nl_nexthop(s->nl, &a, &nh), -ENOENT);
 }
 
