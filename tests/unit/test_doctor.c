@@ -86,7 +86,7 @@ static void all_is_well(void)
 	w.verdict = (struct view_verdict){SHUNT_PASS_NOT_VIP, 1000, 10};
 }
 
-static const char *remedy, *where, *what;
+static const char *remedy, *where, *what, *consequence;
 
 /* All that has been found, for the last test. */
 static char words[65536];
@@ -118,6 +118,7 @@ static void finds(enum doctor_severity severity, const char *check)
 	assert_true(r.list[0].consequence[0]);
 	note(&r.list[0]);
 	what = r.list[0].what;
+	consequence = r.list[0].consequence;
 	remedy = r.list[0].remedy;
 	where = r.list[0].where;
 }
@@ -157,6 +158,12 @@ static void the_daemon_and_its_file_are_looked_at(void **state)
 	strcpy(w.facts.daemon_error, "is it running?");
 	finds(DOCTOR_WARNING, "daemon");
 	assert_string_equal(remedy, "shuntd -c /etc/shunt/shunt.yaml");
+	w.facts.forbidden = true;
+	strcpy(w.facts.daemon_error, "no permission (default.stats)");
+	finds(DOCTOR_WARNING, "daemon");
+	assert_null(strstr(what, "does not answer"));
+	assert_string_equal(remedy, "sudo shunt doctor");
+	w.facts.forbidden = false;
 	w.facts.host.pinned = false;
 	w.interfaces[0].program = 0;
 	finds(DOCTOR_WARNING, "daemon");
@@ -357,8 +364,19 @@ static void backends_are_looked_at(void **state)
 	finds(DOCTOR_WARNING, "health");
 	assert_string_equal(remedy, "ip addr add 203.0.113.10/32 dev lo");
 	assert_string_equal(where, "backend web/web1");
+	assert_string_equal(consequence, "it gets no packets");
+	w.service.failing_open = true;
+	finds(DOCTOR_WARNING, "health");
+	assert_non_null(strstr(consequence, "all the same"));
+	w.backends[0].by_hand = true;
+	finds(DOCTOR_WARNING, "health");
+	assert_string_equal(consequence, "it gets no packets");
 	WELL_BUT(w.service.usable = 0);
 	finds(DOCTOR_ERROR, "usable");
+	assert_string_equal(consequence, "its clients are not served by any of them (on_empty)");
+	w.service.failing_open = true;
+	finds(DOCTOR_ERROR, "usable");
+	assert_non_null(strstr(consequence, "all that have a next hop"));
 	WELL_BUT(w.service.panicking = true);
 	finds(DOCTOR_ERROR, "usable");
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/own.h"
 #include "io/conf_file.h"
@@ -37,9 +38,10 @@ static void ask_daemon(const struct cli *cli, struct doctor_facts *f, struct tol
 {
 	struct stats_client *c = NULL;
 	struct client_error e;
+	int err = stats_client_open(cli->run_dir, cli->instance, &c, &e);
 
-	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) == 0 &&
-	    stats_client_status(c, &f->status, &e) == 0 &&
+	f->forbidden = err == -EACCES || err == -EPERM;
+	if (err == 0 && stats_client_status(c, &f->status, &e) == 0 &&
 	    stats_client_interfaces(c, &t->interfaces, &t->n_interfaces, &e) == 0 &&
 	    stats_client_services(c, NULL, &t->services, &t->n_services, &e) == 0 &&
 	    stats_client_backends(c, NULL, &t->backends, &t->n_backends, &e) == 0 &&
@@ -78,6 +80,9 @@ static void find_config(const struct cli *cli, const char *file, struct doctor_f
 	struct conf_error why = {""};
 	struct conf *conf = NULL;
 
+	snprintf(f->instance, sizeof(f->instance), "%s", cli->instance);
+	if (!file && f->forbidden && access(USUAL_FILE, R_OK) < 0)
+		return; /* nobody says which one it has */
 	if (!file)
 		file = f->daemon ? f->status.config_file : USUAL_FILE;
 	snprintf(f->file, sizeof(f->file), "%s", file);
@@ -86,7 +91,8 @@ static void find_config(const struct cli *cli, const char *file, struct doctor_f
 	else if (f->daemon)
 		f->file_differs = file_differs(cli, file);
 	f->conf = conf;
-	snprintf(f->instance, sizeof(f->instance), "%s", conf ? conf->instance : cli->instance);
+	if (conf)
+		snprintf(f->instance, sizeof(f->instance), "%s", conf->instance);
 }
 
 /* ---- interfaces ---------------------------------------------------------------------------------*/
@@ -149,6 +155,7 @@ static void look_at_service(struct host_net *net, const struct told *t, struct d
 		s->backends = t->services[i].backends;
 		s->usable = t->services[i].usable;
 		s->panicking = t->services[i].panicking;
+		s->failing_open = t->services[i].failing_open;
 	}
 }
 

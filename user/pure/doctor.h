@@ -75,13 +75,14 @@ struct doctor_service {
 	uint8_t holder[6];
 	char holder_link[16]; /* interface that he answered on */
 	uint32_t backends, usable; /* as the daemon says */
-	bool panicking;
+	bool panicking, failing_open; /* so that backends get packets whatever their checks say */
 };
 
 struct doctor_facts {
 	char instance[32];
 	bool daemon; /* it answers */
 	char daemon_error[256]; /* why it does not */
+	bool forbidden; /* since it does not answer this user */
 	struct view_status status;
 	char file[256]; /* of the configuration */
 	char file_error[512]; /* empty: it can be read */

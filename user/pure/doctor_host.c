@@ -37,6 +37,13 @@ static void check_daemon(const struct doctor_facts *f, struct doctor_report *r)
 
 	if (f->daemon)
 		return;
+	if (f->forbidden) {
+		x = doctor_find(r, DOCTOR_WARNING, "%s", f->daemon_error);
+		doctor_says(x->consequence,
+			    "what it could tell, and much of the rest, is not seen");
+		doctor_says(x->remedy, "sudo shunt doctor");
+		return;
+	}
 	x = doctor_find(r, DOCTOR_WARNING, "shuntd does not answer: %s", f->daemon_error);
 	doctor_says(x->consequence, "%s",
 		    f->host.pinned

@@ -34,9 +34,11 @@ static void check_usable(const struct doctor_facts *f, struct doctor_report *r)
 				s->name, s->usable, s->backends,
 				s->panicking ? ", which is panic" : "");
 		doctor_says(x->consequence, "%s",
-			    s->panicking
-				    ? "all of them get packets, whatever their checks say"
-				    : "its clients are served by chance or not at all (on_empty)");
+			    s->panicking ? "all of them get packets, whatever their checks say"
+			    : s->failing_open
+				    ? "all that have a next hop get packets, whatever their checks "
+				      "say (on_empty: all)"
+				    : "its clients are not served by any of them (on_empty)");
 		doctor_says(x->remedy, "shunt backends %s", s->name);
 	}
 }
@@ -215,6 +217,20 @@ static void check_nexthop(const struct doctor_facts *f, struct doctor_report *r)
 	}
 }
 
+/* A service that has none left, or too few, takes them all. */
+static bool used_all_the_same(const struct doctor_facts *f, const struct doctor_backend *b)
+{
+	const struct doctor_service *s;
+
+	EACH_SERVICE(f, s)
+	{
+		if (strcmp(s->name, b->service) == 0)
+			return (s->panicking || s->failing_open) && !b->by_hand &&
+			       (b->nexthop == VIEW_NH_RESOLVED || b->nexthop == VIEW_NH_NOT_NEEDED);
+	}
+	return false;
+}
+
 static void check_health(const struct doctor_facts *f, struct doctor_report *r)
 {
 	const struct doctor_backend *b;
@@ -226,7 +242,11 @@ static void check_health(const struct doctor_facts *f, struct doctor_report *r)
 			continue;
 		x = doctor_find(r, DOCTOR_WARNING, "backend %s/%s is down: %s", b->service, b->name,
 				b->reason);
-		doctor_says(x->consequence, "it gets no packets");
+		doctor_says(x->consequence, "%s",
+			    used_all_the_same(f, b)
+				    ? "it gets packets all the same, since too few of the service "
+				      "are usable"
+				    : "it gets no packets");
 		if (strncmp(b->reason, "no answer by ", 13) == 0) {
 			doctor_says(x->where, "backend %s/%s", b->service, b->name);
 			doctor_says(x->remedy, "ip addr add %s/%d dev lo",
