@@ -31,11 +31,13 @@ sample() {
   fi
   is "and remarks name file and line" "$(grep -v '^shunt: ' "$W/remarks" | grep -vcE "^[^:]*:[0-9]+: .")" 0
 }
-for file in configs/convert/ipvsadm.rules tests/unit/convert/options.rules configs/convert/keepalived.conf \
-  tests/unit/convert/*.conf; do sample ipvs "$file"; done
+for file in configs/convert/ipvsadm.rules tests/unit/convert/options.rules configs/convert/keepalived.conf; do
+  sample ipvs "$file"
+done
+for file in configs/convert/keepalived.conf tests/unit/convert/*.conf; do sample keepalived "$file"; done
 for file in configs/convert/haproxy.cfg tests/unit/convert/tcp.cfg; do sample haproxy "$file"; done
 for file in /usr/share/doc/keepalived/samples/keepalived.conf.*; do
-  if [ -f "$file" ] && [ "${file%.gz}" = "$file" ]; then sample ipvs "$file"; fi
+  if [ -f "$file" ] && [ "${file%.gz}" = "$file" ]; then sample keepalived "$file"; fi
 done
 for file in /usr/share/doc/haproxy/examples/*.cfg; do
   if [ -f "$file" ]; then sample haproxy "$file"; fi

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "io/conf_file.h"
+#include "io/conf_include.h"
 #include "pure/conf_parse.h"
 #include "pure/convert.h"
 
@@ -30,6 +31,7 @@ static const struct {
 	{"tests/unit/convert/groups.conf", "tests/unit/convert/groups.yaml", convert_keepalived},
 	{"tests/unit/convert/checkers.conf", "tests/unit/convert/checkers.yaml",
 	 convert_keepalived},
+	{"tests/unit/convert/include.conf", "tests/unit/convert/include.yaml", convert_keepalived},
 	{"tests/unit/convert/tcp.cfg", "tests/unit/convert/tcp.yaml", convert_haproxy},
 };
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
@@ -58,10 +60,14 @@ static char *read_example(const char *path)
 }
 
 /* *out is the caller's, NULL: no service was left. Fails when shuntd would not take it. */
-static void convert(const char *file, reader_fn *read, const char *text, char **out)
+static void convert(const char *path, reader_fn *read, const char *text, char **out)
 {
-	const struct convert_options options = {
-		.file = file, .interface = "eth0", .vip = {4, {203, 0, 113, 54}}};
+	const struct convert_options options = {.file = strrchr(path, '/') ? base_name(path) : path,
+						.path = path,
+						.include = conf_include,
+						.config_id = "main",
+						.interface = "eth0",
+						.vip = {4, {203, 0, 113, 54}}};
 	struct convert c = {.options = &options};
 	struct conf_error why = {""};
 	struct conf *conf = NULL;
@@ -89,7 +95,7 @@ static void examples_are_as_they_stand_beside(void **state)
 	for (i = 0; i < EXAMPLES; i++) {
 		char *text = read_example(examples[i].file), *made = NULL, *expected;
 
-		convert(base_name(examples[i].file), examples[i].read, text, &made);
+		convert(examples[i].file, examples[i].read, text, &made);
 		assert_non_null(made);
 		if (getenv("UPDATE_GOLDEN")) {
 			FILE *f = fopen(examples[i].made, "w");
@@ -130,71 +136,84 @@ static void whatever_is_cut_off_shuntd_takes_what_is_made(void **state)
 	}
 }
 
+static const struct {
+	reader_fn *read;
+	const char *text, *part; /* of what is made; NULL: no service is left */
+} bounds[] = {
+	{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g -w 9999\n",
+	 "weight: 1000"},
+	{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.1:81 -g\n",
+	 "# x:1: port 81 of 10.0.0.1: dsr leaves ports as they are"},
+	{convert_ipvsadm, "-A -t 192.0.2.1:80 -p 99999\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -i\n",
+	 "affinity_timeout: 7200s"},
+	{convert_ipvsadm, "-A -t 192.0.2.1:80 -p\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m\n",
+	 "scheduler: sh"},
+	{convert_ipvsadm, "-A -t 192.0.2.1:0\n-a -t 192.0.2.1:0 -r 10.0.0.1:0 -i --tun-type gue\n",
+	 "port: any\n    protocol: tcp\n    scheduler: wlc\n    forward: gue"},
+	{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 192.0.2.1:80 -m\n", NULL},
+	{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r [fd00::1]:80 -g\n", NULL},
+	{convert_ipvsadm, "-A -t 192.0.2.1:80\n", NULL},
+	{convert_ipvsadm, "", NULL},
+	{convert_keepalived,
+	 "virtual_server 192.0.2.1 80 { protocol TCP\n quorum 2\n real_server 10.0.0.1 80 "
+	 "{ weight 1 } }",
+	 "quorum 2: without a server"},
+	{convert_keepalived, "virtual_server_group g {\n 192.0.2.1 80\n}\n", NULL},
+	{convert_haproxy,
+	 "defaults\n mode tcp\nlisten -a:b\n bind 192.0.2.1:80\n balance uri\n"
+	 " server \"x y\" 10.0.0.1:80\n server z 10.0.0.1:81\n",
+	 "name: _a-b\n    protocol: tcp\n    scheduler: maglev\n"},
+	{convert_haproxy,
+	 "listen a\n mode tcp\n bind 192.0.2.1:80\n option httpchk\n"
+	 " http-check expect status 200,204\n timeout check 9s\n server x 10.0.0.1:80 "
+	 "check\n",
+	 "check: { type: http, interval: 9s, timeout: 9s, method: OPTIONS, status: [200, "
+	 "204] }"},
+	{convert_haproxy,
+	 "frontend a\n bind 192.0.2.1:99999\n bind x:80\n server y 10.0.0.1:80\n"
+	 " default_backend missing\n",
+	 NULL},
+	{convert_haproxy, "listen a\n mode http\n bind 192.0.2.1:80\n server x 10.0.0.1:80\n",
+	 NULL},
+	{convert_haproxy,
+	 "listen a\n mode tcp\n bind 192.0.2.1:80\n"
+	 " server-template web 3 10.0.0.1:80 weight 2\n",
+	 "- { address: \"10.0.0.1\", port: 80, name: web1, weight: 6 }"},
+	{convert_haproxy,
+	 "listen a\n mode tcp\n bind 192.0.2.1:80\n server-template web 4-4 10.0.0.1:80\n",
+	 "name: web4 }"},
+};
+
 static void what_shunt_cannot_have_is_brought_within_its_bounds(void **state)
 {
-	static const struct {
-		reader_fn *read;
-		const char *text, *part; /* of what is made; NULL: no service is left */
-	} rows[] = {
-		{convert_ipvsadm,
-		 "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g -w 9999\n",
-		 "weight: 1000"},
-		{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.1:81 -g\n",
-		 "# x:1: port 81 of 10.0.0.1: dsr leaves ports as they are"},
-		{convert_ipvsadm,
-		 "-A -t 192.0.2.1:80 -p 99999\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -i\n",
-		 "affinity_timeout: 7200s"},
-		{convert_ipvsadm, "-A -t 192.0.2.1:80 -p\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m\n",
-		 "scheduler: sh"},
-		{convert_ipvsadm,
-		 "-A -t 192.0.2.1:0\n-a -t 192.0.2.1:0 -r 10.0.0.1:0 -i --tun-type gue\n",
-		 "port: any\n    protocol: tcp\n    scheduler: wlc\n    forward: gue"},
-		{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 192.0.2.1:80 -m\n",
-		 NULL},
-		{convert_ipvsadm, "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r [fd00::1]:80 -g\n",
-		 NULL},
-		{convert_ipvsadm, "-A -t 192.0.2.1:80\n", NULL},
-		{convert_ipvsadm, "", NULL},
-		{convert_keepalived,
-		 "virtual_server 192.0.2.1 80 { protocol TCP\n quorum 2\n real_server 10.0.0.1 80 "
-		 "{ weight 1 } }",
-		 "quorum 2: without a server"},
-		{convert_keepalived, "virtual_server_group g {\n 192.0.2.1 80\n}\n", NULL},
-		{convert_haproxy,
-		 "defaults\n mode tcp\nlisten -a:b\n bind 192.0.2.1:80\n balance uri\n"
-		 " server \"x y\" 10.0.0.1:80\n server z 10.0.0.1:81\n",
-		 "name: _a-b\n    protocol: tcp\n    scheduler: maglev\n"},
-		{convert_haproxy,
-		 "listen a\n mode tcp\n bind 192.0.2.1:80\n option httpchk\n"
-		 " http-check expect status 200,204\n timeout check 9s\n server x 10.0.0.1:80 "
-		 "check\n",
-		 "check: { type: http, interval: 9s, timeout: 9s, method: OPTIONS, status: [200, "
-		 "204] }"},
-		{convert_haproxy,
-		 "frontend a\n bind 192.0.2.1:99999\n bind x:80\n server y 10.0.0.1:80\n"
-		 " default_backend missing\n",
-		 NULL},
-		{convert_haproxy,
-		 "listen a\n mode http\n bind 192.0.2.1:80\n server x 10.0.0.1:80\n", NULL},
-	};
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
 		char *made = NULL;
 
-		convert("x", rows[i].read, rows[i].text, &made);
-		if (!made != !rows[i].part || (made && !strstr(made, rows[i].part)))
-			fail_msg("\"%s\" is not in:\n%s\nof:\n%s", rows[i].part ? rows[i].part : "",
-				 made ? made : "nothing", rows[i].text);
+		convert("x", bounds[i].read, bounds[i].text, &made);
+		if (!made != !bounds[i].part || (made && !strstr(made, bounds[i].part)))
+			fail_msg("\"%s\" is not in:\n%s\nof:\n%s",
+				 bounds[i].part ? bounds[i].part : "", made ? made : "nothing",
+				 bounds[i].text);
 		free(made);
 	}
+}
+
+static size_t include_what_cannot_be_read(const char *from, const char *pattern,
+					  convert_file_fn *each, void *arg)
+{
+	(void)from;
+	each(arg, pattern, NULL);
+	return 1;
 }
 
 /* What is said of a text: the remarks, a line each. */
 static void remarks_of(reader_fn *read, const char *text, char *out, size_t size)
 {
-	const struct convert_options options = {.file = "x", .interface = "eth0"};
+	const struct convert_options options = {
+		.file = "x", .interface = "eth0", .include = include_what_cannot_be_read};
 	struct convert c = {.options = &options};
 	char *made = NULL;
 	size_t i, used = 0;
@@ -203,7 +222,7 @@ static void remarks_of(reader_fn *read, const char *text, char *out, size_t size
 	(void)convert_write(&c, &made);
 	out[0] = '\0';
 	for (i = 0; i < c.n_remarks && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%u: %s\n", c.remarks[i].line,
+		used += (size_t)snprintf(out + used, size - used, "%u: %s\n", c.remarks[i].at.line,
 					 c.remarks[i].text);
 	free(made);
 	convert_fini(&c);
@@ -247,6 +266,17 @@ static const struct {
 	{convert_keepalived,
 	 KEEPALIVED "real_server 10.0.0.1 80 {\nUDP_CHECK {\nrequire_reply\n}\n}\n}\n",
 	 "4: require_reply: any reply will do"},
+	{convert_keepalived, "include a.conf\n", "1: include a.conf: it cannot be read"},
+	{convert_keepalived, "@main router_id a\n",
+	 "1: @main: not carried over: --config-id says which host it is for"},
+	{convert_keepalived, "$A= \\\n $A x \\\n $A\n$A\n",
+	 "4: more than 200000 lines come of this: the rest is left out"},
+	{convert_keepalived, "$A=1\nx ${_ENV HOME}\n",
+	 "2: ${_ENV HOME}: not carried over: write its value"},
+	{convert_haproxy, LISTEN "server-template b 5-3 10.0.0.1:80\n",
+	 "4: server-template b 5-3: neither a number nor a range: left out"},
+	{convert_haproxy, LISTEN "server-template b 3 web.example:80\n",
+	 "4: server-template b1: web.example:80 is no address: left out"},
 	{convert_keepalived, "virtual_server web.example 80 {\n}\n",
 	 "1: virtual_server web.example 80: no address"},
 	{convert_haproxy, "frontend f\nserver b 10.0.0.1:80\n",

@@ -22,23 +22,70 @@ static void *grow(struct convert *c, void *list, size_t n, size_t size)
 	return (char *)grown + n * size;
 }
 
-void convert_remark(struct convert *c, unsigned int line, const char *format, ...)
+static void add_remark(struct convert *c, const struct convert_place *at, const char *format,
+		       va_list args)
 {
 	struct convert_remark *r = grow(c, &c->remarks, c->n_remarks, sizeof(*r));
-	va_list args;
 	size_t i;
 
 	if (!r)
 		return;
-	r->line = line;
+	r->at = *at;
 	r->service = c->n_services ? c->n_services - 1 : 0;
-	va_start(args, format);
 	vsnprintf(r->text, sizeof(r->text), format, args);
-	va_end(args);
 	for (i = 0; i < c->n_remarks; i++)
-		if (c->remarks[i].line == line && strcmp(c->remarks[i].text, r->text) == 0)
+		if (c->remarks[i].at.line == at->line &&
+		    strcmp(c->remarks[i].at.file, at->file) == 0 &&
+		    strcmp(c->remarks[i].text, r->text) == 0)
 			return;
 	c->n_remarks++;
+}
+
+void convert_remark(struct convert *c, unsigned int line, const char *format, ...)
+{
+	const struct convert_place at = convert_place(c, line);
+	va_list args;
+
+	va_start(args, format);
+	add_remark(c, &at, format, args);
+	va_end(args);
+}
+
+void convert_remark_at(struct convert *c, const struct convert_place *at, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_remark(c, at, format, args);
+	va_end(args);
+}
+
+struct convert_place convert_place(const struct convert *c, unsigned int number)
+{
+	if (number > 0 && number <= c->n_places)
+		return c->places[number - 1];
+	return (struct convert_place){c->options->file, number};
+}
+
+void convert_add_place(struct convert *c, const struct convert_place *place)
+{
+	struct convert_place *p = grow(c, &c->places, c->n_places, sizeof(*p));
+
+	if (!p)
+		return;
+	*p = *place;
+	c->n_places++;
+}
+
+const char *convert_keep_name(struct convert *c, const char *name)
+{
+	char **kept = grow(c, &c->names, c->n_names, sizeof(*kept));
+
+	if (kept)
+		*kept = strdup(name);
+	if (!kept || !*kept)
+		return c->options->file;
+	return c->names[c->n_names++];
 }
 
 struct convert_service *convert_add_service(struct convert *c, unsigned int line)
@@ -88,6 +135,10 @@ void convert_fini(struct convert *c)
 
 	for (i = 0; i < c->n_services; i++)
 		free(c->services[i].backends);
+	for (i = 0; i < c->n_names; i++)
+		free(c->names[i]);
+	free(c->names);
+	free(c->places);
 	free(c->services);
 	free(c->remarks);
 	*c = (struct convert){0};

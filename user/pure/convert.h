@@ -13,9 +13,19 @@
 #define CONVERT_WORD_MAX 256
 #define CONVERT_WORDS 64
 
+/* @text NULL: it cannot be read. */
+typedef void convert_file_fn(void *arg, const char *path, const char *text);
+/* Calls @each with the files that @pattern names where it stands in the file @from; returns how many. */
+typedef size_t convert_include_fn(const char *from, const char *pattern, convert_file_fn *each,
+				  void *arg);
+
 /* What is not in the file. */
 struct convert_options {
 	const char *file; /* its name, for remarks */
+	const char *path; /* of it, which what it includes is relative to; NULL: file */
+	convert_include_fn *include; /* NULL: nothing is included */
+	const char *
+		config_id; /* of the host, for lines of keepalived's that begin with @; NULL: not said */
 	const char *interface; /* that packets come in on; NULL: a guess, with a remark */
 	struct addr vip; /* of services at all addresses; none: they are left out */
 };
@@ -64,8 +74,14 @@ struct convert_service {
 	unsigned int line;
 };
 
+/* Where a line stands. */
+struct convert_place {
+	const char *file;
+	unsigned int line; /* from 1 */
+};
+
 struct convert_remark {
-	unsigned int line;
+	struct convert_place at;
 	size_t service; /* before which it is written; as many as there are: behind all */
 	char text[320]; /* begins with what it is about */
 };
@@ -76,6 +92,10 @@ struct convert {
 	size_t n_services;
 	struct convert_remark *remarks;
 	size_t n_remarks;
+	struct convert_place *places; /* of the lines that are read; none: the file's */
+	size_t n_places;
+	char **names; /* of files, for places */
+	size_t n_names;
 	bool out_of_memory;
 };
 
@@ -95,6 +115,14 @@ void convert_fini(struct convert *c);
 /* Once, where several services come of one line. */
 void convert_remark(struct convert *c, unsigned int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same of a line by its place. */
+void convert_remark_at(struct convert *c, const struct convert_place *at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Where line @number of what is read stands. */
+struct convert_place convert_place(const struct convert *c, unsigned int number);
+void convert_add_place(struct convert *c, const struct convert_place *place);
+/* A copy of @name that lasts as long as @c does. */
+const char *convert_keep_name(struct convert *c, const char *name);
 /* Never NULL. The last one added is the one that remarks stand before. */
 struct convert_service *convert_add_service(struct convert *c, unsigned int line);
 struct convert_backend *convert_add_backend(struct convert *c, struct convert_service *s);

@@ -161,8 +161,6 @@ static void tell_instead(struct haproxy *r, const struct convert_line *l)
 		{"rate-limit", "rate: { new_flows: N } of the service"},
 		{"tcp-request",
 		 "allow:, deny: and rate: of the service know sources and new flows"},
-		{"server-template", "write each server, or let something that looks names up write "
-				    "a backends_file"},
 		{"email-alert", "notify: of the whole configuration tells of all that changes"},
 		{"stats", "shunt status, and web: of the whole configuration"},
 		{"monitor-uri", "/healthz of web:"},
@@ -189,6 +187,7 @@ static void read_keyword(struct haproxy *r, const struct convert_line *l)
 	static const struct haproxy_keyword keywords[] = {
 		{"bind", haproxy_read_bind},
 		{"server", haproxy_read_server},
+		{"server-template", haproxy_read_server_template},
 		{"default-server", haproxy_read_default_server},
 		{"dispatch", haproxy_read_dispatch},
 		{"balance", read_balance},

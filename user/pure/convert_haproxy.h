@@ -68,6 +68,7 @@ bool haproxy_endpoint(const char *text, struct addr *addr, uint16_t *port);
 /* Each reads a line of r->at. */
 void haproxy_read_bind(struct haproxy *r, const struct convert_line *l);
 void haproxy_read_server(struct haproxy *r, const struct convert_line *l);
+void haproxy_read_server_template(struct haproxy *r, const struct convert_line *l);
 void haproxy_read_default_server(struct haproxy *r, const struct convert_line *l);
 void haproxy_read_dispatch(struct haproxy *r, const struct convert_line *l);
 void haproxy_read_option(struct haproxy *r, const struct convert_line *l);

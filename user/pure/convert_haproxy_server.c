@@ -174,9 +174,9 @@ void haproxy_read_default_server(struct haproxy *r, const struct convert_line *l
 	read_options(r, l, 1, NULL);
 }
 
-/* A server by @name at word @at. */
-static void read_server(struct haproxy *r, const struct convert_line *l, const char *name,
-			size_t at)
+/* A server by @name at word @at; NULL: left out, with a remark. */
+static struct convert_backend *read_server(struct haproxy *r, const struct convert_line *l,
+					   const char *name, size_t at)
 {
 	struct haproxy_section *s = r->at;
 	struct convert_backend *b;
@@ -184,24 +184,55 @@ static void read_server(struct haproxy *r, const struct convert_line *l, const c
 	if (!s->back) {
 		convert_remark(r->c, l->number, "%s: it is no part of this section",
 			       haproxy_word(l, 0));
-		return;
+		return NULL;
 	}
 	b = convert_add_backend(r->c, &s->service);
 	snprintf(b->name, sizeof(b->name), "%.63s", name);
 	if (haproxy_endpoint(haproxy_word(l, at), &b->addr, &b->port)) {
 		read_options(r, l, at + 1, b);
-		return;
+		return b;
 	}
 	convert_remark(r->c, l->number,
 		       "%s %s: %s is no address: left out; write its address, or let something "
 		       "that looks names up write a backends_file",
 		       haproxy_word(l, 0), name, haproxy_word(l, at));
 	s->service.n_backends -= s->service.n_backends > 0;
+	return NULL;
 }
 
 void haproxy_read_server(struct haproxy *r, const struct convert_line *l)
 {
 	read_server(r, l, haproxy_word(l, 1), 2);
+}
+
+/* "server-template PREFIX 5|3-7 NAME:PORT": so many servers, which share the addresses that the name has. An
+ * address is the same for all of them. */
+void haproxy_read_server_template(struct haproxy *r, const struct convert_line *l)
+{
+	const char *prefix = haproxy_word(l, 1);
+	unsigned int low = 1, high = 0;
+	char name[SHUNT_NAME_MAX], rest;
+	struct convert_backend *b;
+
+	if (sscanf(haproxy_word(l, 2), "%u-%u%c", &low, &high, &rest) != 2 || high < low) {
+		low = 1;
+		high = convert_number(haproxy_word(l, 2), 65535, 0);
+	}
+	if (high == 0) {
+		convert_remark(r->c, l->number,
+			       "server-template %s %s: neither a number nor a range: left out",
+			       prefix, haproxy_word(l, 2));
+		return;
+	}
+	snprintf(name, sizeof(name), "%.50s%u", prefix, low);
+	b = read_server(r, l, name, 3);
+	if (!b || high == low)
+		return;
+	b->weight = b->weight * (high - low + 1) < 1000 ? b->weight * (high - low + 1) : 1000;
+	convert_remark(r->c, l->number,
+		       "server-template %s: the %u servers at one address are one backend with the "
+		       "weight of all: shunt takes an address once",
+		       prefix, high - low + 1);
 }
 
 void haproxy_read_dispatch(struct haproxy *r, const struct convert_line *l)

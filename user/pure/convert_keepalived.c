@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/own.h"
+#include "pure/convert_expand.h"
 #include "pure/convert_ipvs.h"
 
 /* A virtual_server that is being read. */
@@ -102,7 +104,7 @@ void keepalived_left_out(struct keepalived *r, const struct keepalived_words *w,
 		{"user", "programs run as probe_user"},
 		{"BFD_CHECK", "a tcp check is made: interval: and timeout: make it quick"},
 		{"FILE_CHECK", "a tcp check is made; type: exec can look into a file"},
-		{"include", "it is not read: convert one file that holds all"},
+		{"include", "keepalived, too, reads none behind a condition or a parameter"},
 		{"persistence_engine", "affinity: source knows sources alone"},
 		{"ha_suspend", "shunt checks backends always"},
 		{"SSL", "ca:, cert: and key: of the check"},
@@ -118,10 +120,11 @@ void keepalived_left_out(struct keepalived *r, const struct keepalived_words *w,
 	if (known[i].key)
 		convert_remark(r->c, w->line, "%s%s: not carried over: %s", key, of,
 			       known[i].instead);
-	else if (*key == '@' || *key == '$')
+	else if (*key == '@')
 		convert_remark(r->c, w->line,
-			       "%s: not carried over: write the file out as it is for this host",
-			       key);
+			       "%s: not carried over: --config-id says which host it is for", key);
+	else if (*key == '$' || *key == '~')
+		convert_remark(r->c, w->line, "%s: not carried over: write the lines out", key);
 	else
 		convert_remark(r->c, w->line, "%s%s: not carried over: shunt has nothing like it",
 			       key, of);
@@ -184,7 +187,7 @@ static void take_check(struct keepalived *r, unsigned int line, struct virtual *
 			       "this check is another one than that of line %u, which all "
 			       "backends of a service have: both by name, checks: { all: [A, B] } "
 			       "or { any: [A, B] }, or a service of its own",
-			       v->check_line);
+			       convert_place(r->c, v->check_line).line);
 	}
 }
 
@@ -449,11 +452,12 @@ static void read_virtual_server(struct keepalived *r, const struct keepalived_wo
 
 void convert_keepalived(struct convert *c, const char *text)
 {
-	struct keepalived r = {.c = c, .text = text, .at = text};
+	auto_free char *expanded = convert_expand(c, text);
+	struct keepalived r = {.c = c, .text = expanded, .at = expanded};
 	enum keepalived_statement s;
 	struct keepalived_words w;
 
-	while ((s = keepalived_next(&r, &w)) != KEEPALIVED_ENDS) {
+	while (expanded && (s = keepalived_next(&r, &w)) != KEEPALIVED_ENDS) {
 		const bool is_group = keepalived_is(&w, "virtual_server_group");
 
 		if (s == KEEPALIVED_OPENS && keepalived_is(&w, "virtual_server")) {

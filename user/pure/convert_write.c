@@ -197,7 +197,7 @@ static void put_remarks(struct text *t, const struct convert *c, size_t service)
 
 	for (i = 0; i < c->n_remarks; i++)
 		if (c->remarks[i].service == service)
-			put(t, "  # %s:%u: %s\n", c->options->file, c->remarks[i].line,
+			put(t, "  # %s:%u: %s\n", c->remarks[i].at.file, c->remarks[i].at.line,
 			    c->remarks[i].text);
 }
 
