@@ -59,6 +59,13 @@ rows="document.querySelectorAll('.backends tbody tr')"
 past() { echo "(document.querySelectorAll('.history')[$1]$2)"; }
 says() { echo "wait=document.getElementById('$1').innerText.includes('$2')"; }
 browse() { on lb timeout 100 "$python" "$E2E/browser.py" "$W/profile$#" "$@" 2>&1 | tee "$W/browser.log"; return "${PIPESTATUS[0]}"; }
+# At any width reasons have room, and nothing is cut off at the right.
+fits="[...document.querySelectorAll('.why')].every((w) => w.clientWidth > 200) &&
+  [...document.querySelectorAll('.table')].every((t) => t.scrollWidth <= t.clientWidth)"
+widths=()
+for n in 360 640 641 860 861 1180 1181 1400; do
+  widths+=("size=${n}x900" "wait=document.documentElement.clientWidth === $n && $fits")
+done
 check "it shows what is, and what becomes of it" browse light size=1280x900 "open=$here/" \
   "$(says state 'all well')" "$(says map b2)" "$(says map 'eth0 native')" "$(says list 203.0.113.10:80/tcp)" \
   "$(says events 'enabled')" "wait=$rows.length === 2" \
@@ -76,6 +83,7 @@ check "it shows what is, and what becomes of it" browse light size=1280x900 "ope
   "run=$O/shunt -i $INSTANCE --run-dir $W/run enable web b1 >/dev/null" \
   "print=getComputedStyle(document.body).backgroundColor" dark "print=getComputedStyle(document.body).backgroundColor" \
   size=390x844 "wait=document.querySelector('#map svg').viewBox.baseVal.width < 390" "print=document.documentElement.scrollWidth" \
+  "${widths[@]}" \
   light size=1280x900 "run=cp $W/large.yaml $W/shunt.yaml; $O/shunt -i $INSTANCE --run-dir $W/run reload >/dev/null" \
   "$(says list '/ 1000')" "print=(document.querySelector('details').open = true)" "wait=$rows.length === 50" \
   "print=document.querySelector('.pager button:last-child').click()" "$(says list '51 to 100 of 1000')" "$(says list node-99)" \
@@ -83,7 +91,7 @@ check "it shows what is, and what becomes of it" browse light size=1280x900 "ope
   "$(says list 'No service fits')" \
   "print=(document.getElementById('find').value = '', document.getElementById('find').dispatchEvent(new Event('input')))" \
   "run=cp $W/many.yaml $W/shunt.yaml; $O/shunt -i $INSTANCE --run-dir $W/run reload >/dev/null" \
-  "$(says map 'and 92 more services')" "$(says map many-100)" "$(says state '1 service without backends')" \
+  "$(says map 'and 92 more services')" "$(says map many-100)" "$(says state '1 service without usable backends')" \
   "print=document.querySelector('#pages button:last-child').click()" "$(says pages '51 to 100 of 100 services')" "$(says list many-51)" \
   "print=document.getElementById('trouble').click()" "wait=document.querySelectorAll('.service').length === 1" "$(says list many-100)" \
   "print=document.getElementById('trouble').click()" \

@@ -111,10 +111,10 @@ static void what_each_gets_is_said_in_words(void **state)
 	assert_words(2, "no packets: no next hop");
 	assert_words(3, "no new flows: drained");
 	assert_words(4, "no new flows: weight 0");
-	assert_words(5, "stands by: pool 2, and those before it have the 1 that are wanted up");
-	assert_words(6,
-		     "stands by: backup, pool 16, and those before it have the 1 that are wanted "
-		     "up");
+	assert_words(
+		5, "stands by: of pool 2, and of those before it as many are up as are wanted (1)");
+	assert_words(
+		6, "stands by: a backup, and of those before it as many are up as are wanted (1)");
 	assert_words(7, "no packets: in maintenance, or the deadline of its drain has passed");
 }
 

@@ -283,9 +283,13 @@ const char *pool_words(const struct pool_backend *b, const struct pool_policy *p
 		return out;
 	}
 	if (!b->takes) {
+		if (b->pool == POOL_BACKUP)
+			snprintf(share, sizeof(share), "a backup");
+		else
+			snprintf(share, sizeof(share), "of pool %u", b->pool);
 		snprintf(out, POOL_WORDS_MAX,
-			 "stands by: %s %u, and those before it have the %u that are wanted up",
-			 b->pool == POOL_BACKUP ? "backup, pool" : "pool", b->pool, answer->enough);
+			 "stands by: %s, and of those before it as many are up as are wanted (%u)",
+			 share, answer->enough);
 		return out;
 	}
 	if (b->held_back)

@@ -69,7 +69,20 @@ const ring = (x, y, r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0
 // ---- the map: clients -> this host -> services -> backends ------------------------------------------------
 
 const SERVICES = 8, BACKENDS = 8, ROW = 34, GAP = 18;
-const cut = (text, n) => (text.length > n ? text.slice(0, n - 1) + "…" : text);
+const pen = document.createElement("canvas").getContext("2d");
+const PLAIN = "13px", STRONG = "600 13px", SMALL = "11.5px"; // as in page.css
+/** How wide it is, in pixels. */
+function wide(words, font) {
+  pen.font = `${font} system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif`;
+  return pen.measureText(words).width;
+}
+/** As much of it as there is room for. */
+function cut(words, room, font) {
+  if (wide(words, font) <= room) return words;
+  let n = words.length;
+  while (n > 1 && wide(words.slice(0, n) + "…", font) > room) n--;
+  return words.slice(0, n) + "…";
+}
 const text = (words, x, y, attributes = {}) => svg("text", {x, y, ...attributes}, words);
 /** Thicker where more goes: by the logarithm. */
 const thickness = (rate) => 1.6 + Math.min(3.4, Math.log10(rate + 1) * 0.75);
@@ -84,11 +97,11 @@ function link(g, from, to, rate, dead) {
 }
 
 function box(g, x, y, w, h, kind, title, detail, right) {
-  const letters = (w - 24) / 7.4;
+  const room = w - 24 - (right ? wide(right, SMALL) + 8 : 0);
   g.append(svg("rect", {x, y, width: w, height: h, rx: 8, class: `box ${kind}`}));
-  g.append(text(cut(title, Math.floor(right ? letters - right.length * 0.95 - 1 : letters)), x + 12, y + (detail ? 20 : h / 2 + 4.5), {class: "strong"}));
+  g.append(text(cut(title, room, STRONG), x + 12, y + (detail ? 20 : h / 2 + 4.5), {class: "strong"}));
   if (right) g.append(text(right, x + w - 12, y + 20, {class: "small", "text-anchor": "end"}));
-  if (detail) g.append(text(cut(detail, Math.floor((w - 24) / 6.3)), x + 12, y + 37, {class: "small"}));
+  if (detail) g.append(text(cut(detail, w - 24, SMALL), x + 12, y + 37, {class: "small"}));
 }
 
 function backend(g, b, x, y, w) {
@@ -96,7 +109,7 @@ function backend(g, b, x, y, w) {
   const pill = svg("g", {}, svg("title", {}, `${b.name}: ${b.state}`));
   pill.append(svg("rect", {x, y, width: w, height: ROW - 8, rx: 13, class: `box ${kind === "bad" || kind === "warn" ? kind : ""}`}),
     mark(kind, x + 15, y + (ROW - 8) / 2, 4.6),
-    text(cut(b.name, Math.floor((w - 46 - rate.length * 6.6) / 7.2)), x + 27, y + 17.5));
+    text(cut(b.name, w - 39 - (rate ? wide(rate, SMALL) + 8 : 0), PLAIN), x + 27, y + 17.5));
   pill.append(text(rate, x + w - 12, y + 17.5, {class: "small", "text-anchor": "end"}));
   g.append(pill);
 }

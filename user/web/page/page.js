@@ -73,7 +73,7 @@ const detached = () => seen.status.interfaces.filter((i) => i.xdp === "none" || 
 function verdictOfAll() {
   const s = seen.status, empty = seen.services.filter((v) => v.backends && !v.usable).length;
   if (detached().length) return ["bad", "interface down"];
-  if (empty) return ["bad", empty === 1 ? "1 service without backends" : `${empty} services without backends`];
+  if (empty) return ["bad", `${empty} service${empty === 1 ? "" : "s"} without usable backends`];
   if (s.usable_backends < s.backends) return ["warn", `${s.backends - s.usable_backends} of ${s.backends} backends not usable`];
   if (s.config_error) return ["warn", "reload refused"];
   return s.services ? ["ok", "all well"] : ["", "no services"];
