@@ -50,7 +50,10 @@ cert() {
     -startdate 20700101000000Z -enddate 20710101000000Z
 } >"$W/openssl.log" 2>&1
 chmod 644 "$pki"/*
-mkdir "$pki/folder"
+mkdir "$pki/folder" "$pki/locked"
+cp "$pki/ca.pem" "$pki/locked"
+cp "$pki/probe.pem" "$pki/secret.pem"
+chmod 600 "$pki/secret.pem" "$pki/locked"
 
 # ---- servers -------------------------------------------------------------------------------------
 
@@ -128,6 +131,8 @@ https-any    | up   | HTTP status 200                     | type: https, port: 8
 https-plain  | down | TLS handshake failed: .*            | type: https, port: 8080, $ca
 https-folder | starting | ca $pki/folder: is a directory   | type: https, port: 8443, ca: $pki/folder
 https-cert   | starting | cert $pki/folder: is a directory | type: https, port: 8443, $ca, cert: $pki/folder
+https-secret | starting | cert $pki/secret.pem: probe_user may not read it, or look into its folder | type: https, port: 8443, $ca, cert: $pki/secret.pem
+https-locked | starting | ca $pki/locked/ca.pem: probe_user may not read it, or look into its folder | type: https, port: 8443, ca: $pki/locked/ca.pem
 https-early  | down | certificate is not valid before 2070-01-01 | type: https, port: 8449, $ca
 https-client-only | down | certificate: .*purpose          | type: https, port: 8448, $ca
 https-key    | starting | key .*: holds no key in PEM that belongs to the certificate | type: https, port: 8443, $ca, cert: $pki/probe.pem, key: $pki/good.key

@@ -38,7 +38,8 @@ static const char *file_fault(const char *path, struct stat *st)
 
 		if (f)
 			fclose(f);
-		return strerror(error);
+		return error == EACCES ? "probe_user may not read it, or look into its folder"
+				       : strerror(error);
 	}
 	fclose(f);
 	return S_ISREG(st->st_mode) ? NULL : S_ISDIR(st->st_mode) ? "is a directory" : "is no file";
