@@ -38,24 +38,26 @@ __noinline int nat_source_routed(struct xdp_md *ctx, __u32 at, __u32 len)
 		return 1;
 	for (int i = 0; i < IPV4_OPTIONS_MAX; i++) {
 		struct cursor here = c;
-		const __u8 *option;
+		const __u8 *option, *rest;
 
 		gone = forget(gone, len); /* or the verifier would follow every sequence */
 		if (gone >= len || gone >= IPV4_OPTIONS_MAX)
 			return gone > len;
 		if (!take(&here, gone))
 			return 1;
-		option = take(&here, 3); /* type, length, a route's pointer: no packet ends here */
+		option = take(&here, 1);
 		if (!option || option[0] == IPV4_OPTION_END)
 			return !option;
 		if (option[0] == IPV4_OPTION_NOP) {
 			gone++;
 			continue;
 		}
-		if (option[1] < 2 || ((option[0] == IPV4_LSRR || option[0] == IPV4_SSRR) &&
-				      (option[1] < 3 || option[2] <= option[1])))
+		rest = take(&here, 2); /* length, a route's pointer: at least a byte follows */
+		if (!rest || rest[0] < 2 ||
+		    ((option[0] == IPV4_LSRR || option[0] == IPV4_SSRR) &&
+		     (rest[0] < 3 || rest[1] <= rest[0])))
 			return 1;
-		gone += option[1];
+		gone += rest[0];
 	}
 	return gone > len;
 }

@@ -213,6 +213,23 @@ static void a_source_route_is_not_left_out(void **state)
 	nat_assert_leaves(f, &in, &out, false);
 }
 
+/* Nothing of a packet is behind them then that could be read with them. */
+static void options_that_say_nothing_are_left_out_of_a_piece_of_one_byte(void **state)
+{
+	struct fixture *f = *state;
+	struct recipe r = long_request(57), t = nat_translated(&r, 1, 12345);
+	struct piece p = {.id = ID & 0xffff, .from = 64, .len = 1};
+	struct frame in = cut(&r, 0, 64, true), whole, out;
+
+	assert_sent(f, &in);
+	frame_build(&t, &whole);
+	rare_piece(&t, &whole, &p, &out);
+	for (r.option_words = 0; r.option_words <= 10; r.option_words++) {
+		in = cut(&r, 64, 1, false);
+		nat_assert_leaves(f, &in, &out, false);
+	}
+}
+
 /* IPv6 counts without its header: its longest packet in pieces ends where IPv4 has no bytes. */
 static void bytes_beyond_ipv4_are_not_said(void **state)
 {
@@ -347,6 +364,7 @@ int main(void)
 		T64(extension_headers_in_pieces_are_not_said),
 		T64(a_routing_header_is_not_left_out),
 		T46(a_source_route_is_not_left_out),
+		T46(options_that_say_nothing_are_left_out_of_a_piece_of_one_byte),
 		T64(bytes_beyond_ipv4_are_not_said),
 		T(a_hop_is_taken),
 		T(what_is_cut_off_is_never_translated),
