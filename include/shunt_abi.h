@@ -316,8 +316,13 @@ struct shunt_owner {
 	__u32 rows; /* own row: rows reserved for the service, itself included */
 	union {
 		__be32 addr[4]; /* the backend's address */
-		__u64 keeps_since; /* own row, with SHUNT_SVC_KEEP: since when, in microseconds of
-				    * CLOCK_MONOTONIC; 0: not known */
+		struct { /* own row */
+			__u64 keeps_since; /* with SHUNT_SVC_KEEP: since when, in microseconds of
+					    * CLOCK_MONOTONIC; 0: not known */
+			__u32 knows_all; /* with SHUNT_SVC_FLOWS: 1 if that has been so since before
+					  * any flow that is open began; 0: not known */
+			__u32 none; /* 0 */
+		};
 	};
 	__u32 addr6; /* 1 if addr is IPv6 */
 	__u32 leaves_by; /* no longer configured: seconds since 1970 when its flows have to go; else 0 */

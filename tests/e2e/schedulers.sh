@@ -111,13 +111,17 @@ comes() { # LINE...
   is "to '$*' takes its time, which is said" "$(said "$@")" 1
   check "and comes" wait_for 10 switched
 }
-is "to sh from one that remembers: nothing is to be noted" "$(said "scheduler: sh")" 0
+comes "scheduler: sh"
 holds "sources have each their backend" "$(from_all) > 1"
 comes "scheduler: maglev"
 is "nothing is said of what changes nothing" "$(said)" 0
+hold old 30
 is "nor of rr" "$(said "scheduler: rr")" 0
-is "to sh by networks" "$(said "scheduler: sh" "source_prefix: 24")" 0
-is "which have one backend each" "$(from_all)" 1
+comes "scheduler: sh" "source_prefix: 24"
+sleep 1
+is "connections that are older than rr stay" "$(broken old)" 0
+stop client-old
+is "networks have one backend each" "$(from_all)" 1
 comes "scheduler: sh"
 is "all connections of a source go to one backend" "$(new_at | wc -w)" 1
 hold sh 30

@@ -156,6 +156,7 @@ static int adopt_service(struct adoption *a, const struct dp_service *found)
 	s->scheme = scheme_of(&found->svc);
 	if (s->flags & SHUNT_SVC_KEEP)
 		s->keeps_since.us = (int64_t)owner.keeps_since;
+	s->knows_all = s->flags & SHUNT_SVC_FLOWS && owner.knows_all;
 	s->policy = found->svc.policy;
 	if (claim(e, s)) {
 		free(s);

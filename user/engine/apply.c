@@ -117,6 +117,7 @@ void owner_write(struct engine *e, const struct service *s, const struct backend
 		o.slots = s->slots;
 		o.rows = s->rows;
 		o.keeps_since = (__u64)s->keeps_since.us;
+		o.knows_all = s->knows_all;
 	}
 	dp_owner_write(e->dp, s->row + (b ? b->number : 0), &o);
 }
@@ -136,6 +137,15 @@ static bool begins_to_remember(const struct change *c)
 {
 	return !c->is_new && c->rehash == REHASH_NONE && has_no_beginning(c) &&
 	       !(c->service->flags & SHUNT_SVC_FLOWS) && plan_flags(c) & SHUNT_SVC_FLOWS;
+}
+
+/* Flows that are older than its remembering are found by their slots, and TCP's go on so for as long as
+ * they live. */
+static bool knows_all(const struct change *c)
+{
+	if (!(plan_flags(c) & SHUNT_SVC_FLOWS))
+		return false;
+	return c->is_new || c->rehash == REHASH_SWITCH || c->service->knows_all;
 }
 
 /* The service as the change has it, before any packet can find it. */
@@ -159,6 +169,7 @@ static void take_over(struct engine *e, struct change *c)
 	c->forgets = s->flags & SHUNT_SVC_FLOWS && !(plan_flags(c) & SHUNT_SVC_FLOWS);
 	s->believe = c->forgets;
 	s->learns = begins_to_remember(c);
+	s->knows_all = knows_all(c);
 	s->flags = plan_flags(c);
 	s->scheme = c->scheme;
 	if (!(was & s->flags & SHUNT_SVC_KEEP))

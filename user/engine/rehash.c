@@ -29,11 +29,6 @@ static struct scheme rehash_scheme(const struct conf_service *conf)
 	return m;
 }
 
-static bool remembers_all(const struct scheme *m)
-{
-	return conf_remembers_flows(m->scheduler);
-}
-
 /* By what of a source a flow is remembered; 0: by its own addresses and ports. */
 static uint8_t key_of(const struct scheme *m)
 {
@@ -42,10 +37,10 @@ static uint8_t key_of(const struct scheme *m)
 
 /* Whether flows that are open would not be found: by what is remembered, or else by the hash that alone knows
  * where most of them are. */
-static bool loses_flows(const struct scheme *have, const struct scheme *want)
+static bool loses_flows(const struct service *s, const struct scheme *want)
 {
-	return key_of(have) != key_of(want) ||
-	       (!remembers_all(have) && have->source_bits != want->source_bits);
+	return key_of(&s->scheme) != key_of(want) ||
+	       (!s->knows_all && s->scheme.source_bits != want->source_bits);
 }
 
 /* Somebody else remembers, or nobody minds. */
@@ -58,7 +53,7 @@ static bool has_none(const struct change *c)
 	    (c->conf->protocol == IPPROTO_UDP && c->conf->udp_flows == CONF_UDP_STATELESS))
 		return true;
 	for (i = 0; i < s->n_backends; i++)
-		if (s->backends[i]->slots)
+		if (s->backends[i]->usable) /* also one that gets no new ones */
 			return false;
 	return true;
 }
@@ -79,7 +74,7 @@ static int64_t left_us(const struct service *s, const struct conf_service *conf)
 {
 	int64_t left = lasts_us(conf) - mono_diff_us(s->keeps_since, mono_now());
 
-	if (remembers_all(&s->scheme) && !s->scheme.affinity)
+	if (s->knows_all && !s->scheme.affinity)
 		return 0;
 	if (mono_is_never(s->keeps_since))
 		return lasts_us(conf);
@@ -92,7 +87,7 @@ void rehash_plan(struct change *c)
 
 	c->scheme = rehash_scheme(c->conf);
 	c->rehash = REHASH_NONE;
-	if (has_none(c) || !loses_flows(&s->scheme, &c->scheme))
+	if (has_none(c) || !loses_flows(s, &c->scheme))
 		return;
 	c->rehash = left_us(s, c->conf) ? REHASH_KEEP : REHASH_SWITCH;
 	if (c->rehash == REHASH_KEEP)

@@ -165,6 +165,7 @@ struct service {
 	uint16_t flags; /* SHUNT_SVC_* */
 	struct scheme scheme; /* in force: perhaps not yet what the configuration says */
 	mono_t keeps_since; /* with SHUNT_SVC_KEEP: since when; never: for this moment only */
+	bool knows_all; /* with SHUNT_SVC_FLOWS: no flow is open that it does not remember */
 	bool anew; /* from now on flows are found by another hash, and all are remembered */
 	bool believe; /* until now every flow was remembered, and slots did not matter */
 	bool learns; /* until now none was, and from now on all are, which no packet tells from new ones */

@@ -140,6 +140,7 @@ static void change_owner(struct shunt_owner *there, const struct shunt_owner *ne
 	__atomic_store_n(&there->rows, next->rows, __ATOMIC_RELEASE);
 	__atomic_store_n(&there->leaves_by, next->leaves_by, __ATOMIC_RELEASE);
 	__atomic_store_n(&there->keeps_since, next->keeps_since, __ATOMIC_RELEASE);
+	__atomic_store_n(&there->knows_all, next->knows_all, __ATOMIC_RELEASE);
 }
 
 /* A row that changes hands is free while it is written, so that a daemon killed meanwhile leaves no false
