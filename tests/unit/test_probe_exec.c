@@ -9,7 +9,7 @@ static struct probe_question of_kind(enum conf_check_kind kind)
 	struct probe_question q = question_tcp(0);
 
 	q.kind = kind;
-	q.timeout_ms = 1000;
+	q.timeout_ms = 5000;
 	return q;
 }
 
@@ -37,7 +37,7 @@ static struct probe_question shell(const char *line)
 	struct probe_question q = of_kind(CONF_CHECK_EXEC);
 	char words[512] = "/bin/sh\0-c";
 
-	q.timeout_ms = 1500;
+	q.timeout_ms = 5000;
 	strcpy(words + 11, line);
 	list_text(&q, CONF_TEXT_COMMAND, words, 11 + strlen(line) + 1);
 	return q;

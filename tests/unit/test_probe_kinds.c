@@ -8,7 +8,7 @@ static struct probe_question of_kind(enum conf_check_kind kind)
 	struct probe_question q = question_tcp(0);
 
 	q.kind = kind;
-	q.timeout_ms = 1000;
+	q.timeout_ms = 5000;
 	return q;
 }
 
@@ -244,6 +244,7 @@ static void udp_takes_silence_for_health_unless_a_reply_is_expected(void **state
 	q.timeout_ms = 200;
 	r = udp_answer(q, NULL, 0);
 	is(&r, "L4OK", "no ICMP error within the timeout");
+	q.timeout_ms = 5000;
 	r = udp_answer(q, "pong", 4);
 	is(&r, "L7OK", NULL);
 	question_text(&q, CONF_TEXT_EXPECT, "pong");
@@ -251,6 +252,7 @@ static void udp_takes_silence_for_health_unless_a_reply_is_expected(void **state
 	is(&r, "L7OK", "reply as expected");
 	r = udp_answer(q, "ping", 4);
 	is(&r, "L7RSP", "reply does not contain \"pong\"");
+	q.timeout_ms = 200;
 	r = udp_answer(q, NULL, 0);
 	is(&r, "L7TOUT", "no whole reply within 200 ms");
 }

@@ -42,7 +42,8 @@ static void a_killed_child_is_started_again_with_its_checks(void **state)
 	assert_string_equal(w.why, "killed by signal 9 (Killed); started again");
 	assert_int_not_equal(probe_pool_child(w.pool), first);
 	w.n = 0;
-	world_run(&w, 0, 1000);
+	for (int i = 0; i < 10 && (seen_of(&w, 1) < 3 || seen_of(&w, 3) < 3); i++)
+		world_run(&w, 0, 1000);
 	assert_true(seen_of(&w, 1) >= 3);
 	assert_true(seen_of(&w, 3) >= 3);
 	assert_int_equal(seen_of(&w, 2), 0);
@@ -52,7 +53,8 @@ static void a_killed_child_is_started_again_with_its_checks(void **state)
 	assert_string_equal(w.why, "killed by signal 9 (Killed); starts again in 1 s");
 	assert_int_equal(probe_pool_child(w.pool), 0);
 	w.n = 0;
-	world_run(&w, 0, 1500);
+	for (int i = 0; i < 10 && seen_of(&w, 1) < 2; i++)
+		world_run(&w, 0, 1500);
 	assert_true(seen_of(&w, 1) >= 2);
 	world_close(&w);
 	server_stop(&s);
