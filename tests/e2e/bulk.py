@@ -29,6 +29,7 @@ class Server(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 4096  # of connections that come while it has no time; a full queue drops SYNs
 
     def server_bind(self):
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -54,7 +55,7 @@ def send(conn, mbit, seconds):
 
 
 def run(address, port, mbit, seconds):
-    conn = socket.create_connection((address, port), 5)
+    conn = socket.create_connection((address, port), 10)
     conn.settimeout(10)
     sender = threading.Thread(target=send, args=(conn, mbit, seconds), daemon=True)
     sender.start()

@@ -21,17 +21,17 @@ def message(number, turn):
 
 async def talk(address, port, number, until, gate):
     async with gate:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 10)
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 30)
     turn = 0
     while turn == 0 or time.monotonic() < until:
         wanted = message(number, turn)
         writer.write(wanted)
-        if await asyncio.wait_for(reader.readexactly(len(wanted)), 15) != wanted:
+        if await asyncio.wait_for(reader.readexactly(len(wanted)), 30) != wanted:
             return False
         turn += 1
         await asyncio.sleep(ROUND)
     writer.write_eof()
-    rest = await asyncio.wait_for(reader.read(), 15)
+    rest = await asyncio.wait_for(reader.read(), 30)
     writer.close()
     return rest == b""
 

@@ -39,14 +39,14 @@ address lb eth0 fd00::99/64
 # whom VIP [no_check]: what a UDP server says of its client; no_check: asked without a checksum.
 whom() {
   on client "$python" -c "import socket, sys; u = socket.socket(
-socket.AF_INET6 if ':' in '$1' else socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(2)
+socket.AF_INET6 if ':' in '$1' else socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(8)
 u.setsockopt(socket.SOL_SOCKET, 11, $([ "${2:-}" = no_check ]; echo $((1 - $?))))
 u.sendto(b'who' * 21, ('$1', 53)); print(u.recv(99).decode())"
 }
 for url in "http://$VIP4/" "http://[$VIP6]/"; do
   spread 400 "$url" >"$W/spread"
   is "all requests to $url are answered" "$(awk '{n += $1} END {print n}' "$W/spread")" 400
-  is "by backends of both families" "$(awk '$1 > 60 {n++} END {print n}' "$W/spread")" 4
+  is "by backends of both families" "$(awk '$1 > 50 {n++} END {print n}' "$W/spread")" 4
 done
 check "IPv4 to IPv6: a connection gets every byte back" bulk $VIP4 7000 100 1
 check "IPv6 to IPv4: a connection gets every byte back" bulk $VIP6 7000 100 1
@@ -61,7 +61,7 @@ is "UDP without a checksum gets one on its way to IPv6" "$(whom $VIP4 no_check |
 refused() {
   on client "$python" -c "import socket
 u = socket.socket(socket.AF_INET6 if ':' in '$1' else socket.AF_INET, socket.SOCK_DGRAM)
-u.settimeout(2)
+u.settimeout(8)
 u.connect(('$1', 99))
 try:
     u.send(b'anybody?')
@@ -93,7 +93,7 @@ echoed() {
 same = 0
 for _ in range(10):
     u = socket.socket(socket.AF_INET6 if ':' in '$1' else socket.AF_INET, socket.SOCK_DGRAM)
-    u.settimeout(2)
+    u.settimeout(8)
     data = os.urandom(8000)
     u.sendto(data, ('$1', 55))
     same += u.recv(65535) == data

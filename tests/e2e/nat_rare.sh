@@ -57,7 +57,7 @@ echoed() {
 same = 0
 for _ in range(10):
     u = socket.socket(socket.AF_INET6 if ':' in '$1' else socket.AF_INET, socket.SOCK_DGRAM)
-    u.settimeout(2)
+    u.settimeout(8)
     data = os.urandom(8000)
     u.sendto(data, ('$1', 55))
     same += u.recv(65535) == data
@@ -109,7 +109,8 @@ wait_for 5 eval 'on b1 ss -lun | grep -q :7700'
 for vip in $VIP4 $VIP6; do
   on client "$python" -c "import socket
 u = socket.socket(socket.AF_INET6 if ':' in '$vip' else socket.AF_INET, socket.SOCK_DGRAM)
-u.sendto(b'$vip', ('$vip', 77))"
+u.sendto(b'$vip', ('$vip', 77))
+u.close()"
   check "the backend is told that its client has gone ($vip)" \
     wait_for 5 grep -q "$vip refused" "$W/late.log"
 done
