@@ -158,14 +158,14 @@ udp-closed   | down | port unreachable: nobody listens    | type: udp, port: 599
 icmp         | up   | echo reply                          | type: icmp
 tls          | up   | TLSv1.3 handshake                   | type: tls, port: 8500, ca: $pki/ca.pem, sni: www.example.com
 tls-plain    | down | TLS handshake failed: .*            | type: tls, port: 8080
-tls-silent   | down | no end of the TLS handshake within 400 ms | type: tls, port: 7001
+tls-silent   | down | no end of the TLS handshake within 900 ms | type: tls, port: 7001
 exec         | up   | exit status 0: $at:8080             | type: exec, port: 8080, shell: "echo \$SHUNT_ADDRESS:\$SHUNT_PORT"
 exec-fails   | down | exit status 1                       | type: exec, command: [/bin/false]
-exec-hangs   | down | the program did not end within 400 ms | type: exec, command: [/bin/sleep, "9"]
+exec-hangs   | down | the program did not end within 900 ms | type: exec, command: [/bin/sleep, "9"]
 exec-folder  | starting | cannot run /tmp: Permission denied | type: exec, command: [/tmp]
 exec-missing | starting | cannot run /no/such: No such file or directory | type: exec, command: [/no/such]
-http-silent  | down | no whole reply within 400 ms        | type: http, port: 7001
-http-slow    | down | no whole reply within 400 ms        | type: http, port: 7002
+http-silent  | down | no whole reply within 900 ms        | type: http, port: 7001
+http-slow    | down | no whole reply within 900 ms        | type: http, port: 7002
 http-headers | down | reply has more than 64 KiB of headers | type: http, port: 7003
 http-flood   | down | reply does not contain "ready"      | type: http, port: 7004, expect: ready
 http-garbage | down | reply is not HTTP                   | type: http, port: 7005
@@ -173,7 +173,7 @@ https-garbage | down | TLS handshake failed: .*           | type: https, port: 7
 END
 }
 
-pace="interval: 500ms, timeout: 400ms, rise: 1, fall: 2"
+pace="interval: 1s, timeout: 900ms, rise: 1, fall: 2"
 {
   echo "services:"
   while IFS='|' read -r name _ _ how; do

@@ -116,7 +116,7 @@ grpc-none | down | service "shop.None" is not known to the server | type: grpc, 
 grpc-tls  | up   | service is SERVING                    | type: grpc, port: 5002, tls: "yes", $ca
 END
 }
-pace="interval: 500ms, timeout: 490ms, rise: 1, fall: 2, via: direct"
+pace="interval: 1s, timeout: 900ms, rise: 1, fall: 2, via: direct"
 n=0
 {
   echo "services:"

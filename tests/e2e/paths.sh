@@ -10,7 +10,7 @@ for n in 1 2 3; do web $n 80 81; done
 vip lb $VIP4 # with which the kernel lets nothing in that has it as source
 backends4 1 2 3 >"$W/v4.backends"
 backends6 1 2 3 >"$W/v6.backends"
-pace='interval: 250ms, timeout: 200ms'
+pace='interval: 250ms, timeout: 240ms, fall: 5'
 path="check: { type: tcp, via: path, $pace }"
 direct="check: { type: tcp, via: direct, $pace }"
 usual="check: { type: http, path: /healthz, $pace }"
@@ -89,5 +89,6 @@ SHUNTD_ENV=(setpriv --inh-caps -sys_admin --bounding-set -sys_admin)
 running 60
 is "who may not make a network namespace makes it as a user" "$(in_own_users)" 1
 shuntd_stop
-is "which ends with it" "$(on lb tc filter show dev eth0 ingress | grep -c shunt_path_in)" 0
+no_filter() { ! on lb tc filter show dev eth0 ingress | grep -q shunt_path_in; }
+check "which ends with it" wait_for 5 no_filter
 finish
