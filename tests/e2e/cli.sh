@@ -24,7 +24,7 @@ check "so does shuntd --check" on lb "$O/shuntd" -c "$W/shunt.yaml" --check
 sed 's/forward: dsr/forward: dsrr/' "$W/shunt.yaml" >"$W/bad.yaml"
 refuses "check finds a bad file bad" 1 'bad.yaml:[0-9]+:[0-9]+:.*dsrr' shunt check "$W/bad.yaml"
 refuses "so does shuntd --check" 1 'bad.yaml:[0-9]+:[0-9]+:.*dsrr' on lb "$O/shuntd" -c "$W/bad.yaml" --check
-refuses "and it does not start" 1 'bad.yaml' on lb timeout 5 "$O/shuntd" -c "$W/bad.yaml"
+refuses "and it does not start" 1 'bad.yaml' on lb timeout 30 "$O/shuntd" -c "$W/bad.yaml"
 refuses "a missing file is named" 1 'missing.yaml' shunt check "$W/missing.yaml"
 refuses "shuntd without a file is misuse" 2 '.' on lb "$O/shuntd" --nonsense
 for command in status services backends stats reload "drain web b1"; do
@@ -46,7 +46,7 @@ refuses "a service that is not there" 1 'nosuch' shunt drain nosuch b1
 refuses "a backend that is not there" 1 'nosuch' shunt drain web nosuch
 refuses "a weight out of range" 2 '100000' shunt weight web b1 100000
 refuses "a second daemon of the same instance" 1 "$INSTANCE|already|running" \
-  on lb timeout 5 "$O/shuntd" -c "$W/shunt.yaml"
+  on lb timeout 30 "$O/shuntd" -c "$W/shunt.yaml"
 check "which leaves the first alone" shunt status
 
 # head_of WORDS COMMAND...: its reader has enough of it after a line.
@@ -76,13 +76,13 @@ done
 sed "s/^instance:.*/instance: other-$$/; s,/run$,/run2,; s,/state$,/state2," "$W/shunt.yaml" >"$W/other.yaml"
 mkdir -m 777 "$W/run2" "$W/state2"
 refuses "an unprivileged daemon names the capability it lacks, in a line" 1 'CAP_' \
-  nobody timeout 5 "$W/shuntd" -c "$W/other.yaml"
+  nobody timeout 30 "$W/shuntd" -c "$W/other.yaml"
 is "one capability short it names that one, in a line" \
-  "$(on lb setpriv --bounding-set=-perfmon,-sys_admin -- timeout 5 "$O/shuntd" -c "$W/other.yaml" 2>&1)" \
+  "$(on lb setpriv --bounding-set=-perfmon,-sys_admin -- timeout 30 "$O/shuntd" -c "$W/other.yaml" 2>&1)" \
   "shuntd: error: may not load and attach XDP programs: Operation not permitted; missing: CAP_PERFMON"
 sed "s/^instance:.*/instance: third-$$/" "$W/shunt.yaml" >"$W/third.yaml"
 refuses "a daemon on an interface that is taken says how to free it" 1 \
   'third.yaml:[0-9]+:[0-9]+: interface eth0: .*--remove.*bpftool link detach id [0-9]+, or end the process that holds it' \
-  on lb timeout 5 "$O/shuntd" -c "$W/third.yaml"
+  on lb timeout 30 "$O/shuntd" -c "$W/third.yaml"
 check "and leaves nothing" on lb "$O/shuntd" --remove -c "$W/third.yaml"
 finish

@@ -155,7 +155,7 @@ while True:
         s.sendto(bytes(size), (address, port))
     time.sleep(0.005)
 PY
-start held client bash -c "exec 3<>/dev/tcp/$VIP4/81; sleep 60" # the only port there is
+start held client bash -c "exec 3<>/dev/tcp/$VIP4/81; sleep 600" # the only port there is
 start flood client bash -c "while :; do curl -s --max-time 0.3 http://$VIP4:81/; done"
 check "flows without a port for them are found" wait_for 8 finds verdicts warning nat_exhausted
 check "what is printed for it can be run" mend verdicts nat_exhausted

@@ -52,7 +52,7 @@ for port in $(seq 32000 32019); do
   got=$(on client "$python" -c "
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(('', $port)); s.settimeout(2); s.sendto(b'1', ('$VIP4', 5353))
+s.bind(('', $port)); s.settimeout(8); s.sendto(b'1', ('$VIP4', 5353))
 print(s.recv(99).decode().split()[0])")
   [ "$backend" = "$got" ] || { note "port $port: said $backend, got $got" && wrong=$((wrong + 1)); }
 done
@@ -78,8 +78,13 @@ verdict() { # WORDS VERDICT ADVICE ARGUMENT...
 }
 verdict "a source that is denied" drop_denied "deny_file" 10.0.0.1:4000 $VIP4:82
 refuses "and it is" 28 "" get http://$VIP4:82/
-get http://$VIP4:83/ >/dev/null
-verdict "a rate that is used up" drop_rate_service "new_flows" 10.0.0.1:4000 $VIP4:83
+used_up() { # for a second
+  get http://$VIP4:83/ >/dev/null
+  ask 10.0.0.1:4000 $VIP4:83 >"$W/answer"
+  [ "$(said .verdict)" = drop_rate_service ]
+}
+check "a rate that is used up" wait_for 5 used_up
+check "a rate that is used up: and what to do about it" grep -q new_flows "$W/answer"
 verdict "a service without a backend" drop_no_backend "on_empty" 10.0.0.1:4000 $VIP4:84
 verdict "an address without a service" pass_not_vip "shunt services" 10.0.0.1:4000 198.51.100.9:4444
 verdict "a source that nobody has" drop_bad_source "attacker" 127.0.0.1:4000 $VIP4:80

@@ -85,7 +85,7 @@ done
 chmod -R a+rX "$W"
 check "the backends serve a file" wait_for 5 web_is_up
 for url in "http://$VIP4/body" "http://[$VIP6]/body"; do
-  check "far gets $url" on far curl -sf --max-time 10 -o "$W/got" "$url"
+  check "far gets $url" on far curl -sf --max-time 60 -o "$W/got" "$url"
   check "every byte of it" cmp "$W/got" "$W/body"
 done
 learnt() { on b1 ip -"$1" route show cache; on b2 ip -"$1" route show cache; on b1 ip -"$1" route get "$2"; on b2 ip -"$1" route get "$2"; }
@@ -114,7 +114,7 @@ done
 check "the backends are there" wait_for 5 web_is_up
 sleep 0.5
 for url in "http://$VIP4/" "http://[$VIP6]/"; do
-  code=$(on client curl -s --max-time 15 -o "$W/answer" -w '%{http_code}' -H Expect: --data-binary "@$W/body" "$url")
+  code=$(on client curl -s --max-time 60 -o "$W/answer" -w '%{http_code}' -H Expect: --data-binary "@$W/body" "$url")
   is "1 MB is uploaded to $url though the way takes 1400 bytes" "$code" 200
 done
 holds "the client has been told 1380, IPv4" "$(on client ip route get $VIP4 | grep -c 'mtu 1380') > 0"

@@ -16,7 +16,7 @@ answers() {
 
 INTERFACES=eth7 config < <(services)
 refuses "no interface of that name: refused with file, line and column" 1 'shunt.yaml:[0-9]+:[0-9]+:.*eth7' \
-  on lb timeout 5 "$O/shuntd" -c "$W/shunt.yaml"
+  on lb timeout 30 "$O/shuntd" -c "$W/shunt.yaml"
 
 config < <(services)
 check "a veth runs it natively" shuntd_start
@@ -40,7 +40,7 @@ on lb ip link set mv0 up
 address lb mv0 10.0.0.2/24 fd00::2/64
 INTERFACES='{ name: mv0, xdp: native }' config < <(services)
 refuses "native mode where there is none: refused with the reason" 1 'mv0.*native' \
-  on lb timeout 5 "$O/shuntd" -c "$W/shunt.yaml"
+  on lb timeout 30 "$O/shuntd" -c "$W/shunt.yaml"
 INTERFACES=mv0 config < <(services)
 on client ip neigh flush dev eth0
 check "it falls back to generic mode" shuntd_start

@@ -168,9 +168,16 @@ if [ -x $networkd ]; then
   plug n1 eth0 n1 1600
   printf '[Match]\nName=eth0\n[Network]\nAddress=10.0.0.31/24\nAddress=fd00::31/64\nGateway=10.0.0.1\n' \
     >"$W/networkd/etc/systemd/network/20-eth0.network"
-  on n1 unshare -m bash -c "mount -t sysfs -o ro sysfs /sys; mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/netif/{links,leases,lldp}
+  is_set_up() {
+    on n1 ip -o address show dev lo | grep -q "$VIP4"/32 && on n1 ip -6 route get 2001:db8::1 | grep -q 'via fd00::2 ' &&
+      on n1 ip route get 192.0.2.1 | grep -q 'via 10.0.0.2 ' && on n1 ip route show default | grep -q 'via 10.0.0.1 '
+  }
+  start networkd n1 unshare -m bash -c "mount -t sysfs -o ro sysfs /sys; mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/netif/{links,leases,lldp}
     mount --bind $W/networkd/etc/systemd/network /etc/systemd/network; chmod 755 $W
-    SYSTEMD_LOG_LEVEL=debug SYSTEMD_LOG_TARGET=console timeout 4 $networkd" >"$W/networkd.log" 2>&1
+    SYSTEMD_LOG_LEVEL=debug SYSTEMD_LOG_TARGET=console exec $networkd"
+  set_up_or_ended() { is_set_up || ended "${pids[networkd]}"; }
+  wait_for 5 set_up_or_ended
+  stop networkd
   is "networkd complains of no line" "$(grep -cE '\.(network|conf):[0-9]+:' "$W/networkd.log")" 0
   if on n1 ip -o address show dev lo | grep -q $VIP4/32; then
     result 0 "networkd has put the address on lo"

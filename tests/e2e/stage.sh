@@ -23,13 +23,19 @@ on client ip route replace $VIP4/32 via 10.0.0.2
 
 load web http://10.0.0.11/ 200
 sleep 1
+went=$(now_ms)
 stop web1 KILL
+gone=$(now_ms)
 sleep 0.3
+away=$(now_ms)
 web 1
+back=$(now_ms)
 sleep 0.5
 stop_load web
-total=$(loaded web total) failed=$(loaded web failed)
-note "$total requests, $failed failed"
-holds "the load counts requests" "$total > 200"
-holds "the load counts failed requests while the server is away" "$failed > 10 && $failed < $total / 2"
+total=$(loaded web total) failed=$(loaded web failed "$gone" "$away")
+note "$total requests, $(loaded web failed) failed"
+holds "the load counts requests" "$total > 50"
+holds "the load counts failed requests while the server is away" "$failed > 3 && $failed == $(loaded web total "$gone" "$away")"
+# A request that began just before may be cut off by the end.
+is "and none before and after" "$(loaded web failed 0 $((went - 1000))) $(loaded web failed "$back")" "0 0"
 finish
