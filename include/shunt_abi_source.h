@@ -81,7 +81,8 @@ struct shunt_rate {
  * source is looked for in one line; where that is full it takes the place of the word that will be
  * full first.  With 64-bit h = shunt_source_mix(): line h & rate_mask, tag h >> 44.
  * A time that is half of 2^44 ago reads as one to come, and so does a 0 during half of all uptimes: the
- * daemon writes the time into words that are full when it makes or opens the map, and each hour. */
+ * daemon writes the time into words that have been full for a while when it makes or opens the map, and
+ * each hour. */
 #define SHUNT_RATE_WAYS 8
 #define SHUNT_RATE_TIME ((1ull << 44) - 1)
 

@@ -292,7 +292,7 @@ pid $dir/pid;
 error_log $dir/error.log;
 events { worker_connections 4096; }
 http {
-  access_log off;
+  access_log off; keepalive_requests 1000000;
   client_body_temp_path $dir/t1; proxy_temp_path $dir/t2; fastcgi_temp_path $dir/t3;
   uwsgi_temp_path $dir/t4; scgi_temp_path $dir/t5;
   default_type text/plain;

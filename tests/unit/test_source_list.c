@@ -302,11 +302,13 @@ static void full_buckets_never_look_as_if_they_were_to_be_full_in_hours(void **s
 		line[0] = line[1] = (struct shunt_rate_line){{0}};
 		line[0].word[1] = tag | ((time + ahead) & SHUNT_RATE_TIME);
 		line[0].word[2] = tag | ((time + 5) & SHUNT_RATE_TIME);
-		line[1].word[7] = tag | ((time - 5 * tick) & SHUNT_RATE_TIME);
+		line[1].word[7] = tag | ((time - 3000 * tick) & SHUNT_RATE_TIME);
+		line[1].word[5] = tag | ((time - 5 * tick) & SHUNT_RATE_TIME);
 		line[1].word[6] = tag | ((time + (SHUNT_RATE_TIME >> 1) - 9) & SHUNT_RATE_TIME);
 		source_rates_refresh(line, 2, (uint16_t)now);
 		assert_int_equal(line[0].word[1], tag | ((time + ahead) & SHUNT_RATE_TIME));
 		assert_int_equal(line[0].word[2], tag | ((time + 5) & SHUNT_RATE_TIME));
+		assert_int_equal(line[1].word[5], tag | ((time - 5 * tick) & SHUNT_RATE_TIME));
 		for (int i = 6; i < 8; i++)
 			assert_int_equal(line[1].word[i], time);
 		for (int i = 3; i < 8; i++)

@@ -436,6 +436,8 @@ struct shunt_rate source_rate_of(uint32_t per_second, uint64_t burst, uint32_t h
 
 /* No rate lets a bucket be further from full: source_rate_of() and SOURCE_BURST_SECONDS. */
 #define FURTHEST (1ull << 42)
+/* What has been full for less may stay as it is: half an hour at HZ 250. */
+#define RECENT (1ull << 39)
 
 void source_rates_refresh(struct shunt_rate_line *lines, size_t n, uint16_t now)
 {
@@ -446,7 +448,7 @@ void source_rates_refresh(struct shunt_rate_line *lines, size_t n, uint16_t now)
 		uint64_t *at = (uint64_t *)&lines[i / SHUNT_RATE_WAYS].word[i % SHUNT_RATE_WAYS];
 		uint64_t word = __atomic_load_n(at, __ATOMIC_RELAXED);
 
-		if (!word || ((word - time) & SHUNT_RATE_TIME) > FURTHEST)
+		if (!word || ((word - time + RECENT) & SHUNT_RATE_TIME) > FURTHEST + RECENT)
 			__atomic_compare_exchange_n(at, &word, time, false, __ATOMIC_RELAXED,
 						    __ATOMIC_RELAXED);
 	}

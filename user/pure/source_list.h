@@ -55,10 +55,10 @@ void source_list_place(const struct source_list *list, uint32_t at,
  * at most SOURCE_BURST_SECONDS of them. What comes in a jiffy may always come at once. */
 struct shunt_rate source_rate_of(uint32_t per_second, uint64_t burst, uint32_t hz);
 
-/* Writes the time of flow tick @now into all buckets of @n lines that are full, those that have never been
- * used among them. Times wrap (SHUNT_RATE_TIME): half of that later a full one would look as if it were far
- * from full, and would stay where others have to go. The lines are the packet path's, which goes on with
- * them. */
+/* Writes the time of flow tick @now into all buckets of @n lines that have been full for a while, those that
+ * have never been used among them. Times wrap (SHUNT_RATE_TIME): half of that later a full one would look as
+ * if it were far from full, and would stay where others have to go. The lines are the packet path's, which
+ * goes on with them. */
 void source_rates_refresh(struct shunt_rate_line *lines, size_t n, uint16_t now);
 
 #endif
