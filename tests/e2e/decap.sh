@@ -98,6 +98,8 @@ check "an address is added" on b "$decap" add eth0 fd09::2
 send added
 check "and taken off" arrives added "4in6 6in6 "
 check "an address is removed" on b "$decap" del eth0 fd09::2
+refuses "but none that is not there" 1 'fd09::2 is not among the addresses; shunt decap status lists them' \
+  on b "$decap" del eth0 fd09::2
 send removed
 sleep 0.3
 is "and not taken off" "$(heard removed)" ""

@@ -85,7 +85,7 @@ while IFS='|' read -r command status text; do
 done <<'END'
 weight nosuch b1 5|1|there is no service "nosuch"; there are: web, nat, none1, 
 weight web nosuch 5|1|service "web" has no backend "nosuch"; it has: b1, b2$
-drain web b2|0|web/b2: drained: it gets no new flows; .*; kept over reloads and restarts until changed back
+drain web b2|0|web/b2: drained: it gets no new flows; those that it has move in (1 h|3[0-9]* s); kept over reloads and restarts until changed back
 history web nosuch|1|service "web" has no backend "nosuch"; shunt backends web lists them
 upgrade --rollback|1|there is no former packet path to put back: nothing was in force before that was kept
 END

@@ -32,6 +32,8 @@ is "and the backend that answered" "$(jq -r .backend "$W/trace.log" | xargs)" "$
 check "and what it has become" grep -q 'IPv4 10.0.0.2 > 10.0.0.1[12], IPv4 10.0.0.1 > 203.0.113.10, TCP' "$W/trace.log"
 refuses "a second one has to wait" 1 "one at a time" shunt trace --count 1
 stop trace INT
+check "it is said when nothing has come" eval \
+  'shunt trace --service other --seconds 1 2>&1 | grep -qx "no packet that was asked for came within 1 s"'
 check "when he has seen enough the former program is in force" wait_for 2 is_former
 requests >/dev/null
 is "and nothing more is seen" "$(wc -l <"$W/trace.log")" 3

@@ -180,6 +180,9 @@ static void misuse_is_told_with_what_is_right(void **state)
 	golden("explain-interface-long", "explain web --interface a-name-of-16-xxx");
 	golden("explain-no-file", "explain --pcap /nonexistent.pcap");
 	golden("explain-both", "explain web --pcap /nonexistent.pcap");
+	golden("flows-no-service", "flows --service none --json");
+	golden("flows-no-backend", "flows --backend none");
+	golden("flows-no-backend-of-it", "flows --backend none web");
 	golden("flows-limit-word", "flows --limit many");
 	golden("flows-client-word", "flows --client 192.0.2.0/33");
 	golden("flows-twice", "flows web --service dns");

@@ -290,13 +290,25 @@ static void change(struct edit *x, const struct backend *b, const struct ctl_com
 	}
 }
 
+/* "90 s", "10 min", "1 h" */
+static void say_duration(int64_t s, char *out, size_t size)
+{
+	if (s >= 3600 && s % 3600 == 0)
+		snprintf(out, size, "%lld h", (long long)s / 3600);
+	else if (s > 60 && s % 60 == 0)
+		snprintf(out, size, "%lld min", (long long)s / 60);
+	else
+		snprintf(out, size, "%lld s", (long long)s);
+}
+
 static void explain_edit(const struct backend *b, const struct ctl_command *c, struct ctl_reply *r)
 {
-	char what[128], deadline[48] = "";
+	char what[128], deadline[64] = "", left[24];
 
-	if (drain_left_s(&b->drain) >= 0)
-		snprintf(deadline, sizeof(deadline), "; those that it has move in %lld s",
-			 (long long)drain_left_s(&b->drain));
+	if (drain_left_s(&b->drain) >= 0) {
+		say_duration(drain_left_s(&b->drain), left, sizeof(left));
+		snprintf(deadline, sizeof(deadline), "; those that it has move in %s", left);
+	}
 	if (c->verb == CTL_WEIGHT)
 		snprintf(what, sizeof(what), "weight %u (configured %u%s)", b->weight,
 			 b->conf->weight,

@@ -345,9 +345,9 @@ int dp_decap_del(const char *ifname, const struct addr *addrs, size_t n, struct 
 
 	if (rc)
 		return rc;
-	dp_decap_del_addrs(p.map_fds[LOCAL], addrs, n);
+	rc = dp_decap_del_addrs(p.map_fds[LOCAL], addrs, n, err);
 	place_close(&p);
-	return 0;
+	return rc;
 }
 
 int dp_decap_detach(const char *ifname, struct dp_error *err)

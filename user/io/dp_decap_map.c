@@ -67,15 +67,31 @@ int dp_decap_add_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp
 	return 0;
 }
 
-void dp_decap_del_addrs(int map_fd, const struct addr *addrs, size_t n)
+static void forget_addr(int map_fd, const struct addr *a)
 {
+	struct shunt_decap_addr key = to_key(a);
+
+	bpf_map_delete_elem(map_fd, &key);
+}
+
+int dp_decap_del_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp_error *err)
+{
+	char text[ADDR_TEXT_MAX];
+	uint32_t one;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		struct shunt_decap_addr key = to_key(&addrs[i]);
 
-		bpf_map_delete_elem(map_fd, &key);
+		if (bpf_map_lookup_elem(map_fd, &key, &one) < 0)
+			return dp_fail(
+				err, -ENOENT,
+				"%s is not among the addresses; shunt decap status lists them",
+				addr_format(&addrs[i], text));
 	}
+	for (i = 0; i < n; i++)
+		forget_addr(map_fd, &addrs[i]);
+	return 0;
 }
 
 static bool is_among(const struct addr *a, const struct addr *addrs, size_t n)
@@ -99,7 +115,7 @@ int dp_decap_set_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp
 	n_there = dp_decap_read_addrs(map_fd, there);
 	for (i = 0; i < n_there; i++)
 		if (!is_among(&there[i], addrs, n))
-			dp_decap_del_addrs(map_fd, &there[i], 1);
+			forget_addr(map_fd, &there[i]);
 	return dp_decap_add_addrs(map_fd, addrs, n, err);
 }
 

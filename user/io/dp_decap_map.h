@@ -11,7 +11,8 @@ size_t dp_decap_read_addrs(int map_fd, struct addr addrs[static DP_DECAP_ADDRS_M
 /* -E2BIG when they do not all fit; those before are in then. */
 int dp_decap_add_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp_error *err)
 	__attribute__((warn_unused_result));
-void dp_decap_del_addrs(int map_fd, const struct addr *addrs, size_t n);
+/* All or, where one is not there, none: -ENOENT. */
+int dp_decap_del_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp_error *err);
 /* Makes exactly these the addresses. */
 int dp_decap_set_addrs(int map_fd, const struct addr *addrs, size_t n, struct dp_error *err)
 	__attribute__((warn_unused_result));

@@ -249,6 +249,25 @@ static enum cli_exit read_options(const struct cli *cli, const char *service, st
 	return result;
 }
 
+/* Whether there are the service and the backend that are asked for. */
+static int check_names(struct stats_client *c, const struct msg_get *get, struct client_error *e)
+{
+	auto_free struct view_backend *rows = NULL;
+	size_t i, n;
+	int err;
+
+	if (!get->service[0] && !get->backend[0])
+		return 0;
+	err = stats_client_backends(c, get->service[0] ? get->service : NULL, &rows, &n, e);
+	if (err < 0 || !get->backend[0])
+		return err;
+	for (i = 0; i < n; i++)
+		if (strcmp(rows[i].name, get->backend) == 0)
+			return 0;
+	return client_fail(e, -ENOENT, "no backend \"%s\"%s%s; shunt backends lists them",
+			   get->backend, get->service[0] ? " in service " : "", get->service);
+}
+
 static enum cli_exit run(struct cli *cli, int argc, char **argv)
 {
 	__attribute__((cleanup(close_client))) struct stats_client *c = NULL;
@@ -259,7 +278,8 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 
 	if (result != CLI_DONE)
 		return result;
-	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) < 0)
+	if (stats_client_open(cli->run_dir, cli->instance, &c, &e) < 0 ||
+	    check_names(c, &get, &e) < 0)
 		return cli_failed("%s", e.text);
 	if (cli->json) {
 		json_open(&l.j, cli->out, false);

@@ -207,9 +207,7 @@ const struct command command_backends = {
 		"expired), idle_ms, quiet_ms (as long without a packet: its flows have ended), "
 		"deadline_ms (null: none), flows_now (that it has; null: not known), "
 		"flows_left (the same while it drains), oldest_ms (of these, the longest "
-		"without a packet; null as well), passive (what passive checks say of it; "
-		"null: nothing), passive_out (taken out by them), passive_age_ms, "
-		"passive_back_ms (until it is tried again)] (edited_by, edit_reason, code, reason, "
+		"without a packet; null as well)] (edited_by, edit_reason, code, reason, "
 		"mac "
 		"and egress may be null)",
 	.examples = "shunt backends web\n"

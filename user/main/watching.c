@@ -2,6 +2,7 @@
 #include "main/watching.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <signal.h>
@@ -148,6 +149,9 @@ static enum cli_exit watch(struct cli *cli, const struct watching *w, uint64_t n
 		fflush(cli->out);
 		poll(NULL, 0, IDLE_MS);
 	}
+	if (w->seconds && !k.seen && !ended)
+		fprintf(stderr, "no packet that was asked for came within %" PRIu64 " s\n",
+			w->seconds);
 	return CLI_DONE;
 }
 
