@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A service's scheduler changes again while connections are open that are older than the change before. */
+/* A service's scheduler changes again while connections are open that are older than the change before.
+ * Environment: CHAIN, the first of the chains that are made up (1). */
 #include "engine_checks.h"
 #include "engine_flows.h"
 
@@ -199,6 +200,124 @@ static void flows_stay_where_nobody_takes_new_ones(void **state)
 	check_kept(&was, &is, "at the end, after", 2);
 }
 
+/* ---- any chain ----------------------------------------------------------------------------------*/
+
+#define CHAINS 20
+#define STEPS 6
+#define BEGIN 12 /* flows in each step */
+
+static const struct step any[] = {
+	{SHUNT_MAGLEV, NULL},
+	{SHUNT_RR, NULL},
+	{SHUNT_WRR, NULL},
+	{SHUNT_LC, NULL},
+	{SHUNT_WLC, NULL},
+	{SHUNT_SH, NULL},
+	{SHUNT_SH, "source_prefix: 24,"},
+	{SHUNT_MAGLEV, "affinity: source,"},
+	{SHUNT_MAGLEV, "affinity: source, source_prefix: 31,"},
+	{SHUNT_RR, "affinity: source,"},
+	{SHUNT_LC, "affinity: source,"},
+	{SHUNT_WLC, "affinity: source, source_prefix: 24,"},
+};
+
+struct open {
+	uint8_t backend[STEPS * BEGIN];
+	int n;
+};
+
+/* Repeatable. */
+static uint32_t roll(uint32_t *dice, uint32_t n)
+{
+	*dice = *dice * 1664525 + 1013904223;
+	return (*dice >> 16) % n;
+}
+
+static void check_open(const struct bench *b, const struct open *o, const char *when, int chain,
+		       int step)
+{
+	int i, is;
+
+	for (i = 0; i < o->n; i++) {
+		is = backend_of(dp_program_fd(b->engine->dp), 0, i, false);
+		if (is != o->backend[i])
+			fail_msg("chain %d, step %d, %s: flow %d went to %d, not %d", chain, step,
+				 when, i, is, o->backend[i]);
+	}
+}
+
+static void begin_some(const struct bench *b, struct open *o, int chain, int step)
+{
+	int program = dp_program_fd(b->engine->dp), i;
+
+	for (i = 0; i < BEGIN; i++, o->n++)
+		o->backend[o->n] = backend_of(program, 0, o->n, true);
+	check_open(b, o, "begun", chain, step);
+}
+
+/* Another scheduler, or other weights, or more backends, or all of it. */
+static void want_any(struct bench *b, uint32_t *dice, uint32_t what, struct step *now)
+{
+	struct wanted_service *s = &b->services[0];
+	int i;
+
+	if (what & 1)
+		*now = any[roll(dice, sizeof(any) / sizeof(any[0]))];
+	s->scheduler = now->scheduler;
+	s->keys = now->keys;
+	for (i = 0; what & 2 && i < HOSTS; i++)
+		if (s->backends[i].there)
+			want_backend(s, i, true, (uint16_t)roll(dice, 4));
+	for (i = 0; what & 4 && i < 3; i++)
+		want_backend(s, (int)roll(dice, 40), true, 1);
+	want_backend(s, 0, true, 1);
+	write_config(b);
+}
+
+/* @other: to another scheduler. */
+static void any_step(struct bench *b, uint32_t *dice, struct step *now, bool other)
+{
+	switch (other ? 2 : roll(dice, 6)) {
+	case 0:
+		go_on(b);
+		return;
+	case 1:
+		stop(b);
+		start(b);
+		let_time_pass(b);
+		return;
+	default:
+		want_any(b, dice, other ? 1 : 1 + roll(dice, 7), now);
+		reload_well(b);
+		settle(b);
+	}
+}
+
+static void flows_stay_in_any_chain(void **state)
+{
+	const char *text = getenv("CHAIN");
+	int first = text ? atoi(text) : 1, chain, step;
+	struct bench *b = *state;
+
+	for (chain = first; chain < first + CHAINS; chain++) {
+		uint32_t dice = (uint32_t)chain * 2654435761u;
+		struct step now = any[roll(&dice, sizeof(any) / sizeof(any[0]))];
+		struct open o = {0};
+
+		want(b, &now);
+		start(b);
+		let_time_pass(b);
+		for (step = 0; step < STEPS; step++) {
+			begin_some(b, &o, chain, step);
+			/* twice in a row, from settled slots; later ones hardly settle */
+			any_step(b, &dice, &now, step < 2);
+			check_open(b, &o, "changed", chain, step);
+		}
+		stop(b);
+		shell("rm -rf /sys/fs/bpf/shunt/%s", b->instance);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -213,6 +332,7 @@ int main(int argc, char **argv)
 		TEST(who_remembered_all_from_the_beginning_goes_over_at_once),
 		TEST(who_remembers_again_does_not_know_all),
 		TEST(flows_stay_where_nobody_takes_new_ones),
+		TEST(flows_stay_in_any_chain),
 	};
 
 	if (is_probe_child(argc, argv))
