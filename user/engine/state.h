@@ -472,8 +472,7 @@ bool views_backend(void *arg, uint32_t service, uint32_t i, struct view_backend 
 bool views_verdict(void *arg, enum shunt_verdict v, struct view_verdict *out);
 
 /* ---- fingerprints.c -----------------------------------------------------------------------------*/
-/* What is shown of service number @service (@i 0), or of its backend @i - 1; @arg is the engine. False
- * when there is none. */
+/* The same of service number @service (@i 0), or of its backend @i - 1; false when there is none. */
 bool fingerprints_view(void *arg, uint32_t service, uint32_t i, struct view_fingerprint *out);
 void fingerprints_free(struct engine *e);
 
