@@ -316,7 +316,7 @@ static __always_inline __u32 flow_backend_of(const struct shunt_service *svc, __
 {
 	struct choice c = {.svc = svc, .how = how, .hash = hash, .may_own = may_own};
 	__u32 number, given = how >> HOW_NUMBER_SHIFT;
-	int changed;
+	int changed, counts;
 
 	if (!svc)
 		return SLOT_BAD_TABLE;
@@ -338,12 +338,14 @@ static __always_inline __u32 flow_backend_of(const struct shunt_service *svc, __
 	changed = slot_read(&c.slot, svc, shunt_slot_of(c.hash, svc->slot_mask));
 	if (changed < 0)
 		return SLOT_BAD_TABLE;
+	counts = slot_flags(&c.slot) & SHUNT_BASE_SINCE;
 	if (!(svc->flags & SHUNT_SVC_FLOWS)) {
 		if (!changed && !given)
 			return c.slot.cur * (1 - (how / HOW_OWN & 1));
-		if (changed)
-			flow_since(&c.flow, slot_since(&c.slot));
+		counts = changed;
 	}
+	if (counts)
+		flow_since(&c.flow, slot_since(&c.slot));
 	if (may_own)
 		given = forget(given, a);
 	meet();

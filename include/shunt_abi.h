@@ -193,8 +193,9 @@ struct shunt_span {
  * and, with SHUNT_BASE_LEARNING, all that have no entry: until lately the service did not remember any.
  *
  * Entries are valid in a slot in transition from tick `since` on (by shunt_flow_age(), so that a slot may
- * stay so for long), and those made there are as old as that at most: what an earlier transition has left behind does not count.  SHUNT_SVC_FLOWS makes
- * every entry valid.
+ * stay so for long), and those made there are as old as that at most: what an earlier transition has left behind does not count.  With
+ * SHUNT_SVC_FLOWS that holds of slots with SHUNT_BASE_SINCE, which had it already when the service began to
+ * remember every flow or have had it since then; all other entries are valid.
  *
  * A service comes to find its slots or entries by another hash in two steps.  With SHUNT_SVC_KEEP it goes
  * on as it is, and besides, of every packet's flow, an entry under the flow's own hash is made to say where
@@ -220,6 +221,7 @@ struct shunt_slot_line {
 /* Read as one word.  The packet path writes `used` and, once, SHUNT_BASE_FULL. */
 #define SHUNT_BASE_LEARNING 1u
 #define SHUNT_BASE_FULL 2u /* a flow that should have been remembered was not: no room */
+#define SHUNT_BASE_SINCE 4u /* `since` counts with SHUNT_SVC_FLOWS, too */
 struct shunt_base {
 	__u16 base; /* the backend's number; 0: cur */
 	__u16 used; /* flow tick */

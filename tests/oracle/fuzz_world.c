@@ -158,7 +158,7 @@ static void base_vary(struct shunt_base *base, uint16_t tick, struct dice *d)
 		.base = (uint16_t)roll(d, WORLD_ROWS_EACH),
 		.used = tick_vary(tick, d),
 		.since = tick_vary(tick, d),
-		.flags = (uint16_t)roll(d, 4),
+		.flags = (uint16_t)roll(d, 8),
 	};
 }
 

@@ -25,6 +25,12 @@ static bool remembers_all(const struct choosing *q)
 	return q->svc->flags & SHUNT_SVC_FLOWS;
 }
 
+/* Whether entries from before a transition are void. */
+static bool since_counts(const struct choosing *q)
+{
+	return !remembers_all(q) || q->slot.base.flags & SHUNT_BASE_SINCE;
+}
+
 static void go_old(struct choosing *q, uint32_t *number, struct oracle_result *r)
 {
 	*number = q->slot.old;
@@ -99,6 +105,8 @@ static enum shunt_verdict choose(struct choosing *q, uint32_t *number, struct or
 		*number = oracle_by_slot(q->c, &q->flow, &q->slot, r);
 		return SHUNT_GO_ON;
 	}
+	if (since_counts(q))
+		oracle_count_since(&q->flow, &q->slot);
 	if (!q->flow.is_about)
 		return choose_by_flow(q, number, r);
 	if (oracle_recall(q->c->t, q->c->s, &q->flow, number, r) != ORACLE_KNOWN)
@@ -165,7 +173,7 @@ static enum shunt_verdict choose_own(struct choosing *q, uint32_t *number, struc
 	uint32_t known, other;
 	bool stirs = false;
 
-	if (!remembers_all(q))
+	if (since_counts(q))
 		oracle_count_since(&q->own, &q->slot);
 	if (q->svc->flags & SHUNT_SVC_KEPT)
 		q->is_known = recall_own(q, &known, &stirs, r);

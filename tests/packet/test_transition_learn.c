@@ -153,6 +153,30 @@ static void a_remembered_flow_does_not_mind_transitions(void **state)
 	expect(f, 2, ACK, C);
 }
 
+static void a_service_that_has_begun_to_remember_believes_no_entry_of_before(void **state)
+{
+	struct fixture *f = *state;
+
+	transit_service(f)->flags |= SHUNT_SVC_FLOWS;
+	stay_on_cpu(0);
+	transit_end(f, A);
+	expect(f, 1, SYN, A);
+	expect(f, 2, SYN, A);
+	transit_begin(f, B, C, (uint16_t)(transit_tick(f) + 2));
+	flags_set(f, SHUNT_BASE_SINCE);
+	expect(f, 1, ACK, B);
+	expect(f, 2, SYN, C);
+	/* as old as `since`, and so valid */
+	expect(f, 2, ACK, C);
+	flags_set(f, 0);
+	expect(f, 1, ACK, A);
+	/* of a settled slot it means nothing */
+	transit_end(f, B);
+	flags_set(f, SHUNT_BASE_SINCE);
+	expect(f, 1, ACK, A);
+	expect(f, 3, ACK, B);
+}
+
 static void what_had_no_room_goes_by_hash_and_to_base(void **state)
 {
 	struct fixture *f = *state;
@@ -322,6 +346,7 @@ int main(void)
 		BOTH(what_was_learned_of_a_dead_backend_goes_to_cur),
 		BOTH(datagrams_of_a_service_that_does_not_learn_go_to_base),
 		BOTH(a_remembered_flow_does_not_mind_transitions),
+		BOTH(a_service_that_has_begun_to_remember_believes_no_entry_of_before),
 		BOTH(what_had_no_room_goes_by_hash_and_to_base),
 		BOTH(whose_flow_it_is_stands_beside_the_word),
 		BOTH(slots_in_transition_note_rows_too),

@@ -260,6 +260,56 @@ static void a_slot_still_in_transition_waits_for_the_flows_that_were_remembered(
 	assert_int_equal(settle_at(s, 1000 + 2 * IDLE + 4).slot, B);
 }
 
+/* Neither before this change nor when all are remembered no longer. */
+static void who_begins_to_remember_believes_no_entry_of_before(void **state)
+{
+	struct transit_slot s, on = change_at(owned_by(A), B, 900);
+
+	(void)state;
+	rules.all = true;
+	s = change_at(owned_by(A), A, 1000);
+	on = change_at(on, B, 1000);
+	rules.all = false;
+	check(s, ON(A), A);
+	assert_int_equal(s.base.flags, SHUNT_BASE_SINCE);
+	assert_int_equal(s.base.since, 1001);
+	check(on, ON(B), A);
+	assert_int_equal(on.base.flags, SHUNT_BASE_SINCE);
+	assert_int_equal(on.base.since, 901);
+	assert_int_equal(on.base.used, 1000); /* the packet path may just have written it */
+	rules.believe = true;
+	assert_int_equal(change_at(s, B, 1010).base.since, 1001);
+	assert_int_equal(change_at(on, B, 1010).base.since, 901);
+}
+
+static void what_does_not_count_has_expired_before_the_slot_settles(void **state)
+{
+	struct transit_slot s = owned_by(A);
+
+	(void)state;
+	s.base.since = 1000 + SHUNT_FLOW_AHEAD - 2; /* of many transitions in one tick */
+	rules.all = true;
+	s = change_at(s, A, 1000);
+	rules.all = false;
+	assert_int_equal(s.base.since, 1000 + SHUNT_FLOW_AHEAD - 1);
+	assert_int_equal(settle_at(s, s.base.since + IDLE).slot, ON(A));
+	assert_int_equal(settle_at(s, s.base.since + IDLE + 1).slot, A);
+}
+
+/* Its flows have been given to somebody else, and nothing was remembered. */
+static void who_begins_to_remember_learns_where_somebody_has_died(void **state)
+{
+	struct transit_slot s;
+
+	(void)state;
+	rules.kind = TRANSIT_LEARN;
+	rules.all = true;
+	alive[A] = 0;
+	s = change_at(owned_by(A), B, 1000);
+	check(s, ON(B), 0);
+	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING | SHUNT_BASE_SINCE);
+}
+
 static void who_begins_to_remember_learns_in_every_slot(void **state)
 {
 	struct transit_slot s;
@@ -269,33 +319,36 @@ static void who_begins_to_remember_learns_in_every_slot(void **state)
 	rules.all = true;
 	s = change_at(owned_by(A), A, 1000);
 	check(s, ON(A), A);
-	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING);
+	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING | SHUNT_BASE_SINCE);
 	s = change_at(owned_by(A), B, 1000);
 	check(s, ON(B), A);
-	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING);
+	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING | SHUNT_BASE_SINCE);
 	rules.all = false;
 	rules.kind = TRANSIT_SYN; /* as it is from then on */
-	assert_int_equal(settle_at(s, 1001 + IDLE + 1).base.flags, SHUNT_BASE_LEARNING);
+	assert_true(settle_at(s, 1001 + IDLE + 1).base.flags & SHUNT_BASE_LEARNING);
 	s = settle_at(s, 1001 + IDLE + 2);
 	check(s, ON(B), A);
-	assert_int_equal(s.base.flags, 0);
-	alive[A] = 0;
-	rules.all = true;
-	assert_int_equal(change_at(owned_by(A), B, 1000).slot, B);
+	assert_int_equal(s.base.flags, SHUNT_BASE_SINCE);
 }
 
-static void a_transition_that_goes_on_begins_to_learn(void **state)
+/* Its flows have entries, or it learns still: those entries are to hold until the service goes over. */
+static void a_transition_that_goes_on_has_learnt(void **state)
 {
-	struct transit_slot s;
+	struct transit_slot s, learnt;
 
 	(void)state;
-	s = change_at(owned_by(A), B, 900);
 	rules.kind = TRANSIT_LEARN;
+	s = change_at(owned_by(A), B, 600);
+	learnt = settle_at(s, 601 + IDLE + 2);
 	rules.all = true;
-	s = change_at(s, B, 1000);
+	s = change_at(s, B, 700);
 	check(s, ON(B), A);
-	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING);
-	assert_int_equal(s.base.since, 1001);
+	assert_int_equal(s.base.flags, SHUNT_BASE_LEARNING | SHUNT_BASE_SINCE);
+	assert_int_equal(s.base.since, 601);
+	s = change_at(learnt, B, 1000);
+	check(s, ON(B), A);
+	assert_int_equal(s.base.flags, SHUNT_BASE_SINCE);
+	assert_int_equal(s.base.since, 601);
 }
 
 /* Whatever the tick, and however long the daemon was away, if that is less than a wrap. */
@@ -379,8 +432,11 @@ int main(void)
 		T(where_nobody_minds_slots_change_at_once),
 		T(when_all_flows_were_remembered_until_now_every_slot_believes_the_entries),
 		T(a_slot_still_in_transition_waits_for_the_flows_that_were_remembered),
+		T(who_begins_to_remember_believes_no_entry_of_before),
+		T(what_does_not_count_has_expired_before_the_slot_settles),
+		T(who_begins_to_remember_learns_where_somebody_has_died),
 		T(who_begins_to_remember_learns_in_every_slot),
-		T(a_transition_that_goes_on_begins_to_learn),
+		T(a_transition_that_goes_on_has_learnt),
 		T(slots_of_another_hash_begin_anew_whatever_they_were),
 		T(slots_of_another_hash_settle_as_others_do),
 	};

@@ -132,11 +132,10 @@ static void configure(struct engine *e, struct change_backend *cb)
 	}
 }
 
-/* What has not been remembered so far, and would look new. */
 static bool begins_to_remember(const struct change *c)
 {
-	return !c->is_new && c->rehash == REHASH_NONE && has_no_beginning(c) &&
-	       !(c->service->flags & SHUNT_SVC_FLOWS) && plan_flags(c) & SHUNT_SVC_FLOWS;
+	return !c->is_new && c->rehash == REHASH_NONE && !(c->service->flags & SHUNT_SVC_FLOWS) &&
+	       plan_flags(c) & SHUNT_SVC_FLOWS;
 }
 
 /* Flows that are older than its remembering are found by their slots, and TCP's go on so for as long as
@@ -168,7 +167,7 @@ static void take_over(struct engine *e, struct change *c)
 	s->anew = c->rehash == REHASH_SWITCH;
 	c->forgets = s->flags & SHUNT_SVC_FLOWS && !(plan_flags(c) & SHUNT_SVC_FLOWS);
 	s->believe = c->forgets;
-	s->learns = begins_to_remember(c);
+	s->begins = begins_to_remember(c);
 	s->knows_all = knows_all(c);
 	s->flags = plan_flags(c);
 	s->scheme = c->scheme;

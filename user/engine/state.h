@@ -168,7 +168,7 @@ struct service {
 	bool knows_all; /* with SHUNT_SVC_FLOWS: no flow is open that it does not remember */
 	bool anew; /* from now on flows are found by another hash, and all are remembered */
 	bool believe; /* until now every flow was remembered, and slots did not matter */
-	bool learns; /* until now none was, and from now on all are, which no packet tells from new ones */
+	bool begins; /* until now few were, and from now on all are */
 	uint16_t policy; /* 0: none */
 	struct quic_place quic;
 	struct backend **backends; /* in the configuration's order, then those that leave */

@@ -36,11 +36,17 @@ static bool is_stateless(const struct conf_service *conf)
 	return conf->protocol == IPPROTO_UDP && conf->udp_flows == CONF_UDP_STATELESS;
 }
 
+/* No packet tells whether what is remembered by it is new. */
+static bool has_no_beginning(const struct service *s)
+{
+	return s->scheme.affinity || s->conf->protocol == IPPROTO_UDP;
+}
+
 static enum transit_kind kind_of(const struct service *s)
 {
 	if (all_translate(s) || is_stateless(s->conf))
 		return TRANSIT_AT_ONCE;
-	if (!(s->flags & SHUNT_SVC_LEARN) && !s->learns)
+	if (!(s->flags & SHUNT_SVC_LEARN) && !(s->begins && has_no_beginning(s)))
 		return TRANSIT_SYN;
 	/* The backends of a new service are found one by one: the first is not to have all for long. */
 	return mono_diff_us(s->born, mono_now()) < BIRTH_US ? TRANSIT_AT_ONCE : TRANSIT_LEARN;
@@ -64,7 +70,7 @@ static struct transit_rules rules_of(struct engine *e, const struct service *s)
 		.anew = s->anew,
 		.flow = flow_ticks(s->conf->flow_timeout_ms),
 		.believe = s->believe,
-		.all = s->learns,
+		.all = s->begins,
 		.alive = alive_of(e, s),
 		.now = dp_tick(e->dp),
 		.idle = flow_ticks(conf_flow_timeout_ms(s->conf)),
@@ -213,7 +219,7 @@ void transitions_apply(struct engine *e, struct service *s, const uint16_t *want
 	then = dp_tick(e->dp);
 	if (moving && transit_age(then, rules.now) > 1) /* the daemon was stopped in between */
 		freshen(e, s, then);
-	s->believe = s->learns = s->anew = false;
+	s->believe = s->begins = s->anew = false;
 	count(e, s, moving);
 	look_again(e);
 }

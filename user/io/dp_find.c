@@ -90,6 +90,12 @@ static uint32_t row_of(struct dp *dp, const struct found *f)
 	return __atomic_load_n(&rows[f->bucket].row[f->way], __ATOMIC_RELAXED);
 }
 
+/* Of a service that remembers every flow. */
+static bool since_counts(const struct dp_known *k)
+{
+	return transit_is_on(k->at.slot) && k->at.base.flags & SHUNT_BASE_SINCE;
+}
+
 /* As choice_recall() of the packet path, but for whether the backend may be used. */
 static bool entry_holds(const struct shunt_service *svc, const struct dp_known *k, uint64_t word)
 {
@@ -99,7 +105,7 @@ static bool entry_holds(const struct shunt_service *svc, const struct dp_known *
 
 	if (!k->number || k->number > svc->backends)
 		return false;
-	if (svc->flags & SHUNT_SVC_FLOWS)
+	if (svc->flags & SHUNT_SVC_FLOWS && !since_counts(k))
 		return age <= oldest;
 	return transit_is_on(k->at.slot) && age <= (since < oldest ? since : oldest);
 }

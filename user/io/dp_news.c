@@ -150,6 +150,7 @@ static bool slot_moves(const struct dp *dp, const struct dp_flow *f, uint16_t no
 	const struct shunt_slot_line *slots = dp->set.map[DP_SLOTS].mem;
 	const struct shunt_base_line *bases = dp->set.map[DP_BASES].mem;
 	const uint32_t n = f->svc.slot_mask + 1u, step = 1u << f->slots_log2;
+	const bool all = f->svc.flags & SHUNT_SVC_FLOWS;
 	bool moves = false;
 	uint32_t i;
 
@@ -157,14 +158,15 @@ static bool slot_moves(const struct dp *dp, const struct dp_flow *f, uint16_t no
 	for (i = f->slot & f->svc.slot_mask & (step - 1); i < n; i += step) {
 		const uint32_t line = f->svc.slots_at + i / SHUNT_SLOTS_PER_LINE;
 		const uint32_t at = i % SHUNT_SLOTS_PER_LINE;
-		uint16_t since = bases[line].slot[at].since;
+		const struct shunt_base base = bases[line].slot[at];
 
 		if (!(__atomic_load_n(&slots[line].slot[at], __ATOMIC_ACQUIRE) &
 		      SHUNT_SLOT_CHANGED))
 			continue;
 		moves = true;
-		if ((uint16_t)(since - now) < SHUNT_FLOW_AHEAD)
-			*mark = later(*mark, since);
+		if ((!all || base.flags & SHUNT_BASE_SINCE) &&
+		    (uint16_t)(base.since - now) < SHUNT_FLOW_AHEAD)
+			*mark = later(*mark, base.since);
 	}
 	return moves;
 }
@@ -198,8 +200,7 @@ enum dp_flow_result dp_flow_take(struct dp *dp, const struct dp_flow *f, uint16_
 		note_row(&p, i, f->svc.flags & SHUNT_SVC_KEEP ? 0 : f->svc.row + f->number);
 	__atomic_store_n(word_at(&p, i),
 			 p.tag << SHUNT_FLOW_TAG_SHIFT | SHUNT_FLOW_CONFIRMED |
-				 (uint64_t)f->number << 16 |
-				 (f->svc.flags & SHUNT_SVC_FLOWS ? now : mark),
+				 (uint64_t)f->number << 16 | mark,
 			 __ATOMIC_RELEASE);
 	return DP_FLOW_TAKEN;
 }

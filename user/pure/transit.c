@@ -38,7 +38,8 @@ static struct transit_slot begin(struct transit_slot s, uint16_t want,
 		.base = {.base = rules->alive[cur_of(s.slot)] ? cur_of(s.slot) : 0,
 			 .used = rules->now,
 			 .since = since_of(s.base.since, rules),
-			 .flags = rules->kind == TRANSIT_LEARN ? SHUNT_BASE_LEARNING : 0},
+			 .flags = (rules->kind == TRANSIT_LEARN ? SHUNT_BASE_LEARNING : 0) |
+				  (rules->all ? SHUNT_BASE_SINCE : 0)},
 	};
 }
 
@@ -62,13 +63,13 @@ static struct transit_slot go_on(struct transit_slot s, uint16_t want,
 
 	if (s.base.base && !rules->alive[s.base.base])
 		s = transit_leave(s, s.base.base, rules->now);
-	if (rules->believe || rules->all) {
+	if (rules->believe && !(s.base.flags & SHUNT_BASE_SINCE))
 		s.base.since = since_of(s.base.since, rules);
-		s.base.used = rules->now; /* which nobody has written while all was remembered */
-	}
 	if (rules->all)
-		s.base.flags |= SHUNT_BASE_LEARNING;
-	if (cur == want && !rules->all)
+		s.base.flags |= SHUNT_BASE_SINCE;
+	if (rules->believe || rules->all)
+		s.base.used = rules->now; /* which nobody writes while all is remembered */
+	if (cur == want)
 		return s;
 	if (!s.base.base && rules->alive[cur])
 		s.base.base = cur;
@@ -103,7 +104,7 @@ struct transit_slot transit_change(struct transit_slot s, uint16_t want,
 		return begin_anew(want, rules);
 	if (transit_is_on(s.slot))
 		return go_on(s, want, rules);
-	if (!rules->believe && ((cur == want && !rules->all) || !rules->alive[cur]))
+	if (!rules->believe && !rules->all && (cur == want || !rules->alive[cur]))
 		return settled(s, want);
 	return begin(s, want, rules);
 }
@@ -125,6 +126,9 @@ struct transit_slot transit_settle(struct transit_slot s, const struct transit_r
 		return s;
 	if (s.base.flags & SHUNT_BASE_LEARNING && rules->kind != TRANSIT_AT_ONCE)
 		return lasts > rules->idle + 1 ? end_of_learning(s, rules) : s;
+	/* What does not count would, once the slot has settled. */
+	if (s.base.flags & SHUNT_BASE_SINCE && lasts <= rules->idle)
+		return s;
 	if (rules->kind == TRANSIT_AT_ONCE || lasts > rules->cap ||
 	    transit_age(rules->now, s.base.used) > rules->idle + 1)
 		return settled(s, cur_of(s.slot));

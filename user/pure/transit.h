@@ -27,7 +27,8 @@ struct transit_rules {
 	enum transit_kind kind;
 	/* Entries made before the change count too: until now every flow was remembered. */
 	bool believe;
-	/* TRANSIT_LEARN: nothing has been remembered so far, and from now on everything is: all slots learn. */
+	/* Few flows have been remembered so far, and from now on all are: what is found of others does not
+	 * count (SHUNT_BASE_SINCE); TRANSIT_LEARN: all slots learn. */
 	bool all;
 	const uint8_t *alive; /* [number]: may get packets. [0] is 0 */
 	uint16_t now;
