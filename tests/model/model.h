@@ -10,14 +10,17 @@
  *   - nobody gets a backend that the daemon knows to be dead when it knows a living one;
  *   - when no more packets come, every slot settles.
  *
- * What is left out, since it takes a daemon that stands still for a flow timeout just before a rehash goes
- * over and is killed just after: a kill between the two.  And, since it takes a few nanoseconds at the end of a flow timeout without use: a packet
+ * What is left out, since it takes a daemon that stands still just before a service goes over and is killed
+ * just after: a kill between the two, when more than a tick has passed.  And, since it takes a few nanoseconds at the end of a flow timeout without use: a packet
  * between whose two reads a slot settles, and one that goes to base between the daemon's look at `used`
  * and the store that settles the slot.  The daemon's look at the clock is at most a tick old.
  *
  * A rehash: flows find their slots by another hash, which is that of their neighbour here.  The daemon first
  * has every flow noted, and goes over when that has lasted long enough (user/engine/rehash.c).  Which hash
  * and whether flows are noted is one store; a packet on its way is waited for.
+ *
+ * A service that remembers all flows (SHUNT_SVC_FLOWS) gives new ones to any slot's backend: there are slots
+ * that are not shown.  To come to it, and back, is one store too, behind those of the slots.
  *
  * A tick of the flow clock is kept as an age: how long it was ago, plus MODEL_AHEAD, so that those to
  * come have one too. */
@@ -50,6 +53,10 @@ enum model_without {
 	WITHOUT_NOTING_LONG, /* a rehash goes over at once */
 	WITHOUT_FRESHENING, /* what is in transition then may have been written a flow timeout ago */
 	WITHOUT_ANEW, /* it goes over like any other change of slots */
+	WITHOUT_BELIEF, /* who no longer remembers all flows goes over like any other change */
+	WITHOUT_USED_AFTER_ALL, /* ... but `used` stays as it was when nothing wrote it */
+	WITHOUT_SINCE_FOR_ALL, /* who begins to remember all flows believes what is left of earlier ones */
+	WITHOUT_LEARNING_FOR_ALL, /* UDP: who begins to remember all flows takes all for new */
 	WITHOUT_MAX,
 };
 
@@ -62,6 +69,7 @@ struct model_world {
 	bool crowd; /* flows that are not shown take and leave room as they like, and use slots */
 	bool torn; /* the daemon's stores of one pass may come between a packet's two reads */
 	bool rehashes; /* the hash may change; there is room for all flows then */
+	bool turns; /* the service may come to remember all flows, and go back */
 	bool kills; /* the daemon may be killed between any two stores, and started again */
 	enum model_without without;
 	uint8_t changes; /* of what is wanted; 0: any number */
@@ -100,7 +108,7 @@ enum model_stage {
 };
 
 /* What the service becomes at the end of a pass. */
-enum model_flip { FLIP_NONE, FLIP_NOTES, FLIP_HASH, FLIP_BACK };
+enum model_flip { FLIP_NONE, FLIP_NOTES, FLIP_HASH, FLIP_BACK, FLIP_ALL, FLIP_SLOTS };
 
 /* All that there is; bytes without meaning are 0, so that equal states have equal bytes. */
 struct model_state {
@@ -116,16 +124,18 @@ struct model_state {
 	uint8_t changes; /* left */
 	uint8_t hash, wanted_hash; /* 0 or 1: in force, and configured */
 	uint8_t notes, noted; /* every flow is noted (SHUNT_SVC_KEEP), for so many ticks */
+	uint8_t all, wanted_all; /* all flows are remembered (SHUNT_SVC_FLOWS); configured so */
 	uint8_t flip; /* at the end of the daemon's pass */
+	uint8_t stood; /* ticks that pass has lasted; 2: or more */
 	uint8_t packet, seen; /* on its way: its flow and one, what it read of the slot */
 	struct model_flow flow[MODEL_FLOWS];
 	struct model_entry entry[MODEL_FLOWS];
 };
 
 enum model_kind {
-	DO_SYN, /* flow, whose place its entry takes */
+	DO_SYN, /* flow, whose place its entry takes and, times MODEL_PLACES, whom it is given to by turn */
 	DO_DATA, /* the same */
-	DO_FINISH, /* -, whose place: the packet's second read */
+	DO_FINISH, /* -, the same: the packet's second read */
 	DO_CLOSE, /* flow */
 	DO_FORGET, /* flow: another flow takes the place of its entry */
 	DO_USE, /* slot: by another flow */
@@ -134,12 +144,15 @@ enum model_kind {
 	DO_DOWN, /* backend, whom its slots get */
 	DO_UP, /* backend */
 	DO_REHASH, /* the other hash is configured */
+	DO_TURNS, /* slot, backend: the service is to remember all flows or no longer, and the slot changes */
 	DO_PASS, /* the daemon's timer */
 	DO_STORE, /* the daemon's next store */
 	DO_KILL,
 	DO_MAX,
 };
 #define MODEL_NO_PLACE MODEL_FLOWS /* a free one, or none */
+#define MODEL_CROWDED (MODEL_FLOWS + 1) /* none: others have all */
+#define MODEL_PLACES (MODEL_FLOWS + 2)
 
 struct model_action {
 	uint8_t kind, a, b;

@@ -50,15 +50,27 @@ static struct model_slot as_ages(struct transit_slot s)
 static void mutate(enum model_without without, const struct model_slot *was, struct model_slot *is)
 {
 	bool again = was->changed && is->cur != was->cur;
+	bool goes_on = was->changed && is->cur == was->cur;
 
-	if (without == WITHOUT_LEARNING)
+	if (without == WITHOUT_LEARNING ||
+	    (without == WITHOUT_LEARNING_FOR_ALL && is->flags & SHUNT_BASE_SINCE))
 		is->flags &= ~SHUNT_BASE_LEARNING;
 	if (without == WITHOUT_OLD_BASE && again)
 		is->base = was->cur;
 	if (without == WITHOUT_USED_ANEW && again)
 		is->used = was->used;
+	if (without == WITHOUT_USED_AFTER_ALL && goes_on)
+		is->used = was->used;
 	if (without == WITHOUT_NEW_BASE && again)
 		is->base = was->base;
+}
+
+/* Of a service that remembers all flows none has to be told from new ones. */
+static enum transit_kind kind_of(const struct model_world *w, const struct model_state *s)
+{
+	bool is_by_slots = s->flip == FLIP_SLOTS || (!s->all && s->flip != FLIP_ALL);
+
+	return w->udp && (is_by_slots || s->flip == FLIP_ALL) ? TRANSIT_LEARN : TRANSIT_SYN;
 }
 
 /* What becomes of slot @at. */
@@ -67,7 +79,9 @@ static void decide(const struct model_world *w, const struct model_state *s, uns
 {
 	uint8_t alive[MODEL_BACKENDS + 1];
 	struct transit_rules rules = {
-		.kind = w->udp ? TRANSIT_LEARN : TRANSIT_SYN,
+		.kind = kind_of(w, s),
+		.believe = s->flip == FLIP_SLOTS && w->without != WITHOUT_BELIEF,
+		.all = s->flip == FLIP_ALL && w->without != WITHOUT_SINCE_FOR_ALL,
 		.alive = alive,
 		.now = NOW,
 		.idle = w->timeout,
@@ -83,6 +97,8 @@ static void decide(const struct model_world *w, const struct model_state *s, uns
 	words = transit_change(as_words(&was), s->wanted[at], &rules);
 	*next = as_ages(words);
 	mutate(w->without, &was, next);
+	if (s->flip == FLIP_ALL || s->flip == FLIP_SLOTS)
+		return; /* whether it may settle is asked afterwards */
 	if (w->without == WITHOUT_USED)
 		next->used = next->since;
 	words = transit_settle(as_words(next), &rules);
@@ -99,6 +115,8 @@ uint8_t model_notes_for(const struct model_world *w)
 /* As user/engine/rehash.c: all that it goes by is in the tables and the configuration. */
 static enum model_flip plan_flip(const struct model_world *w, const struct model_state *s)
 {
+	if (s->all != s->wanted_all)
+		return s->wanted_all ? FLIP_ALL : FLIP_SLOTS;
 	if (s->hash == s->wanted_hash)
 		return s->notes ? FLIP_BACK : FLIP_NONE;
 	if (!s->notes)
@@ -112,6 +130,7 @@ static void flip(struct model_state *s)
 	s->noted = 0;
 	if (s->flip == FLIP_HASH)
 		s->hash = s->wanted_hash;
+	s->all = s->wanted_all;
 	s->flip = FLIP_NONE;
 }
 
@@ -127,6 +146,18 @@ static void end_pass(struct model_state *s)
 {
 	s->stage = DAEMON_IDLE;
 	s->unfinished = 0;
+	s->stood = 0;
+}
+
+static void go_over(struct model_state *s)
+{
+	bool freshens = s->flip == FLIP_HASH || s->flip == FLIP_SLOTS;
+
+	flip(s);
+	if (freshens)
+		s->stage = DAEMON_FRESHEN;
+	else
+		end_pass(s);
 }
 
 enum model_outcome model_pass(const struct model_world *w, struct model_state *s)
@@ -234,9 +265,7 @@ enum model_outcome model_store(const struct model_world *w, struct model_state *
 	case DAEMON_FLIP:
 		if (s->packet)
 			return MODEL_NOT_NOW;
-		s->stage = s->flip == FLIP_HASH ? DAEMON_FRESHEN : DAEMON_IDLE;
-		flip(s);
-		s->unfinished = s->stage == DAEMON_FRESHEN;
+		go_over(s);
 		break;
 	case DAEMON_FRESHEN:
 		freshen(w, s);

@@ -15,19 +15,28 @@ static bool row_is_usable(const struct model_state *s, unsigned backend)
 	return backend && s->rows >> backend & 1;
 }
 
-/* The age that entries made or refreshed now get. */
-static uint8_t mark(const struct model_world *w, const struct model_slot *slot)
+static bool since_counts(const struct model_world *w, const struct model_state *s,
+			 const struct model_slot *slot)
 {
 	if (w->without == WITHOUT_SINCE || !slot->changed)
+		return false;
+	return !s->all || slot->flags & SHUNT_BASE_SINCE;
+}
+
+/* The age that entries made or refreshed now get. */
+static uint8_t mark(const struct model_world *w, const struct model_state *s,
+		    const struct model_slot *slot)
+{
+	if (!since_counts(w, s, slot))
 		return MODEL_AHEAD;
 	return slot->since < MODEL_AHEAD ? slot->since : MODEL_AHEAD;
 }
 
-static bool entry_holds(const struct model_world *w, const struct model_slot *slot,
-			const struct model_entry *e)
+static bool entry_holds(const struct model_world *w, const struct model_state *s,
+			const struct model_slot *slot, const struct model_entry *e)
 {
 	return e->backend && e->age <= w->timeout + MODEL_AHEAD &&
-	       (w->without == WITHOUT_SINCE || !slot->changed || e->age <= slot->since);
+	       (!since_counts(w, s, slot) || e->age <= slot->since);
 }
 
 /* How readily an entry gives way; 0: never. */
@@ -80,6 +89,7 @@ static void entry_lost(struct model_state *s, unsigned flow)
 /* What a packet asks of the flow table. */
 struct asking {
 	unsigned flow, place;
+	unsigned turn; /* whose it is */
 	bool is_syn;
 	bool crowded; /* others have all the room */
 	bool is_late; /* its first read may be of before the daemon's last stores */
@@ -98,12 +108,13 @@ static enum remembered remember(const struct model_world *w, struct model_state 
 	else if (!is_the_place(w, s, q->flow, q->place, &found))
 		return NOT_THAT_PLACE;
 	if (!found) {
-		slot->flags |= SHUNT_BASE_FULL;
+		if (slot->changed)
+			slot->flags |= SHUNT_BASE_FULL;
 		return NO_ROOM;
 	}
 	if (q->place != MODEL_NO_PLACE && !q->crowded)
 		entry_lost(s, q->place);
-	s->entry[q->flow] = (struct model_entry){.backend = backend, .age = mark(w, slot)};
+	s->entry[q->flow] = (struct model_entry){.backend = backend, .age = mark(w, s, slot)};
 	return REMEMBERED;
 }
 
@@ -130,7 +141,45 @@ static int go_unknown(const struct model_world *w, struct model_state *s, const 
 	return -1;
 }
 
-/* The backend of a packet that found its slot in transition, with @cur.  -1: as go_unknown(). */
+/* Whether a slot's new flows are @backend's; there are others than those that are shown. */
+static bool may_have_a_turn(const struct model_world *w, const struct model_state *s,
+			    unsigned backend)
+{
+	for (unsigned i = 0; i < w->slots; i++)
+		if (s->slot[i].cur == backend)
+			return true;
+	return row_is_usable(s, backend) && model_is_up(s, backend);
+}
+
+/* The same where all flows are remembered, whatever the slot is.  What is not remembered goes by the slot,
+ * which is all that writes `used`. */
+static int go_by_turn(const struct model_world *w, struct model_state *s, const struct asking *q,
+		      unsigned cur, bool is_orphan)
+{
+	struct model_slot *slot = &s->slot[slot_of(w, s, q->flow)];
+	bool has_base = slot->changed && row_is_usable(s, slot->base);
+	bool learning = slot->changed && slot->flags & SHUNT_BASE_LEARNING;
+	bool starts = ((w->udp || q->is_syn) && !learning) || is_orphan;
+	unsigned old = has_base ? slot->base : cur, to = starts ? q->turn : old;
+	enum remembered is = NO_ROOM;
+
+	if (starts ? !may_have_a_turn(w, s, to) : q->turn)
+		return -1;
+	if ((starts || learning) && to)
+		is = remember(w, s, q, to);
+	else if (q->place != MODEL_NO_PLACE || q->crowded)
+		return -1;
+	if (is == NOT_THAT_PLACE)
+		return -1;
+	if (is == REMEMBERED || !to)
+		return to;
+	if (old != cur)
+		slot->used = MODEL_AHEAD;
+	return old;
+}
+
+/* The backend of a packet that found its slot in transition, with @cur, or of one of a service that remembers
+ * all flows.  -1: as go_unknown(). */
 static int go_changed(const struct model_world *w, struct model_state *s, const struct asking *q,
 		      unsigned cur)
 {
@@ -138,16 +187,18 @@ static int go_changed(const struct model_world *w, struct model_state *s, const 
 	struct model_entry *e = &s->entry[q->flow];
 	int to;
 
-	if (entry_holds(w, slot, e) && row_is_usable(s, e->backend)) {
-		if (q->place != MODEL_NO_PLACE || q->crowded)
+	if (entry_holds(w, s, slot, e) && row_is_usable(s, e->backend)) {
+		if (q->place != MODEL_NO_PLACE || q->crowded || q->turn)
 			return -1;
-		e->age = mark(w, slot);
+		e->age = mark(w, s, slot);
 		e->confirmed |= !q->is_syn;
 		to = e->backend;
+	} else if (s->all) {
+		return go_by_turn(w, s, q, cur, entry_holds(w, s, slot, e));
 	} else {
-		to = go_unknown(w, s, q, cur, entry_holds(w, slot, e));
+		to = go_unknown(w, s, q, cur, entry_holds(w, s, slot, e));
 	}
-	if (to >= 0 && (unsigned)to != cur)
+	if (to >= 0 && (unsigned)to != cur && !s->all)
 		slot->used = MODEL_AHEAD;
 	return to;
 }
@@ -161,11 +212,11 @@ static void note(const struct model_world *w, struct model_state *s, const struc
 
 	if (!s->notes || !to || w->without == WITHOUT_NOTING)
 		return;
-	if (!entry_holds(w, slot, e) || e->backend != to) {
+	if (!entry_holds(w, s, slot, e) || e->backend != to) {
 		remember(w, s, q, to);
 		return;
 	}
-	e->age = mark(w, slot);
+	e->age = mark(w, s, slot);
 	e->confirmed |= !q->is_syn;
 }
 
@@ -226,7 +277,12 @@ static bool would_send(const struct model_world *w, const struct model_flow *f, 
 enum model_outcome model_packet(const struct model_world *w, struct model_state *s,
 				struct model_action a, const char **why)
 {
-	struct asking q = {.flow = a.a, .place = a.b, .is_syn = a.kind == DO_SYN};
+	struct asking q = {
+		.flow = a.a,
+		.place = a.b % MODEL_PLACES,
+		.turn = a.b / MODEL_PLACES,
+		.is_syn = a.kind == DO_SYN,
+	};
 	const struct model_slot *slot;
 
 	if (a.kind == DO_FINISH) {
@@ -236,7 +292,9 @@ enum model_outcome model_packet(const struct model_world *w, struct model_state 
 		q.is_syn = s->packet & PACKET_IS_SYN;
 		q.is_late = true;
 	}
-	if (q.place > MODEL_NO_PLACE) {
+	if (q.turn && !s->all)
+		return MODEL_NOT_NOW;
+	if (q.place == MODEL_CROWDED) {
 		q.place = MODEL_NO_PLACE;
 		q.crowded = true;
 	}
@@ -247,9 +305,9 @@ enum model_outcome model_packet(const struct model_world *w, struct model_state 
 	if (s->packet || !would_send(w, &s->flow[q.flow], q.is_syn))
 		return MODEL_NOT_NOW;
 	slot = &s->slot[slot_of(w, s, q.flow)];
-	if (slot->changed && !w->torn)
+	if (s->all ? !(slot->changed && w->torn) : slot->changed && !w->torn)
 		return second_read(w, s, &q, slot->cur, why);
-	if (q.place != MODEL_NO_PLACE || q.crowded)
+	if (q.place != MODEL_NO_PLACE || q.crowded || q.turn)
 		return MODEL_NOT_NOW;
 	if (!slot->changed) {
 		note(w, s, &q, slot->cur);

@@ -122,10 +122,11 @@ struct range {
 };
 
 /* Flows from 0, slots from 0, backends from 0 (nobody); places from 0, and two for no place: a free
- * word, and no room because of others. */
+ * word, and no room because of others; times the backends, whose turn it may be. */
 static struct range range_of(const struct model_world *w, enum model_kind kind)
 {
-	uint8_t places = MODEL_NO_PLACE + 1 + w->crowd, backends = w->backends + 1;
+	uint8_t backends = w->backends + 1;
+	uint8_t places = w->turns ? MODEL_PLACES * backends : MODEL_NO_PLACE + 1 + w->crowd;
 
 	switch (kind) {
 	case DO_SYN:
@@ -139,6 +140,7 @@ static struct range range_of(const struct model_world *w, enum model_kind kind)
 	case DO_USE:
 		return (struct range){w->slots, 1};
 	case DO_WANT:
+	case DO_TURNS:
 		return (struct range){w->slots, backends};
 	case DO_DOWN:
 		return (struct range){backends, backends};

@@ -35,6 +35,8 @@ static enum model_outcome tick(const struct model_world *w, struct model_state *
 	if (s->packet || (writing && s->late))
 		return MODEL_NOT_NOW;
 	s->late = writing;
+	if (s->stage != DAEMON_IDLE && s->flip != FLIP_NONE && s->stood < 2)
+		s->stood++;
 	for (unsigned i = 0; i < w->slots; i++) {
 		s->slot[i].used = older(w, s->slot[i].used);
 		s->slot[i].since = older(w, s->slot[i].since);
@@ -105,7 +107,9 @@ static enum model_outcome up(const struct model_world *w, struct model_state *s,
 
 static enum model_outcome kill(const struct model_world *w, struct model_state *s)
 {
-	if (!w->kills || s->stage == DAEMON_IDLE || s->stage == DAEMON_FRESHEN)
+	if (!w->kills || s->stage == DAEMON_IDLE)
+		return MODEL_NOT_NOW;
+	if (s->stage == DAEMON_FRESHEN && s->stood > 1)
 		return MODEL_NOT_NOW;
 	s->stage = DAEMON_IDLE;
 	s->at = 0;
@@ -113,6 +117,7 @@ static enum model_outcome kill(const struct model_world *w, struct model_state *
 	s->writes = 0;
 	s->next = (struct model_slot){0};
 	s->flip = FLIP_NONE;
+	s->stood = 0;
 	return MODEL_DONE;
 }
 
@@ -122,6 +127,18 @@ static enum model_outcome rehash(const struct model_world *w, struct model_state
 	if (!w->rehashes || !changes_left(w, s))
 		return MODEL_NOT_NOW;
 	s->wanted_hash ^= 1;
+	return model_pass(w, s);
+}
+
+/* The table of another scheduler is another one. */
+static enum model_outcome turns(const struct model_world *w, struct model_state *s, unsigned slot,
+				unsigned backend)
+{
+	if (!w->turns || (s->up && !model_is_up(s, backend)) || !changes_left(w, s))
+		return MODEL_NOT_NOW;
+	s->wanted_all ^= 1;
+	if (s->up)
+		s->wanted[slot] = backend;
 	return model_pass(w, s);
 }
 
@@ -178,6 +195,8 @@ enum model_outcome model_do(const struct model_world *w, struct model_state *s,
 		return up(w, s, a.a);
 	case DO_REHASH:
 		return rehash(w, s);
+	case DO_TURNS:
+		return turns(w, s, a.a, a.b);
 	case DO_PASS:
 		return model_pass(w, s);
 	case DO_STORE:
@@ -192,7 +211,7 @@ enum model_outcome model_do(const struct model_world *w, struct model_state *s,
 
 bool model_settles(const struct model_world *w, struct model_state s)
 {
-	unsigned rounds = (w->rehashes ? 4 : 2) * w->timeout + 10 + MODEL_AHEAD;
+	unsigned rounds = (w->rehashes || w->turns ? 4 : 2) * w->timeout + 10 + MODEL_AHEAD;
 
 	s.packet = 0;
 	for (unsigned i = 0; i < rounds; i++) {
@@ -204,5 +223,5 @@ bool model_settles(const struct model_world *w, struct model_state s)
 	for (unsigned i = 0; i < w->slots; i++)
 		if (s.slot[i].changed || s.slot[i].cur != s.wanted[i])
 			return false;
-	return s.hash == s.wanted_hash && !s.notes;
+	return s.hash == s.wanted_hash && !s.notes && s.all == s.wanted_all;
 }

@@ -18,6 +18,8 @@ static void print_action(FILE *out, struct model_action a)
 		[DO_DOWN] = "backend %u dies; its slots are to get backend %u",
 		[DO_UP] = "backend %u recovers",
 		[DO_REHASH] = "the other hash is configured",
+		[DO_TURNS] = "the other kind of scheduler is configured, and slot %u is to get "
+			     "backend %u",
 		[DO_PASS] = "the daemon begins a pass over the slots",
 		[DO_STORE] = "the daemon's next step",
 		[DO_KILL] = "the daemon is killed",
@@ -30,10 +32,14 @@ static void print_action(FILE *out, struct model_action a)
 	fprintf(out, words[a.kind], a.a, a.b);
 #pragma GCC diagnostic pop
 	if (a.kind == DO_SYN || a.kind == DO_DATA || a.kind == DO_FINISH) {
-		if (a.b < MODEL_NO_PLACE)
-			fprintf(out, ", and takes flow %u's place", a.b);
-		else if (a.b > MODEL_NO_PLACE)
+		unsigned place = a.b % MODEL_PLACES, turn = a.b / MODEL_PLACES;
+
+		if (place < MODEL_NO_PLACE)
+			fprintf(out, ", and takes flow %u's place", place);
+		else if (place > MODEL_NO_PLACE)
 			fprintf(out, ", for which others leave no room");
+		if (turn)
+			fprintf(out, "; it is backend %u's turn", turn);
 	}
 }
 
@@ -52,9 +58,13 @@ static void print_state(FILE *out, const struct model_world *w, const struct mod
 			fprintf(out, " base %u used -%d since %+d%s%s", l->base, ago(l->used),
 				-ago(l->since), l->flags & SHUNT_BASE_LEARNING ? " learning" : "",
 				l->flags & SHUNT_BASE_FULL ? " full" : "");
+		if (l->changed && l->flags & SHUNT_BASE_SINCE)
+			fprintf(out, " counts");
 	}
 	if (w->rehashes)
 		fprintf(out, " | hash %u%s", s->hash, s->notes ? ", flows are noted" : "");
+	if (w->turns)
+		fprintf(out, " | by %s", s->all ? "turn" : "slots");
 	for (unsigned f = 0; f < w->flows; f++) {
 		static const char *const phase[] = {"", " opening at", " at"};
 		const struct model_flow *c = &s->flow[f];
