@@ -7,6 +7,7 @@
 
 #include "engine/passive.h"
 #include "io/ctl_client.h"
+#include "io/notify.h"
 
 /* One service, s0, of hosts 0 and 1; @keys are those of the service, @checks go before the services. */
 static void configure(const struct bench *b, const char *checks, const char *keys)
@@ -238,6 +239,49 @@ static void who_comes_back_while_drained_was_drained_before(void **state)
 	assert_history(b, 0, "drained > drained, down > drained, up > down, starting > up");
 }
 
+/* What the log has when @words are in it, or after a minute. */
+static bool log_says(struct bench *b, const char *path, const char *words)
+{
+	const mono_t start = mono_now();
+	bool found = false;
+
+	while (!found && mono_diff_us(start, mono_now()) < 60000000) {
+		char line[2048];
+		FILE *f = fopen(path, "r");
+
+		turn(b);
+		while (f && !found && fgets(line, sizeof(line), f))
+			found = strstr(line, words) != NULL;
+		if (f)
+			fclose(f);
+	}
+	return found;
+}
+
+/* It is said at most once in ten seconds, so that nothing is won by leaving it out. */
+static void what_ails_a_program_is_said_in_a_flood_of_changes(void **state)
+{
+	struct bench *b = *state;
+	const int console = dup(STDERR_FILENO);
+	char path[128];
+	bool said;
+	int log;
+
+	begin(b, "notify: {exec: [/bin/false]}", ONE);
+	snprintf(path, sizeof(path), "%s/log", b->dir);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_true(log >= 0 && dup2(log, STDERR_FILENO) >= 0);
+	close(log);
+	b->engine->lines_said = 2 * ENGINE_LINES_A_SECOND;
+	b->engine->lines_since = mono_add_us(mono_now(), 3600000000);
+	good(b, 0, 0);
+	bad(b, 0, 0);
+	said = log_says(b, path, "notify: /bin/false: exit status 1");
+	dup2(console, STDERR_FILENO);
+	close(console);
+	assert_true(said);
+}
+
 /* ---- pace ---------------------------------------------------------------------------------------*/
 
 #define PACED(keys)                                                                                \
@@ -280,10 +324,13 @@ int main(int argc, char **argv)
 		CASE(an_agent_does_not_keep_up_what_another_one_has_taken_back),
 		CASE(who_is_drained_before_its_first_result_is_told_of_once),
 		CASE(who_comes_back_while_drained_was_drained_before),
+		CASE(what_ails_a_program_is_said_in_a_flood_of_changes),
 		CASE(a_pace_that_is_changed_holds_at_once),
 	};
 
 	if (is_probe_child(argc, argv))
 		return fake_probe_child();
+	if (argc >= 4 && strcmp(argv[1], "--notify") == 0)
+		return notify_program_main(argv + 2);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,8 @@ _Static_assert(CONF_WEBHOOKS <= NOTIFY_POST_HOOKS, "the process that posts has r
 
 static void complain(void *arg, const char *words)
 {
-	engine_warn(arg, "notify: %s", words);
+	(void)arg;
+	log_warning("notify: %s", words);
 }
 
 static int copy_texts(char *to[], char *const from[])

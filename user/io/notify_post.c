@@ -21,6 +21,12 @@ struct line {
 	char json[];
 };
 
+/* What there is to complain of a hook. */
+struct grievance {
+	mono_t said; /* never: not yet */
+	size_t left_out, given_up; /* events, since */
+};
+
 struct notify_post {
 	struct notify_post_setup setup;
 	struct identity who;
@@ -28,27 +34,28 @@ struct notify_post {
 	size_t n_urls;
 	struct notify_rate rate;
 	STAILQ_HEAD(, line) waiting; /* for room in the socket, or a process */
-	size_t n_waiting, left_out, given_up;
+	size_t n_waiting;
 	struct child_process process;
 	mono_t started;
 	struct event *hear, *room, *again;
-	mono_t complained;
+	struct grievance grievances[NOTIFY_POST_HOOKS + 1]; /* the last is of all of them */
 };
 
-static void complain(struct notify_post *p, const char *words)
+/* One that is in trouble does not keep another one's from being said. */
+static void complain(struct notify_post *p, size_t hook, const char *words)
 {
+	struct grievance *g = &p->grievances[hook];
 	char text[448], left_out[48] = "", given_up[48] = "";
 	const mono_t now = mono_now();
 
-	if (!mono_is_never(p->complained) && mono_diff_us(p->complained, now) < COMPLAIN_EVERY_US)
+	if (!mono_is_never(g->said) && mono_diff_us(g->said, now) < COMPLAIN_EVERY_US)
 		return;
-	p->complained = now;
-	if (p->left_out)
-		snprintf(left_out, sizeof(left_out), "; events left out: %zu", p->left_out);
-	if (p->given_up)
-		snprintf(given_up, sizeof(given_up), "; events given up: %zu", p->given_up);
+	if (g->left_out)
+		snprintf(left_out, sizeof(left_out), "; events left out: %zu", g->left_out);
+	if (g->given_up)
+		snprintf(given_up, sizeof(given_up), "; events given up: %zu", g->given_up);
 	snprintf(text, sizeof(text), "webhook%s%s%s", words, left_out, given_up);
-	p->left_out = p->given_up = 0;
+	*g = (struct grievance){.said = now};
 	p->setup.complain(p->setup.arg, text);
 }
 
@@ -151,7 +158,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (start(p) == 0)
 		return;
-	complain(p, "s: the process that posts cannot be started");
+	complain(p, NOTIFY_POST_HOOKS, "s: the process that posts cannot be started");
 	start_again(p);
 }
 
@@ -165,13 +172,13 @@ static void take_report(struct notify_post *p, struct notify_post_report *r)
 		return;
 	r->why[sizeof(r->why) - 1] = '\0';
 	name_of(p->urls[r->hook], name, sizeof(name));
-	p->given_up += r->tries > 0;
-	p->left_out += r->tries == 0;
+	p->grievances[r->hook].given_up += r->tries > 0;
+	p->grievances[r->hook].left_out += r->tries == 0;
 	if (r->tries > 1)
 		snprintf(text, sizeof(text), " %s: %s, tried %u times", name, r->why, r->tries);
 	else
 		snprintf(text, sizeof(text), " %s: %s", name, r->why);
-	complain(p, text);
+	complain(p, r->hook, text);
 }
 
 static void on_report(evutil_socket_t fd, short what, void *arg)
@@ -184,7 +191,8 @@ static void on_report(evutil_socket_t fd, short what, void *arg)
 	if (n == sizeof(r)) {
 		take_report(p, &r);
 	} else if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
-		complain(p, "s: the process that posts has ended, and is started again");
+		complain(p, NOTIFY_POST_HOOKS,
+			 "s: the process that posts has ended, and is started again");
 		start_again(p);
 	}
 }
@@ -218,8 +226,8 @@ void notify_post_send(struct notify_post *p, const char *json)
 	if (p->n_waiting < NOTIFY_POST_QUEUE && notify_rate_allows(&p->rate, p->setup.a_minute))
 		l = malloc(sizeof(*l) + len + 1);
 	if (!l) {
-		p->left_out++;
-		complain(p, "s: too many events at once");
+		p->grievances[NOTIFY_POST_HOOKS].left_out++;
+		complain(p, NOTIFY_POST_HOOKS, "s: too many events at once");
 		return;
 	}
 	l->len = len;

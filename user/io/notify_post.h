@@ -23,7 +23,8 @@ struct notify_post_setup {
 	const char *user; /* whom root's child becomes */
 	uint32_t timeout_ms; /* of one request */
 	uint32_t a_minute; /* events, at most */
-	/* Something went wrong, in words, for a log line; not more often than every ten seconds. */
+	/* Something went wrong, in words, for a log line; of each hook not more often than every ten
+	 * seconds, and of all of them together. */
 	void (*complain)(void *arg, const char *words);
 	void *arg;
 };
