@@ -65,6 +65,7 @@ static inline void world_on_restart(void *arg, const char *why)
 
 	w->restarts++;
 	snprintf(w->why, sizeof(w->why), "%s", why);
+	event_base_loopbreak(w->base); /* before more happens */
 }
 
 static inline void world_open(struct world *w)
@@ -308,9 +309,19 @@ static inline size_t seen_of(const struct world *w, uint64_t id)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n && i < SEEN_MAX; i++)
 		n += w->seen[i].id == id;
 	return n;
+}
+
+/* Runs the loop until there are @n results of @id, or for a minute. */
+static inline bool comes(struct world *w, uint64_t id, size_t n)
+{
+	const mono_t start = mono_now();
+
+	while (seen_of(w, id) < n && mono_diff_us(start, mono_now()) < 60000000)
+		world_run(w, 0, 10);
+	return seen_of(w, id) >= n;
 }
 
 /* The value of a line of /proc/@pid/status. */

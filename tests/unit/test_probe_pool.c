@@ -31,9 +31,9 @@ static bool come_at_the_interval_with_jitter(uint16_t port)
 	q.interval_ms = 100;
 	world_open(&w);
 	add(&w, 7, &q);
-	world_run(&w, 31, 10000);
-	assert_true(w.n >= 31); /* some come together where this process had to wait */
-	for (size_t i = 1; i < 31; i++) {
+	world_run(&w, 31, 30000);
+	assert_true(w.n >= 31);
+	for (size_t i = 1; i <= 30; i++) {
 		gap_us = mono_diff_us(w.seen[i - 1].at, w.seen[i].at);
 		least = gap_us < least ? gap_us : least;
 		most = gap_us > most ? gap_us : most;
@@ -57,14 +57,13 @@ static void probes_at_the_interval_with_jitter(void **state)
 }
 
 /* Of two checks that share the probe the faster pace counts, and of the next the one that is left. */
-static void the_pace_can_be_changed(void **state)
+static bool the_pace_changes(uint16_t port)
 {
-	struct server s = server_start(AF_INET, serve_good);
-	struct probe_question q = question_tcp(s.port);
+	struct probe_question q = question_tcp(port);
 	struct world w;
-	size_t before;
+	bool good;
+	size_t n;
 
-	(void)state;
 	q.interval_ms = 5000;
 	world_open(&w);
 	add(&w, 1, &q);
@@ -76,37 +75,51 @@ static void the_pace_can_be_changed(void **state)
 	probe_pool_pace(w.pool, 1, 50);
 	world_run(&w, 12, 20000);
 	assert_true(w.n >= 12);
-	assert_true(mono_diff_us(w.seen[2].at, w.seen[11].at) >= 4 * 40000);
+	good = mono_diff_us(w.seen[2].at, w.seen[11].at) >= 4 * 40000;
 	probe_pool_remove(w.pool, 1);
 	probe_pool_pace(w.pool, 2, 30000);
-	before = w.n;
+	n = w.n;
 	world_run(&w, 1000, 500);
-	assert_true(w.n < before + 4); /* what was under way */
+	good = good && w.n < n + 4; /* what was under way */
 	world_close(&w);
+	return good;
+}
+
+static void the_pace_can_be_changed(void **state)
+{
+	struct server s = server_start(AF_INET, serve_good);
+	bool good = false;
+
+	(void)state;
+	for (int i = 0; i < TRIES && !good; i++)
+		good = the_pace_changes(s.port);
+	assert_true(good);
 	server_stop(&s);
 }
 
+/* In the first tenth of the interval, all over it, however long the process takes to begin. */
 static bool come_early_but_spread(uint16_t port)
 {
 	enum { CHECKS = 200 };
 	struct probe_question q = question_tcp(port);
-	int64_t half, all;
+	int64_t half, all, early;
 	struct world w;
 	mono_t start;
 
-	q.interval_ms = 5000;
+	q.interval_ms = 20000;
 	world_open(&w);
 	for (uint32_t i = 0; i < CHECKS; i++) {
 		q.timeout_ms = 1000 + i; /* so that they are not one */
 		add(&w, i, &q);
 	}
 	start = mono_now();
-	world_run(&w, CHECKS, 10000);
-	assert_int_equal(w.n, CHECKS);
-	all = mono_diff_us(start, w.seen[CHECKS - 1].at);
-	half = mono_diff_us(start, w.seen[CHECKS / 2].at);
+	world_run(&w, CHECKS, 60000);
+	assert_true(w.n >= CHECKS);
+	early = mono_diff_us(start, w.seen[CHECKS - 1].at);
+	all = mono_diff_us(w.seen[0].at, w.seen[CHECKS - 1].at);
+	half = mono_diff_us(w.seen[0].at, w.seen[CHECKS / 2].at);
 	world_close(&w);
-	return all >= 350000 && all <= 1000000 && half >= 150000 && half <= 500000;
+	return early <= 10000000 && all >= 1200000 && half >= 400000 && half <= all - 400000;
 }
 
 static void first_probes_are_early_but_spread(void **state)
@@ -122,24 +135,36 @@ static void first_probes_are_early_but_spread(void **state)
 }
 
 /* The reply takes three intervals. */
-static void a_check_has_one_probe_at_a_time(void **state)
+static bool come_one_at_a_time(uint16_t port)
 {
-	struct server s = server_start(AF_INET, serve_slow_start);
-	struct probe_question q = question_http(s.port);
+	struct probe_question q = question_http(port);
+	bool good = true;
 	struct world w;
 
-	(void)state;
 	q.interval_ms = 100;
 	world_open(&w);
 	add(&w, 1, &q);
-	world_run(&w, 5, 10000);
+	world_run(&w, 5, 30000);
+	assert_true(w.n >= 5);
 	for (size_t i = 0; i < w.n; i++) {
 		assert_int_equal(w.seen[i].r.code, CHECK_OK);
 		assert_true(w.seen[i].r.latency_us >= 300000);
 		if (i > 0)
-			assert_true(mono_diff_us(w.seen[i - 1].at, w.seen[i].at) > 290000);
+			good = good && mono_diff_us(w.seen[i - 1].at, w.seen[i].at) > 290000;
 	}
 	world_close(&w);
+	return good;
+}
+
+static void a_check_has_one_probe_at_a_time(void **state)
+{
+	struct server s = server_start(AF_INET, serve_slow_start);
+	bool good = false;
+
+	(void)state;
+	for (int i = 0; i < TRIES && !good; i++)
+		good = come_one_at_a_time(s.port);
+	assert_true(good);
 	server_stop(&s);
 }
 
@@ -238,7 +263,7 @@ static void the_callback_may_remove_and_add(void **state)
 	for (uint64_t id = 1; id <= 3; id++)
 		add(&w, id, &q);
 	world_run(&w, 0, 5000);
-	assert_int_equal(f.calls, 2);
+	assert_true(f.calls >= 2);
 	world_close(&w);
 	close(refusing);
 	server_stop(&s);
@@ -263,58 +288,38 @@ static void an_id_is_used_once(void **state)
 	world_close(&w);
 }
 
-/* Not so where the first result came before it could be removed. */
-static bool is_silent_when_removed(const struct probe_question *q,
-				   const struct probe_question *other)
+static void serve_after_long(int fd)
 {
-	struct world w;
-	bool removed;
-
-	world_open(&w);
-	add(&w, 1, q);
-	add(&w, 2, other);
-	world_run(&w, 0, 150); /* its probe is under way, the other has reported */
-	for (int i = 0; i < 100 && !seen_of(&w, 2); i++)
-		world_run(&w, 0, 50);
-	assert_true(seen_of(&w, 2) > 0);
-	removed = !seen_of(&w, 1);
-	probe_pool_remove(w.pool, 1);
-	if (removed) {
-		world_run(&w, 0, 600);
-		assert_int_equal(seen_of(&w, 1), 0);
-		add(&w, 1, other);
-		add(&w, 3, q);
-		for (int i = 0; i < 20 && !(seen_of(&w, 1) && seen_of(&w, 3)); i++)
-			world_run(&w, 0, 600);
-		assert_true(seen_of(&w, 1) > 0);
-		assert_true(seen_of(&w, 3) > 0);
-	}
-	assert_int_equal(w.restarts, 0);
-	world_close(&w);
-	return removed;
+	skip_request(fd);
+	usleep(1500000);
+	put(fd, "HTTP/1.1 200 OK\r\n\r\nok");
 }
 
 static void a_removed_check_is_silent(void **state)
 {
-	struct server slow = server_start(AF_INET, serve_slow_start);
+	struct server slow = server_start(AF_INET, serve_after_long);
 	struct server good = server_start(AF_INET, serve_good);
 	struct probe_question q = question_http(slow.port), other = question_http(good.port);
-	bool removed = false;
+	struct world w;
 
 	(void)state;
-	for (int i = 0; i < TRIES && !removed; i++)
-		removed = is_silent_when_removed(&q, &other);
-	assert_true(removed);
+	world_open(&w);
+	q.timeout_ms = 30000;
+	add(&w, 1, &q);
+	add(&w, 2, &other);
+	assert_true(comes(&w, 2, 1)); /* its probe is under way, the other has reported */
+	assert_int_equal(seen_of(&w, 1), 0);
+	probe_pool_remove(w.pool, 1);
+	world_run(&w, 0, 2000);
+	assert_int_equal(seen_of(&w, 1), 0);
+	add(&w, 1, &other);
+	add(&w, 3, &q);
+	assert_true(comes(&w, 1, 1));
+	assert_true(comes(&w, 3, 1));
+	assert_int_equal(w.restarts, 0);
+	world_close(&w);
 	server_stop(&slow);
 	server_stop(&good);
-}
-
-static bool all_seen(const struct world *w, uint64_t ids)
-{
-	for (uint64_t i = 0; i < ids; i++)
-		if (!seen_of(w, i))
-			return false;
-	return true;
 }
 
 static void survives_a_thousand_changes(void **state)
@@ -334,9 +339,8 @@ static void survives_a_thousand_changes(void **state)
 		world_run(&w, 0, 10);
 	}
 	w.n = 0;
-	for (int i = 0; i < 10 && !all_seen(&w, 20); i++)
-		world_run(&w, 0, 1000);
-	assert_true(all_seen(&w, 20));
+	for (uint64_t i = 0; i < 20; i++)
+		assert_true(comes(&w, i, 1));
 	assert_int_equal(w.restarts, 0);
 	world_close(&w);
 	server_stop(&s);
@@ -376,8 +380,8 @@ static void ten_thousand_adds_at_once_all_report(void **state)
 	(void)state;
 	memset(seen, 0, sizeof(seen));
 	world_open(&w);
-	add_many(&w, port, CHECKS, 20000);
-	world_run(&w, CHECKS, 15000);
+	add_many(&w, port, CHECKS, 40000);
+	world_run(&w, CHECKS, 35000);
 	assert_int_equal(w.n, CHECKS);
 	for (size_t i = 0; i < w.n; i++)
 		assert_int_equal(seen[w.seen[i].id]++, 0);
@@ -409,11 +413,11 @@ static void two_thousand_checks_do_not_grow(void **state)
 		question_text(&q, CONF_TEXT_EXPECT, i % 2 ? "ok" : "");
 		add(&w, i, &q);
 	}
-	world_run(&w, 2 * CHECKS, 10000);
+	world_run(&w, 2 * CHECKS, 60000);
 	before = resident_kib(probe_pool_child(w.pool));
 	ours = resident_kib(getpid());
 	w.n = 0;
-	world_run(&w, 3 * CHECKS, 15000);
+	world_run(&w, 3 * CHECKS, 60000);
 	assert_true(w.n >= 3 * CHECKS);
 	after = resident_kib(probe_pool_child(w.pool));
 	/* A sanitizer keeps what was freed. */
@@ -430,32 +434,26 @@ static void two_thousand_checks_do_not_grow(void **state)
 static void a_slow_daemon_loses_no_result(void **state)
 {
 	enum { CHECKS = 1500 };
-	unsigned int last[CHECKS], least = 0;
-	size_t first_round, counted = 0, k;
+	int64_t ms;
 	struct world w;
+	mono_t woke;
 	uint16_t port;
 	int fd = server_listen(AF_INET, -1, &port);
 
 	(void)state;
-	memset(last, 0, sizeof(last));
 	world_open(&w);
 	add_many(&w, port, CHECKS, 100);
-	world_run(&w, 100, 5000);
+	world_run(&w, 100, 30000);
 	w.n = 0;
 	usleep(2000000);
-	first_round = w.n;
+	woke = mono_now();
 	world_run(&w, 0, 20);
-	/* Not the thirty thousand of two seconds. */
-	assert_in_range(w.n - first_round, 1, 6000);
+	ms = mono_diff_us(woke, mono_now()) / 1000;
+	/* Not the thirty thousand of two seconds, but one each and what comes meanwhile. */
+	assert_in_range(w.n, 1, 2 * CHECKS + 2 * CHECKS * ms / 100);
 	w.n = 0;
-	for (int i = 0; i < 15 && least < 3; i++) {
-		world_run(&w, 0, 2000);
-		for (; counted < w.n; counted++)
-			last[w.seen[counted].id]++;
-		for (least = last[0], k = 1; k < CHECKS; k++)
-			least = last[k] < least ? last[k] : least;
-	}
-	assert_true(least >= 3);
+	for (uint64_t i = 0; i < CHECKS; i++)
+		assert_true(comes(&w, i, 3));
 	assert_int_equal(w.restarts, 0);
 	world_close(&w);
 	close(fd);

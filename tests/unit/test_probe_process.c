@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The probe child as a process: its death, its privileges, and children that are not what they
- * should be, which this binary plays too. */
+/* The probe child as a process: its death, and children that are not what they should be, which this
+ * binary plays too. */
 #include "probe_world.h"
 
 #include <cap-ng.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/resource.h>
 
 #include "io/probe_msg.h"
@@ -37,25 +33,23 @@ static void a_killed_child_is_started_again_with_its_checks(void **state)
 	add(&w, 3, &q);
 	killed = mono_now();
 	w.n = 0;
-	while (!w.restarts && mono_diff_us(killed, mono_now()) < 5000000)
+	while (!w.restarts && mono_diff_us(killed, mono_now()) < 60000000)
 		world_run(&w, 0, 10);
 	assert_string_equal(w.why, "killed by signal 9 (Killed); started again");
 	assert_int_not_equal(probe_pool_child(w.pool), first);
 	w.n = 0;
-	for (int i = 0; i < 10 && (seen_of(&w, 1) < 3 || seen_of(&w, 3) < 3); i++)
-		world_run(&w, 0, 1000);
-	assert_true(seen_of(&w, 1) >= 3);
-	assert_true(seen_of(&w, 3) >= 3);
+	assert_true(comes(&w, 1, 3));
+	assert_true(comes(&w, 3, 3));
 	assert_int_equal(seen_of(&w, 2), 0);
 	/* The second end in a row waits a second. */
 	kill(probe_pool_child(w.pool), SIGKILL);
-	world_run(&w, 0, 500);
+	killed = mono_now();
+	while (w.restarts < 2 && mono_diff_us(killed, mono_now()) < 60000000)
+		world_run(&w, 0, 10);
 	assert_string_equal(w.why, "killed by signal 9 (Killed); starts again in 1 s");
 	assert_int_equal(probe_pool_child(w.pool), 0);
 	w.n = 0;
-	for (int i = 0; i < 10 && seen_of(&w, 1) < 2; i++)
-		world_run(&w, 0, 1500);
-	assert_true(seen_of(&w, 1) >= 2);
+	assert_true(comes(&w, 1, 2));
 	world_close(&w);
 	server_stop(&s);
 }
@@ -74,9 +68,9 @@ static void ignores_what_stops_the_whole_group(void **state)
 	kill(probe_pool_child(w.pool), SIGINT);
 	kill(probe_pool_child(w.pool), SIGHUP);
 	w.n = 0;
-	world_run(&w, 5, 5000);
+	world_run(&w, 5, 60000);
 	assert_int_equal(w.restarts, 0);
-	assert_int_equal(w.n, 5);
+	assert_true(w.n >= 5);
 	world_close(&w);
 	server_stop(&s);
 }
@@ -117,7 +111,7 @@ static void a_killed_daemon_takes_its_child_along(void **state)
 	assert_int_equal(read(said[0], &child, sizeof(child)), sizeof(child));
 	kill(daemon, SIGKILL);
 	assert_int_equal(waitpid(daemon, &status, 0), daemon);
-	alarm(10);
+	alarm(60);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	alarm(0);
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
@@ -128,6 +122,7 @@ static void a_killed_daemon_takes_its_child_along(void **state)
 /* As a daemon that has kept few capabilities: it may not signal its child. */
 static void a_child_that_cannot_be_killed_ends_too(void **state)
 {
+	struct probe_question q = question_tcp(9);
 	struct world w;
 	int status;
 	pid_t pid, child;
@@ -137,13 +132,14 @@ static void a_child_that_cannot_be_killed_ends_too(void **state)
 		skip();
 	pid = fork();
 	if (pid == 0) {
-		alarm(20);
+		alarm(60);
 		capng_get_caps_process();
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_KILL);
 		if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 			_exit(1);
 		world_open(&w);
-		world_run(&w, 0, 200);
+		add(&w, 1, &q);
+		world_run(&w, 1, 30000); /* it is another user then */
 		child = probe_pool_child(w.pool);
 		if (kill(child, SIGKILL) == 0 || errno != EPERM)
 			_exit(2);
@@ -201,7 +197,7 @@ static void end_of_bad_child(const char *path, const char *mode, char why[static
 
 	world_open_with(&w, path, mode);
 	add(&w, 1, &q);
-	while (w.restarts < 2 && mono_diff_us(start, mono_now()) < 10000000)
+	while (w.restarts < 2 && mono_diff_us(start, mono_now()) < 60000000)
 		world_run(&w, 0, 10);
 	assert_int_equal(w.restarts, 2);
 	assert_int_equal(w.n, 0);
@@ -279,7 +275,7 @@ static void end_after(const void *message, size_t size, char why[static PROBE_WH
 	else
 		shutdown(process.sock, SHUT_RDWR);
 	ended.fd = process.pidfd;
-	assert_int_equal(poll(&ended, 1, 10000), 1);
+	assert_int_equal(poll(&ended, 1, 60000), 1);
 	probe_process_end(&process, why);
 }
 
@@ -315,137 +311,26 @@ static void the_child_ends_at_a_message_that_is_none(void **state)
 	assert_string_equal(why, "exit status 0 (its socket was closed)");
 }
 
-/* ---- privileges --------------------------------------------------------------------------------- */
+/* ---- too little of everything ----------------------------------------------------------------- */
 
-static void the_child_has_nothing_to_lose(void **state)
+static size_t starved_of(const struct world *w)
 {
-	const struct passwd *nobody = getpwnam("nobody");
-	struct server s = server_start(AF_INET, serve_good);
-	struct probe_question q = question_http(s.port);
-	gid_t groups[2] = {1, 2};
-	char ids[128];
-	struct world w;
-	pid_t pid;
+	size_t n = 0;
 
-	(void)state;
-	if (geteuid() == 0)
-		assert_int_equal(setgroups(2, groups), 0);
-	world_open(&w);
-	add(&w, 1, &q);
-	world_run(&w, 1, 5000);
-	pid = probe_pool_child(w.pool);
-	status_is(pid, "Name", "shuntd-probe");
-	status_is(pid, "CapEff", "0000000000000000");
-	status_is(pid, "CapPrm", "0000000000000000");
-	status_is(pid, "CapInh", "0000000000000000");
-	status_is(pid, "CapAmb", "0000000000000000");
-	status_is(pid, "NoNewPrivs", "1");
-	status_is(pid, "Threads", "1");
-	if (geteuid() == 0) {
-		status_is(pid, "CapBnd", "0000000000000000");
-		status_is(pid, "Groups", " ");
-		snprintf(ids, sizeof(ids), "%u\t%u\t%u\t%u", nobody->pw_uid, nobody->pw_uid,
-			 nobody->pw_uid, nobody->pw_uid);
-		status_is(pid, "Uid", ids);
-		snprintf(ids, sizeof(ids), "%u\t%u\t%u\t%u", nobody->pw_gid, nobody->pw_gid,
-			 nobody->pw_gid, nobody->pw_gid);
-		status_is(pid, "Gid", ids);
-		assert_int_equal(setgroups(0, NULL), 0);
-	}
-	world_close(&w);
-	server_stop(&s);
+	for (size_t i = 0; i < w->n; i++)
+		n += w->seen[i].r.code == CHECK_NO_RESOURCES;
+	return n;
 }
 
-/* What descriptor @name of process @pid leads to; "" when it is gone. */
-static void fd_target(pid_t pid, const char *name, char out[static 256])
-{
-	char link[512];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/%d/fd/%s", pid, name);
-	n = readlink(link, out, 255);
-	out[n < 0 ? 0 : n] = '\0';
-}
-
-static bool is_open_here(const char *target)
-{
-	char name[16], here[256];
-
-	for (int fd = 0; fd < 256; fd++) {
-		snprintf(name, sizeof(name), "%d", fd);
-		fd_target(getpid(), name, here);
-		if (strcmp(here, target) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void check_fd(const char *name, const char *target)
-{
-	int fd = atoi(name);
-
-	if (fd <= 1)
-		assert_string_equal(target, "/dev/null");
-	else if (fd > 2 && strncmp(target, "anon_inode:", 11) != 0 && is_open_here(target))
-		fail_msg("descriptor %d is shared: %s", fd, target);
-}
-
-static void the_child_shares_no_descriptor(void **state)
-{
-	char path[64], target[256];
-	const struct dirent *e;
-	struct world w;
-	int leak[2], n = 0;
-	DIR *d;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	assert_int_equal(pipe(leak), 0); /* without O_CLOEXEC */
-	world_open(&w);
-	world_run(&w, 0, 300);
-	snprintf(path, sizeof(path), "/proc/%d/fd", probe_pool_child(w.pool));
-	d = opendir(path);
-	assert_non_null(d);
-	for (; (e = readdir(d)); n++) {
-		fd_target(probe_pool_child(w.pool), e->d_name, target);
-		if (target[0] && e->d_name[0] != '.')
-			check_fd(e->d_name, target);
-	}
-	closedir(d);
-	assert_in_range(n, 6, 14); /* with . and .. */
-	close(leak[0]);
-	close(leak[1]);
-	world_close(&w);
-}
-
-static void the_child_has_no_environment(void **state)
-{
-	char path[64], c;
-	struct world w;
-	int fd;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	world_open(&w);
-	world_run(&w, 0, 300);
-	snprintf(path, sizeof(path), "/proc/%d/environ", probe_pool_child(w.pool));
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(read(fd, &c, 1), 0);
-	close(fd);
-	world_close(&w);
-}
-
-/* Room for 32 probes of 1.5 s: the others wait in line, and say so when it takes too long. In 3 s
- * each has its turn once or not yet, so none comes again before the others. */
+/* Room for 32 probes of 1.5 s: the others wait in line, and say so when it takes too long. None comes
+ * again before the others. */
 static void without_descriptors_it_is_nobodys_fault(void **state)
 {
 	struct server s = server_start(AF_INET, wait_for_close);
 	struct probe_question q = question_http(s.port);
 	unsigned int asked[100] = {0};
-	size_t starved = 0;
+	const mono_t start = mono_now();
+	size_t turns = 0;
 	struct world w;
 
 	(void)state;
@@ -455,17 +340,17 @@ static void without_descriptors_it_is_nobodys_fault(void **state)
 		q.interval_ms = 400;
 		add(&w, i, &q);
 	}
-	world_run(&w, 0, 3500);
-	for (size_t i = 0; i < w.n; i++) {
-		if (w.seen[i].r.code == CHECK_NO_RESOURCES) {
-			starved++;
+	while (w.n - starved_of(&w) < 64 && mono_diff_us(start, mono_now()) < 60000000)
+		world_run(&w, 0, 50);
+	for (size_t i = 0; i < w.n && turns < 64; i++) {
+		if (w.seen[i].r.code == CHECK_NO_RESOURCES)
 			continue;
-		}
 		assert_int_equal(w.seen[i].r.code, CHECK_TIMEOUT);
 		assert_int_equal(asked[w.seen[i].id]++, 0);
+		turns++;
 	}
-	assert_true(starved > 0);
-	assert_in_range(w.n - starved, 32, 64);
+	assert_int_equal(turns, 64);
+	assert_true(starved_of(&w) > 0);
 	assert_int_equal(w.restarts, 0);
 	world_close(&w);
 	server_stop(&s);
@@ -483,9 +368,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_child_that_talks_nonsense_is_replaced),
 		cmocka_unit_test(a_child_that_cannot_run_says_so),
 		cmocka_unit_test(the_child_ends_at_a_message_that_is_none),
-		cmocka_unit_test(the_child_has_nothing_to_lose),
-		cmocka_unit_test(the_child_shares_no_descriptor),
-		cmocka_unit_test(the_child_has_no_environment),
 		cmocka_unit_test(without_descriptors_it_is_nobodys_fault),
 	};
 
