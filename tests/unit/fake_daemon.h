@@ -37,6 +37,7 @@ struct fake {
 	struct stats_server_counters stats;
 	struct ctl_server_counters ctl;
 	struct ctl_command last;
+	uint32_t ticks; /* how often it has copied these */
 };
 
 static struct fake *fake;
@@ -69,6 +70,7 @@ static inline void fake_tick(evutil_socket_t fd, short what, void *arg)
 
 		stats_server_event(s->stats, &down);
 	}
+	__atomic_fetch_add(&fake->ticks, 1, __ATOMIC_RELEASE);
 }
 
 static inline void fake_stop(evutil_socket_t fd, short what, void *arg)
@@ -180,7 +182,13 @@ static inline void fake_teardown(void)
 /* Waits until the daemon has copied what happened so far into `fake`. */
 static inline void fake_settle(void)
 {
+	const uint32_t begun = __atomic_load_n(&fake->ticks, __ATOMIC_ACQUIRE);
+
 	poll(NULL, 0, 60);
+	/* Where it had to wait for its turn, until it has read and copied. */
+	for (int i = 0; i < 1000 && __atomic_load_n(&fake->ticks, __ATOMIC_ACQUIRE) - begun < 3;
+	     i++)
+		poll(NULL, 0, 10);
 }
 
 #endif
