@@ -92,7 +92,6 @@ const struct model_world model_short[] = {
 	 .room = 1,
 	 .turns = true,
 	 .kills = true,
-	 .torn = true,
 	 .changes = 2},
 	{.says = "all flows remembered or not, and no room for them",
 	 .slots = 1,
