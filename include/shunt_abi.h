@@ -193,9 +193,9 @@ struct shunt_span {
  * and, with SHUNT_BASE_LEARNING, all that have no entry: until lately the service did not remember any.
  *
  * Entries are valid in a slot in transition from tick `since` on (by shunt_flow_age(), so that a slot may
- * stay so for long), and those made there are as old as that at most: what an earlier transition has left behind does not count.  With
- * SHUNT_SVC_FLOWS that holds of slots with SHUNT_BASE_SINCE, which had it already when the service began to
- * remember every flow or have had it since then; all other entries are valid.
+ * stay so for long), and those made there are as old as that at most: what an earlier transition has left
+ * behind does not count.  With SHUNT_SVC_FLOWS that holds of slots with SHUNT_BASE_SINCE, which had it already
+ * when the service began to remember every flow or have had it since then; all other entries are valid.
  *
  * A service comes to find its slots or entries by another hash in two steps.  With SHUNT_SVC_KEEP it goes
  * on as it is, and besides, of every packet's flow, an entry under the flow's own hash is made to say where

@@ -13,7 +13,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 O=${O:-build}
-LIMIT=${LIMIT:-120}
+LIMIT=${LIMIT:-240}
 JOBS=${JOBS:-1}
 export O CMOCKA_MESSAGE_OUTPUT=TAP LC_ALL=C
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
