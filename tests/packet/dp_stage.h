@@ -233,7 +233,10 @@ static inline int set_up(void **state)
 {
 	(void)state;
 	snprintf(pin_dir, sizeof(pin_dir), DP_BPFFS "/shunt/dptest-%d", getpid());
+	/* no packets but the test's */
 	return run_command("ip link add " ONE " type veth peer name " TWO) ||
+	       run_command("sysctl -qw net.ipv6.conf." ONE ".disable_ipv6=1 "
+			   "net.ipv6.conf." TWO ".disable_ipv6=1") ||
 	       run_command("ip link set " ONE " up") || run_command("ip link set " TWO " up");
 }
 

@@ -98,7 +98,6 @@ static void kill_under_traffic(enum shunt_forward method)
 	pid_t sender;
 
 	assert_true(grown != MAP_FAILED);
-	assert_int_equal(run_command("sysctl -qw net.ipv6.conf.all.disable_ipv6=1"), 0);
 	fill_with_mirrors(dp, method);
 	attach(dp, TWO, DP_NATIVE);
 	close_dp(dp);
