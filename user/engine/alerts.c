@@ -23,6 +23,7 @@ _Static_assert(CONF_WEBHOOKS <= NOTIFY_POST_HOOKS, "the process that posts has r
 static void complain(void *arg, const char *words)
 {
 	(void)arg;
+	/* Not engine_warn(), which leaves out lines when there are many: this comes when there are. */
 	log_warning("notify: %s", words);
 }
 

@@ -8,7 +8,6 @@
 #include "engine/plan.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,12 +46,6 @@ static bool translates(const struct change *c, bool all)
 	return has;
 }
 
-/* No packet tells whether what is remembered by it is new. */
-static bool has_no_beginning(const struct change *c)
-{
-	return c->scheme.affinity || c->conf->protocol == IPPROTO_UDP;
-}
-
 /* SHUNT_SVC_* that the service gets. */
 static uint16_t plan_flags(const struct change *c)
 {
@@ -69,7 +62,7 @@ static uint16_t plan_flags(const struct change *c)
 		flags |= SHUNT_SVC_AFFINE;
 	flags |= rehash_flags(c);
 	if (!conf_remembers_flows(c->scheme.scheduler))
-		return flags | (has_no_beginning(c) ? SHUNT_SVC_LEARN : 0);
+		return flags | (rehash_sees_no_beginning(&c->scheme, conf) ? SHUNT_SVC_LEARN : 0);
 	if (conf_counts_flows(c->scheme.scheduler))
 		flags |= SHUNT_SVC_LOADS;
 	/* What translates remembers its backend itself. */
@@ -132,6 +125,7 @@ static void configure(struct engine *e, struct change_backend *cb)
 	}
 }
 
+/* All flows, of which it has remembered few so far. */
 static bool begins_to_remember(const struct change *c)
 {
 	return !c->is_new && c->rehash == REHASH_NONE && !(c->service->flags & SHUNT_SVC_FLOWS) &&

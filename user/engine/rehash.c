@@ -35,6 +35,11 @@ static uint8_t key_of(const struct scheme *m)
 	return m->affinity ? m->source_bits : 0;
 }
 
+bool rehash_sees_no_beginning(const struct scheme *m, const struct conf_service *conf)
+{
+	return m->affinity || conf->protocol == IPPROTO_UDP;
+}
+
 /* Whether flows that are open would not be found: by what is remembered, or else by the hash that alone knows
  * where most of them are. */
 static bool loses_flows(const struct service *s, const struct scheme *want)

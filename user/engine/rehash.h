@@ -15,6 +15,9 @@ int rehash_open(struct engine *e, struct engine_error *err);
 /* Decides how the service of @c is to find its flows now, and by which step it comes there. */
 void rehash_plan(struct change *c);
 
+/* No packet tells whether what a service remembers by @m, as @conf has it, is new. */
+bool rehash_sees_no_beginning(const struct scheme *m, const struct conf_service *conf);
+
 /* SHUNT_SVC_OWN, as far as the service of @c needs it. */
 uint16_t rehash_flags(const struct change *c);
 

@@ -36,17 +36,12 @@ static bool is_stateless(const struct conf_service *conf)
 	return conf->protocol == IPPROTO_UDP && conf->udp_flows == CONF_UDP_STATELESS;
 }
 
-/* No packet tells whether what is remembered by it is new. */
-static bool has_no_beginning(const struct service *s)
-{
-	return s->scheme.affinity || s->conf->protocol == IPPROTO_UDP;
-}
-
 static enum transit_kind kind_of(const struct service *s)
 {
 	if (all_translate(s) || is_stateless(s->conf))
 		return TRANSIT_AT_ONCE;
-	if (!(s->flags & SHUNT_SVC_LEARN) && !(s->begins && has_no_beginning(s)))
+	if (!(s->flags & SHUNT_SVC_LEARN) &&
+	    !(s->begins && rehash_sees_no_beginning(&s->scheme, s->conf)))
 		return TRANSIT_SYN;
 	/* The backends of a new service are found one by one: the first is not to have all for long. */
 	return mono_diff_us(s->born, mono_now()) < BIRTH_US ? TRANSIT_AT_ONCE : TRANSIT_LEARN;
