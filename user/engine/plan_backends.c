@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/drain.h"
+#include "engine/questions.h"
 
 static int by_backend(const void *a, const void *b)
 {
@@ -47,7 +48,7 @@ static struct backend *new_backend(struct service *s, const struct conf_backend 
 static bool check_changed(const struct backend *b, const struct conf_service *conf,
 			  const struct conf_backend *conf_backend)
 {
-	return !b->conf || !checks_are_same(b->service->conf, b->conf, conf, conf_backend);
+	return !b->conf || !questions_are_same(b->service->conf, b->conf, conf, conf_backend);
 }
 
 /* Matches what it can, and notes in @taken the numbers that stay in use until the end of the

@@ -52,8 +52,8 @@ void question_of(const struct conf_check *check, const struct conf_service *s,
 	question_of_kind(check, q);
 }
 
-bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
-		     const struct conf_service *s2, const struct conf_backend *b2)
+bool questions_are_same(const struct conf_service *s, const struct conf_backend *b,
+			const struct conf_service *s2, const struct conf_backend *b2)
 {
 	struct probe_question one, two;
 

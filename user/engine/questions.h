@@ -14,4 +14,8 @@ struct addr question_asked(const struct conf_service *s);
 void question_of(const struct conf_check *check, const struct conf_service *s,
 		 const struct conf_backend *b, struct probe_question *q);
 
+/* Whether all checks of a backend, as configured twice, ask the same. */
+bool questions_are_same(const struct conf_service *s, const struct conf_backend *b,
+			const struct conf_service *s2, const struct conf_backend *b2);
+
 #endif

@@ -361,9 +361,6 @@ void vips_note(struct engine *e, struct service *s);
 int checks_open(struct engine *e, struct engine_error *err);
 /* Of both processes that probe; @way is of the one for path probes. */
 struct probe_calls checks_calls(struct engine *e, probe_way_fn *way);
-/* Whether the checks of a backend as configured ask the same. */
-bool checks_are_same(const struct conf_service *s, const struct conf_backend *b,
-		     const struct conf_service *s2, const struct conf_backend *b2);
 /* Starts all checks of @b, none of which runs. */
 int checks_start(struct engine *e, struct backend *b);
 void checks_stop(struct engine *e, struct backend *b);
